@@ -1,1 +1,29 @@
-//! (being written)
+//! What is known, on disk: the only truth of a run.
+//!
+//! A run is a folder with one SQLite file, `journal.db`: the frozen list, the
+//! batches and their states, every call, and who ran it. This module owns the
+//! schema, the states and the transitions that are allowed between them, the
+//! run folders, and the lock that keeps a second process out. It promises
+//! that what [`Journal::write`] returned from is on the disk, and that a run
+//! exists exactly when its frozen list is complete. What a state *means* for
+//! the next call is left to the [`sweep`](crate::sweep).
+
+mod entry;
+mod error;
+mod folder;
+mod freeze;
+mod lock;
+mod read;
+mod state;
+mod store;
+
+pub use entry::{Batch, BatchId, CallId, CallKind, Entry, HoldCause, Move, Part, Waited};
+pub use error::JournalError;
+pub use folder::{RunFolder, RunId, RunsDir};
+pub use freeze::{Facts, NewRun};
+pub use lock::{Holder, Lock, LockError};
+pub use read::{
+    Archive, BatchRow, CallCounts, HoldRow, ProcessRow, Recent, RejectRow, recent_calls,
+};
+pub use state::{State, Tally, Verified};
+pub use store::{Doubt, Journal, Pick, Process};

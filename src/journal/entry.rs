@@ -1,0 +1,231 @@
+//! What can be written into a journal, one fact at a time.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use super::{State, Verified};
+use crate::list::PermissionId;
+
+/// A batch's number within its journal. The list's own batches are 1 to n.
+pub type BatchId = i64;
+
+/// A call's number within its journal.
+pub type CallId = i64;
+
+/// A batch with the IDs it is made of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Batch {
+    /// Its number.
+    pub id: BatchId,
+    /// Its name in the results: `7`, or `7.2.1` for a part.
+    pub path: String,
+    /// The list's own batch it comes from.
+    pub root: BatchId,
+    /// Its state when it was read or made.
+    pub state: State,
+    /// The IDs, in the order of the list.
+    pub ids: Vec<PermissionId>,
+    /// For each ID the line of the input where its row starts.
+    pub lines: Vec<u64>,
+}
+
+impl Batch {
+    /// How many IDs it holds.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.ids.len() as u64
+    }
+
+    /// Never true: a batch holds at least one ID.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+/// The kinds of call, as they are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CallKind {
+    /// A revocation.
+    Revoke,
+    /// A read of one or several permissions.
+    Read,
+    /// A log-in or a renewal.
+    Auth,
+}
+
+impl CallKind {
+    /// The word for it in the journal.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Revoke => "revoke",
+            Self::Read => "read",
+            Self::Auth => "auth",
+        }
+    }
+}
+
+/// What stops every call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HoldCause {
+    /// A time penalty (a p-ticket).
+    Penalty,
+    /// A 429, a 423 or a captcha.
+    Lockout,
+}
+
+impl HoldCause {
+    /// The word for it in the journal.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Penalty => "penalty",
+            Self::Lockout => "lockout",
+        }
+    }
+}
+
+/// A change of a batch's state.
+#[derive(Clone, Debug)]
+pub struct Move {
+    /// The batch.
+    pub batch: BatchId,
+    /// How many IDs it holds.
+    pub ids: u64,
+    /// The state it is in; anything else is an error and nothing is written.
+    pub from: State,
+    /// The state it goes over to.
+    pub to: State,
+    /// Why, in a word (`reason` in the results); empty where it says nothing.
+    pub reason: Cow<'static, str>,
+    /// The server's own words, or what else helps a person.
+    pub message: String,
+    /// The HTTP status of the answer that led here, where one did.
+    pub http_status: Option<u16>,
+    /// What a read showed.
+    pub verified: Verified,
+    /// Whether these IDs have to be read before the run is finished.
+    pub owed: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A part of a batch whose IDs part ways.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The part itself, in the state it starts in.
+    pub batch: Batch,
+    /// As in [`Move::reason`].
+    pub reason: Cow<'static, str>,
+    /// As in [`Move::message`].
+    pub message: String,
+    /// As in [`Move::verified`].
+    pub verified: Verified,
+    /// As in [`Move::owed`].
+    pub owed: bool,
+}
+
+/// The seconds a process has waited, by cause, so far.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Waited {
+    /// Until the pace allowed the next call.
+    pub rate: f64,
+    /// For a backoff to pass.
+    pub retry: f64,
+    /// For time penalties.
+    pub penalty: f64,
+    /// For lockouts.
+    pub lockout: f64,
+}
+
+/// One fact. A group of them is written in one transaction, in order.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// A call is about to be made.
+    Begun {
+        /// Its number, new.
+        call: CallId,
+        /// Its kind.
+        kind: CallKind,
+        /// The batch it carries, where it carries one.
+        batch: Option<BatchId>,
+        /// How many IDs it carries.
+        ids: u64,
+        /// When it was decided upon.
+        at: Timestamp,
+    },
+    /// A call begun before was not sent after all; it never was.
+    Withdrawn {
+        /// Its number.
+        call: CallId,
+    },
+    /// A call was answered, or is known to get no answer.
+    Answered {
+        /// Its number.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// From sending to the end of the answer, in microseconds.
+        elapsed_us: u64,
+        /// The HTTP status, where there was one.
+        status: Option<u16>,
+        /// How it was judged, in a word.
+        verdict: &'static str,
+        /// The server's own words, or what failed.
+        message: String,
+    },
+    /// A batch is about to be sent: it goes over to `in_flight`, with one
+    /// attempt more.
+    Sending {
+        /// The batch.
+        batch: BatchId,
+        /// How many IDs it holds.
+        ids: u64,
+        /// The state it is in.
+        from: State,
+        /// When.
+        at: Timestamp,
+    },
+    /// A batch about to be sent was not: it goes back to where it was, and
+    /// the attempt does not count.
+    Unsent {
+        /// The batch.
+        batch: BatchId,
+        /// How many IDs it holds.
+        ids: u64,
+        /// The state it was in before.
+        back_to: State,
+    },
+    /// A batch changes its state.
+    Moved(Move),
+    /// A batch is replaced by its parts, which inherit its attempts.
+    Divided {
+        /// The batch.
+        batch: BatchId,
+        /// The state it is in.
+        from: State,
+        /// All its IDs, in parts.
+        parts: Vec<Part>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Every call is held back until a time. The same `hold` again replaces
+    /// what was said before.
+    Held {
+        /// Its number, new or known.
+        hold: i64,
+        /// Why.
+        cause: HoldCause,
+        /// When it began.
+        began: Timestamp,
+        /// Until when.
+        until: Timestamp,
+        /// Its full length in milliseconds: never wait longer, whatever the
+        /// clock does.
+        full_ms: i64,
+    },
+    /// What the process has waited so far.
+    Waited(Waited),
+}

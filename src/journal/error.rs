@@ -1,0 +1,129 @@
+//! What can go wrong with a journal.
+
+use std::path::{Path, PathBuf};
+
+/// A journal that could not be made, opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The file could not be opened as a database.
+    #[error("cannot open the journal {}", path.display())]
+    Open {
+        /// The journal.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The file is a database, but not one of this program.
+    #[error("{} is not a journal of this program", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The journal is of another version.
+    #[error("the journal {} has format {found}; this program reads format {}", path.display(), super::store::FORMAT_VERSION)]
+    Version {
+        /// The journal.
+        path: PathBuf,
+        /// The version it has.
+        found: i32,
+    },
+    /// Reading failed.
+    #[error("cannot read the journal {}", path.display())]
+    Read {
+        /// The journal.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// Writing failed: a full disk, a read-only file.
+    #[error("cannot write the journal {}", path.display())]
+    Write {
+        /// The journal.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// An entry does not fit what the journal holds. Nothing was written.
+    #[error("the journal {} contradicts the program: {what}", path.display())]
+    Contradiction {
+        /// The journal.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+    /// A file or folder of a run could not be made, moved or listed.
+    #[error("cannot {what} {}", path.display())]
+    Folder {
+        /// What was tried, as a verb.
+        what: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// There is not enough room for the run.
+    #[error("{} has {free_mib} MiB free, and this run may need {needed_mib} MiB", path.display())]
+    NoRoom {
+        /// The runs folder.
+        path: PathBuf,
+        /// What is free, in MiB.
+        free_mib: u64,
+        /// What may be needed, in MiB.
+        needed_mib: u64,
+    },
+    /// The runs folder is on a network file system.
+    #[error("{} is on a network file system ({kind}), where a journal is not safe", path.display())]
+    Network {
+        /// The runs folder.
+        path: PathBuf,
+        /// The kind of file system.
+        kind: &'static str,
+    },
+    /// No run answers to a name.
+    #[error("no run {wanted} in {}", path.display())]
+    NoSuchRun {
+        /// What was asked for.
+        wanted: String,
+        /// The runs folder.
+        path: PathBuf,
+    },
+    /// Several runs answer to a name.
+    #[error("{wanted} could be any of {}", candidates.join(", "))]
+    AmbiguousRun {
+        /// What was asked for.
+        wanted: String,
+        /// The runs that begin so.
+        candidates: Vec<String>,
+    },
+}
+
+impl JournalError {
+    pub(super) fn open(path: &Path, source: rusqlite::Error) -> Self {
+        Self::Open {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    pub(super) fn read(path: &Path, source: rusqlite::Error) -> Self {
+        Self::Read {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    pub(super) fn write(path: &Path, source: rusqlite::Error) -> Self {
+        Self::Write {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    pub(super) fn folder(
+        what: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(std::io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Folder { what, path, source }
+    }
+}

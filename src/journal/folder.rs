@@ -1,0 +1,312 @@
+//! The runs folder and the folders of its runs.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rustix::fs::{statfs, statvfs};
+use sha2::{Digest, Sha256};
+
+use super::JournalError;
+
+/// The journal's name within a run's folder.
+pub(super) const JOURNAL: &str = "journal.db";
+
+/// How the folder of a run in the making begins; no run's ID begins so.
+const SCRATCH: &str = ".freezing-";
+
+/// A run's ID: UTC time and a short digest of the list,
+/// `20261123T020000Z-3f2a9c`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RunId(String);
+
+impl RunId {
+    pub(super) fn new(created: Timestamp, list_sha256: &str) -> Self {
+        let time = created.strftime("%Y%m%dT%H%M%SZ");
+        Self(format!("{time}-{list_sha256:.6}"))
+    }
+
+    /// The ID to try when this one is taken.
+    pub(super) fn next(&self) -> Self {
+        let digest = Sha256::digest(self.0.as_bytes());
+        let (time, _) = self.0.split_at(self.0.len() - 6);
+        Self(format!(
+            "{time}{:02x}{:02x}{:02x}",
+            digest[0], digest[1], digest[2]
+        ))
+    }
+
+    /// The ID that `name` is, if it has an ID's form.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let bytes = name.as_bytes();
+        let form = b"dddddddd\x54dddddd\x5a-hhhhhh";
+        let fits = bytes.len() == form.len()
+            && bytes.iter().zip(form).all(|(byte, form)| match form {
+                b'd' => byte.is_ascii_digit(),
+                b'h' => byte.is_ascii_digit() || (b'a'..=b'f').contains(byte),
+                _ => byte == form,
+            });
+        fits.then(|| Self(name.to_owned()))
+    }
+
+    /// The ID as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// The folder that holds the runs.
+#[derive(Clone, Debug)]
+pub struct RunsDir(PathBuf);
+
+impl RunsDir {
+    /// The folder at `path`, made if need be, readable by its owner only.
+    ///
+    /// # Errors
+    /// If it cannot be made, or is on a network file system.
+    pub fn create(path: &Path) -> Result<Self, JournalError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(JournalError::folder("create", path))?;
+        let kind = statfs(path)
+            .map_err(|errno| JournalError::folder("examine", path)(errno.into()))?
+            .f_type;
+        if let Some(kind) = network_kind(kind) {
+            return Err(JournalError::Network {
+                path: path.to_owned(),
+                kind,
+            });
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// The folder at `path` as it is; it need not exist.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Refuses to begin where there is not enough room for a run.
+    ///
+    /// # Errors
+    /// If less than `needed` bytes are free.
+    pub fn check_room(&self, needed: u64) -> Result<(), JournalError> {
+        let stat = statvfs(&self.0)
+            .map_err(|errno| JournalError::folder("examine", &self.0)(errno.into()))?;
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        if free < needed {
+            return Err(JournalError::NoRoom {
+                path: self.0.clone(),
+                free_mib: free >> 20,
+                needed_mib: needed.div_ceil(1 << 20),
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn scratch(&self) -> Result<tempfile::TempDir, JournalError> {
+        tempfile::Builder::new()
+            .prefix(SCRATCH)
+            .tempdir_in(&self.0)
+            .map_err(JournalError::folder("create a folder in", &self.0))
+    }
+
+    /// Clears away what a process left that was cut off while freezing. Only
+    /// for whoever holds the lock.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed or cleared.
+    pub fn clear_scratch(&self) -> Result<(), JournalError> {
+        for name in self.names()? {
+            if name.starts_with(SCRATCH) {
+                let path = self.0.join(name);
+                fs::remove_dir_all(&path).map_err(JournalError::folder("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The folder of `run`.
+    #[must_use]
+    pub fn folder(&self, run: &RunId) -> RunFolder {
+        RunFolder {
+            path: self.0.join(run.as_str()),
+            run: run.clone(),
+        }
+    }
+
+    /// The runs, oldest first. A folder without a journal is no run.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed.
+    pub fn list(&self) -> Result<Vec<RunFolder>, JournalError> {
+        let mut runs: Vec<RunFolder> = self
+            .names()?
+            .iter()
+            .filter_map(|name| RunId::parse(name))
+            .map(|run| self.folder(&run))
+            .filter(|folder| folder.journal().is_file())
+            .collect();
+        runs.sort_by(|a, b| a.run.cmp(&b.run));
+        Ok(runs)
+    }
+
+    /// The run that `wanted` names: an ID, an unambiguous prefix of one, or
+    /// `latest`.
+    ///
+    /// # Errors
+    /// If none answers to it, or several do.
+    pub fn find(&self, wanted: &str) -> Result<RunFolder, JournalError> {
+        let mut runs = self.list()?;
+        let none = || JournalError::NoSuchRun {
+            wanted: wanted.to_owned(),
+            path: self.0.clone(),
+        };
+        if wanted == "latest" {
+            return runs.pop().ok_or_else(none);
+        }
+        runs.retain(|folder| !wanted.is_empty() && folder.run.as_str().starts_with(wanted));
+        if runs.len() > 1 {
+            return Err(JournalError::AmbiguousRun {
+                wanted: wanted.to_owned(),
+                candidates: runs.iter().map(|folder| folder.run.to_string()).collect(),
+            });
+        }
+        runs.pop().ok_or_else(none)
+    }
+
+    /// Points the link `latest` at `run`, at once. For people: the program
+    /// never reads it.
+    ///
+    /// # Errors
+    /// If the link cannot be made.
+    pub fn point_latest(&self, run: &RunId) -> Result<(), JournalError> {
+        let link = self.0.join("latest");
+        let aside = self.0.join(format!(".latest-{run}"));
+        let failed = || JournalError::folder("link", &link);
+        let _ = fs::remove_file(&aside);
+        symlink(run.as_str(), &aside).map_err(failed())?;
+        fs::rename(&aside, &link).map_err(failed())
+    }
+
+    fn names(&self) -> Result<Vec<String>, JournalError> {
+        let failed = || JournalError::folder("list", &self.0);
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed()(error)),
+        };
+        entries
+            .map(|entry| Ok(entry.map_err(failed())?.file_name()))
+            .filter_map(|name| name.map(|name| name.into_string().ok()).transpose())
+            .collect()
+    }
+}
+
+/// The folder of one run.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    run: RunId,
+}
+
+impl RunFolder {
+    /// The run's ID.
+    #[must_use]
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The run's journal.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.path.join(JOURNAL)
+    }
+}
+
+/// Makes the names in a folder durable.
+pub(super) fn sync_dir(path: &Path) -> Result<(), JournalError> {
+    File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .map_err(JournalError::folder("sync", path))
+}
+
+/// The kinds of file system on which SQLite's write-ahead log is unsafe,
+/// because hosts do not share memory (SQLite, *Write-Ahead Logging*). The
+/// numbers are `statfs(2)`'s.
+fn network_kind(magic: rustix::fs::FsWord) -> Option<&'static str> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the numbers are 32 bits wide, on some systems sign-extended"
+    )]
+    match magic as u32 {
+        0x6969 => Some("NFS"),
+        0x517B | 0xFF53_4D42 | 0xFE53_4D42 => Some("SMB"),
+        0x0102_1997 => Some("9P"),
+        0x5346_414F | 0x6B41_4653 => Some("AFS"),
+        0x00C3_6400 => Some("Ceph"),
+        0x0BD0_0BD0 => Some("Lustre"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_time_and_digest() {
+        let created: Timestamp = "2026-11-23T02:00:00.7Z".parse().unwrap();
+        let run = RunId::new(created, "3f2a9c77ab");
+        assert_eq!(run.as_str(), "20261123T020000Z-3f2a9c");
+        assert_eq!(RunId::parse(run.as_str()), Some(run.clone()));
+        let next = run.next();
+        assert_ne!(next, run);
+        assert_eq!(RunId::parse(next.as_str()), Some(next));
+    }
+
+    #[test]
+    fn other_names_are_no_ids() {
+        for name in [
+            "latest",
+            "20261123T020000Z",
+            "20261123T020000Z-3F2A9C",
+            ".freezing-x",
+        ] {
+            assert_eq!(RunId::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_folder_without_a_journal_is_no_run() {
+        let home = tempfile::tempdir().unwrap();
+        let runs = RunsDir::create(home.path()).unwrap();
+        fs::create_dir(home.path().join("20261123T020000Z-3f2a9c")).unwrap();
+        assert!(runs.list().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,518 @@
+//! Reading a journal, for reports and for the next run. Nothing here writes.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, Row, params};
+
+use super::folder::RunsDir;
+use super::{Batch, BatchId, Facts, JournalError, State, Tally, Verified, store};
+use crate::list::PermissionId;
+
+/// A journal open for reading, as of one moment: a run that goes on beside
+/// it does not show through.
+#[derive(Debug)]
+pub struct Archive {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// A batch as a report sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BatchRow {
+    /// Its number, name, state, IDs and lines.
+    pub batch: Batch,
+    /// Why it is in its state, in a word.
+    pub reason: String,
+    /// The server's own words, or what else helps. Not to be trusted as
+    /// markup.
+    pub message: String,
+    /// The last answer's HTTP status.
+    pub http_status: Option<u16>,
+    /// How many POSTs carried these IDs.
+    pub attempts: u32,
+    /// When it was first sent.
+    pub first_sent: Option<Timestamp>,
+    /// When its state was settled.
+    pub settled: Option<Timestamp>,
+    /// What a read showed.
+    pub verified: Verified,
+    /// Whether a read is still owed.
+    pub owed: bool,
+}
+
+/// A row of the input that gave no ID to send.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RejectRow {
+    /// Where the row starts.
+    pub line: u64,
+    /// What stood there, cut to a sensible length.
+    pub value: String,
+    /// `duplicate`, or `invalid: …`.
+    pub reason: String,
+}
+
+/// A process that ran or resumed the run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ProcessRow {
+    /// `run`, `resume` or `verify`.
+    pub command: String,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended; `None` while it goes on, or if it was killed.
+    pub ended: Option<Timestamp>,
+    /// The word for how it ended.
+    pub outcome: Option<String>,
+    /// Its exit code.
+    pub exit_code: Option<u8>,
+    /// A sentence on why it ended as it did; may be empty.
+    pub explanation: String,
+    /// Its process ID.
+    pub pid: u32,
+    /// The host's name.
+    pub host: String,
+    /// The user's name.
+    pub operator: String,
+    /// The program's version.
+    pub version: String,
+    /// The settings in effect, as JSON, without secrets.
+    pub settings: String,
+    /// The seconds it waited, by cause.
+    pub waited: super::Waited,
+}
+
+/// How many calls were made, by kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CallCounts {
+    /// Revocations.
+    pub revoke: u64,
+    /// Reads.
+    pub read: u64,
+    /// Log-ins and renewals.
+    pub auth: u64,
+}
+
+/// A wait that stopped every call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HoldRow {
+    /// `penalty` or `lockout`.
+    pub cause: String,
+    /// When it began.
+    pub began: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+impl Archive {
+    /// Opens the journal at `path` for reading.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or is no journal of this format.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let at = |source| JournalError::open(path, source);
+        let connection =
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(at)?;
+        connection
+            .busy_timeout(std::time::Duration::from_secs(5))
+            .map_err(at)?;
+        store::check_format(&connection, path)?;
+        connection.execute_batch("BEGIN").map_err(at)?;
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+        })
+    }
+
+    fn with<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
+        read(&self.connection).map_err(|source| JournalError::read(&self.path, source))
+    }
+
+    /// What the run is.
+    ///
+    /// # Errors
+    /// If the journal cannot be read, or a fact is missing or damaged.
+    pub fn facts(&self) -> Result<Facts, JournalError> {
+        let facts = self.with(|db| {
+            db.prepare("SELECT name, value FROM fact")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<HashMap<String, String>, _>>()
+        })?;
+        let text = |name: &str| {
+            facts
+                .get(name)
+                .cloned()
+                .ok_or_else(|| self.damaged(format!("it lacks {name}")))
+        };
+        let number = |name: &str| {
+            text(name)?
+                .parse::<u64>()
+                .map_err(|_| self.damaged(format!("{name} is no number")))
+        };
+        let created = text("created_at")?
+            .parse()
+            .ok()
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+            .ok_or_else(|| self.damaged("created_at is no time".to_owned()))?;
+        Ok(Facts {
+            created,
+            environment: text("environment")?,
+            base_url: text("base_url")?,
+            input_path: text("input_path")?,
+            input_sha256: text("input_sha256")?,
+            list_sha256: text("list_sha256")?,
+            column: text("column")?,
+            batch_size: number("batch_size")?,
+            rows_total: number("rows_total")?,
+            rows_distinct: number("rows_distinct")?,
+            rows_duplicate: number("rows_duplicate")?,
+            rows_invalid: number("rows_invalid")?,
+            batches: number("batches")?,
+            note: text("note")?,
+        })
+    }
+
+    fn damaged(&self, what: String) -> JournalError {
+        JournalError::Contradiction {
+            path: self.path.clone(),
+            what,
+        }
+    }
+
+    /// The IDs in each state, counted batch by batch.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn tally(&self) -> Result<Tally, JournalError> {
+        self.with(tally)
+    }
+
+    /// How many IDs are still owed a read.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn owed(&self) -> Result<u64, JournalError> {
+        self.with(|db| {
+            db.query_row(
+                "SELECT coalesce(sum(ids), 0) FROM batch WHERE owed = 1 AND state <> 'divided'",
+                [],
+                |row| row.get::<_, i64>(0),
+            )
+        })
+        .map(i64::cast_unsigned)
+    }
+
+    /// Hands each undivided batch to `visit`: in the order of the list, the
+    /// parts of a divided batch by their paths.
+    ///
+    /// # Errors
+    /// If the journal cannot be read, or what `visit` answers.
+    pub fn each_batch<E: From<JournalError>>(
+        &self,
+        mut visit: impl FnMut(BatchRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let read = |source| E::from(JournalError::read(&self.path, source));
+        let mut statement = self
+            .connection
+            .prepare(
+                "SELECT b.id, b.path, b.root, b.state, b.first_line, m.ids, m.lines, b.reason,
+                        b.message, b.http_status, b.attempts, b.first_sent_at, b.settled_at,
+                        b.verified, b.owed
+                 FROM batch b JOIN member m ON m.batch = b.id
+                 WHERE b.parent IS NULL ORDER BY b.id",
+            )
+            .map_err(read)?;
+        let mut parts = self.parts()?;
+        let mut rows = statement.query([]).map_err(read)?;
+        while let Some(row) = rows.next().map_err(read)? {
+            let row = batch_row(row).map_err(read)?;
+            if row.batch.state == State::Divided {
+                for part in parts.remove(&row.batch.id).unwrap_or_default() {
+                    visit(part)?;
+                }
+            } else {
+                visit(row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The undivided parts by the list's own batch they come from. They are
+    /// few: extra requests are bounded.
+    fn parts(&self) -> Result<HashMap<BatchId, Vec<BatchRow>>, JournalError> {
+        let rows = self.with(|db| {
+            db.prepare(
+                "SELECT b.id, b.path, b.root, b.state, b.first_line, m.ids, m.lines, b.reason,
+                        b.message, b.http_status, b.attempts, b.first_sent_at, b.settled_at,
+                        b.verified, b.owed
+                 FROM batch b JOIN member m ON m.batch = b.id
+                 WHERE b.parent IS NOT NULL AND b.state <> 'divided'",
+            )?
+            .query_map([], batch_row)?
+            .collect::<Result<Vec<_>, _>>()
+        })?;
+        let mut parts: HashMap<BatchId, Vec<BatchRow>> = HashMap::new();
+        for row in rows {
+            parts.entry(row.batch.root).or_default().push(row);
+        }
+        for of_one in parts.values_mut() {
+            of_one.sort_by_cached_key(|row| {
+                row.batch
+                    .path
+                    .split('.')
+                    .map(|step| step.parse().unwrap_or(u64::MAX))
+                    .collect::<Vec<_>>()
+            });
+        }
+        Ok(parts)
+    }
+
+    /// Hands each row that gave no ID to `visit`, in the order of the input.
+    ///
+    /// # Errors
+    /// If the journal cannot be read, or what `visit` answers.
+    pub fn each_reject<E: From<JournalError>>(
+        &self,
+        mut visit: impl FnMut(RejectRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let read = |source| E::from(JournalError::read(&self.path, source));
+        let mut statement = self
+            .connection
+            .prepare("SELECT line, value, reason FROM reject ORDER BY rowid")
+            .map_err(read)?;
+        let mut rows = statement.query([]).map_err(read)?;
+        while let Some(row) = rows.next().map_err(read)? {
+            let row = (|| {
+                Ok(RejectRow {
+                    line: row.get::<_, i64>(0)?.cast_unsigned(),
+                    value: row.get(1)?,
+                    reason: row.get(2)?,
+                })
+            })()
+            .map_err(read)?;
+            visit(row)?;
+        }
+        Ok(())
+    }
+
+    /// The processes that ran or resumed the run, oldest first.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn processes(&self) -> Result<Vec<ProcessRow>, JournalError> {
+        self.with(|db| {
+            db.prepare(
+                "SELECT command, started_at, ended_at, outcome, exit_code, explanation, pid, host,
+                        operator, version, settings, waited_rate, waited_retry, waited_penalty,
+                        waited_lockout
+                 FROM process ORDER BY id",
+            )?
+            .query_map([], process_row)?
+            .collect()
+        })
+    }
+
+    /// How many calls were made, by kind; one that may not have been sent
+    /// counts.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn calls(&self) -> Result<CallCounts, JournalError> {
+        self.with(|db| {
+            db.query_row(
+                "SELECT count(*) FILTER (WHERE kind = 'revoke'), count(*) FILTER (WHERE kind = 'read'),
+                        count(*) FILTER (WHERE kind = 'auth') FROM call",
+                [],
+                |row| {
+                    Ok(CallCounts {
+                        revoke: row.get::<_, i64>(0)?.cast_unsigned(),
+                        read: row.get::<_, i64>(1)?.cast_unsigned(),
+                        auth: row.get::<_, i64>(2)?.cast_unsigned(),
+                    })
+                },
+            )
+        })
+    }
+
+    /// The waits that stopped every call, oldest first.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn holds(&self) -> Result<Vec<HoldRow>, JournalError> {
+        self.with(|db| {
+            db.prepare("SELECT cause, began_at, until FROM hold ORDER BY id")?
+                .query_map([], |row| {
+                    Ok(HoldRow {
+                        cause: row.get(0)?,
+                        began: moment(row, 1)?,
+                        until: moment(row, 2)?,
+                    })
+                })?
+                .collect()
+        })
+    }
+}
+
+/// The moment of sending is the answer's less the time it took; for a call
+/// without an answer it is at most the look-ahead after its recording.
+const SENT_SINCE: &str = "
+    SELECT sent FROM (SELECT coalesce(answered_at - elapsed_us / 1000, recorded_at + 1000) AS sent
+                      FROM call)
+    WHERE sent >= ?1";
+
+/// What a new process has to know of earlier calls to keep the limits.
+#[derive(Debug, Default)]
+pub struct Recent {
+    /// When calls were sent, in order.
+    pub calls: Vec<Timestamp>,
+    /// Holds that may still be on: their end, their full length in
+    /// milliseconds, their cause.
+    pub holds: Vec<(Timestamp, i64, String)>,
+    /// Runs whose journal could not be read.
+    pub unreadable: Vec<(String, JournalError)>,
+}
+
+/// When calls were sent since `since` in any run of `environment` in `runs`,
+/// and which holds end after it. Runs that cannot be read are passed over;
+/// their names come with it.
+///
+/// # Errors
+/// If the runs folder cannot be listed.
+pub fn recent_calls(
+    runs: &RunsDir,
+    environment: &str,
+    base_url: &str,
+    since: Timestamp,
+) -> Result<Recent, JournalError> {
+    let mut recent = Recent::default();
+    for folder in runs.list()? {
+        let mut read = || -> Result<(), JournalError> {
+            let archive = Archive::open(&folder.journal())?;
+            let facts = archive.facts()?;
+            if facts.environment != environment || facts.base_url != base_url {
+                return Ok(());
+            }
+            let calls = archive.with(|db| {
+                db.prepare(SENT_SINCE)?
+                    .query_map(params![since.as_millisecond()], |row| moment(row, 0))?
+                    .collect::<Result<Vec<_>, _>>()
+            })?;
+            recent.calls.extend(calls);
+            let holds = archive.with(|db| {
+                db.prepare("SELECT until, full_ms, cause FROM hold WHERE until >= ?1")?
+                    .query_map(params![since.as_millisecond()], |row| {
+                        Ok((moment(row, 0)?, row.get(1)?, row.get::<_, String>(2)?))
+                    })?
+                    .collect::<Result<Vec<_>, _>>()
+            })?;
+            recent.holds.extend(holds);
+            Ok(())
+        };
+        let outcome = read();
+        if let Err(error) = outcome {
+            recent.unreadable.push((folder.run().to_string(), error));
+        }
+    }
+    recent.calls.sort_unstable();
+    Ok(recent)
+}
+
+pub(super) fn tally(db: &Connection) -> rusqlite::Result<Tally> {
+    let mut tally = Tally::default();
+    let mut statement = db.prepare("SELECT state, sum(ids) FROM batch GROUP BY state")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        tally.add(state(row, 0)?, row.get::<_, i64>(1)?.cast_unsigned());
+    }
+    Ok(tally)
+}
+
+/// A batch from the columns id, path, root, state, first line, ids, lines.
+pub(super) fn batch_of_row(row: &Row<'_>) -> rusqlite::Result<Batch> {
+    let ids: Vec<PermissionId> = numbers(row, 5)?;
+    let lines = if row.get_ref(6)?.as_str()?.is_empty() {
+        let first = row.get::<_, i64>(4)?.cast_unsigned();
+        (first..first + ids.len() as u64).collect()
+    } else {
+        numbers(row, 6)?
+    };
+    Ok(Batch {
+        id: row.get(0)?,
+        path: row.get(1)?,
+        root: row.get(2)?,
+        state: state(row, 3)?,
+        ids,
+        lines,
+    })
+}
+
+fn batch_row(row: &Row<'_>) -> rusqlite::Result<BatchRow> {
+    Ok(BatchRow {
+        batch: batch_of_row(row)?,
+        reason: row.get(7)?,
+        message: row.get(8)?,
+        http_status: row.get(9)?,
+        attempts: row.get(10)?,
+        first_sent: optional_moment(row, 11)?,
+        settled: optional_moment(row, 12)?,
+        verified: Verified::from_word(row.get_ref(13)?.as_str()?).unwrap_or_default(),
+        owed: row.get(14)?,
+    })
+}
+
+fn process_row(row: &Row<'_>) -> rusqlite::Result<ProcessRow> {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of one run")]
+    let seconds = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)? as f64 / 1000.0);
+    Ok(ProcessRow {
+        command: row.get(0)?,
+        started: moment(row, 1)?,
+        ended: optional_moment(row, 2)?,
+        outcome: row.get(3)?,
+        exit_code: row.get(4)?,
+        explanation: row.get(5)?,
+        pid: row.get(6)?,
+        host: row.get(7)?,
+        operator: row.get(8)?,
+        version: row.get(9)?,
+        settings: row.get(10)?,
+        waited: super::Waited {
+            rate: seconds(11)?,
+            retry: seconds(12)?,
+            penalty: seconds(13)?,
+            lockout: seconds(14)?,
+        },
+    })
+}
+
+fn numbers<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Vec<T>> {
+    serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| damaged(column, error))
+}
+
+fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
+    let word = row.get_ref(column)?.as_str()?;
+    State::from_word(word).ok_or_else(|| damaged(column, format!("no state is called {word}")))
+}
+
+fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_millisecond(row.get(column)?).map_err(|error| damaged(column, error))
+}
+
+fn optional_moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    row.get::<_, Option<i64>>(column)?
+        .map(Timestamp::from_millisecond)
+        .transpose()
+        .map_err(|error| damaged(column, error))
+}
+
+fn damaged(
+    column: usize,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
+}

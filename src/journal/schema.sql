@@ -1,0 +1,92 @@
+-- The journal of one run. All times are milliseconds since 1970, UTC.
+
+-- What the run is: written once, when the list is frozen.
+CREATE TABLE fact (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Rows of the input that gave no ID to send.
+CREATE TABLE reject (
+    line   INTEGER NOT NULL,
+    value  TEXT NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+
+-- The batches. The list's own are 1 to n and have no parent; parts of a
+-- divided batch come after them.
+CREATE TABLE batch (
+    id            INTEGER PRIMARY KEY,
+    path          TEXT NOT NULL,
+    parent        INTEGER REFERENCES batch (id),
+    root          INTEGER NOT NULL,
+    ids           INTEGER NOT NULL,
+    first_line    INTEGER NOT NULL,
+    last_line     INTEGER NOT NULL,
+    state         TEXT NOT NULL CHECK (state IN ('pending', 'in_flight', 'revoked', 'refused',
+                                                 'missing', 'exhausted', 'unknown', 'divided')),
+    reason        TEXT NOT NULL DEFAULT '',
+    message       TEXT NOT NULL DEFAULT '',
+    http_status   INTEGER,
+    attempts      INTEGER NOT NULL DEFAULT 0,
+    first_sent_at INTEGER,
+    settled_at    INTEGER,
+    verified      TEXT NOT NULL DEFAULT '',
+    -- 1: these IDs have to be read before the run is finished
+    owed          INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- The IDs of each batch, as JSON arrays, apart from what changes.
+-- `lines` is empty where the lines follow one another from `first_line`.
+--   SELECT value FROM member, json_each(ids) WHERE batch = 7;
+CREATE TABLE member (
+    batch INTEGER PRIMARY KEY REFERENCES batch (id),
+    ids   TEXT NOT NULL,
+    lines TEXT NOT NULL
+) STRICT;
+
+-- Each time somebody ran or resumed this run.
+CREATE TABLE process (
+    id              INTEGER PRIMARY KEY,
+    command         TEXT NOT NULL,
+    started_at      INTEGER NOT NULL,
+    ended_at        INTEGER,
+    outcome         TEXT,
+    exit_code       INTEGER,
+    pid             INTEGER NOT NULL,
+    host            TEXT NOT NULL,
+    operator        TEXT NOT NULL,
+    version         TEXT NOT NULL,
+    settings        TEXT NOT NULL,
+    explanation     TEXT NOT NULL DEFAULT '',
+    waited_rate     INTEGER NOT NULL DEFAULT 0,
+    waited_retry    INTEGER NOT NULL DEFAULT 0,
+    waited_penalty  INTEGER NOT NULL DEFAULT 0,
+    waited_lockout  INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Every call that was sent or may have been sent. `answered_at` is empty
+-- where the process ended before an answer was recorded.
+CREATE TABLE call (
+    id          INTEGER PRIMARY KEY,
+    process     INTEGER NOT NULL REFERENCES process (id),
+    kind        TEXT NOT NULL CHECK (kind IN ('revoke', 'read', 'auth')),
+    batch       INTEGER REFERENCES batch (id),
+    ids         INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    answered_at INTEGER,
+    elapsed_us  INTEGER,
+    http_status INTEGER,
+    verdict     TEXT NOT NULL DEFAULT '',
+    message     TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+-- Each wait that stopped every call.
+CREATE TABLE hold (
+    id       INTEGER PRIMARY KEY,
+    process  INTEGER NOT NULL REFERENCES process (id),
+    cause    TEXT NOT NULL CHECK (cause IN ('penalty', 'lockout')),
+    began_at INTEGER NOT NULL,
+    until    INTEGER NOT NULL,
+    full_ms  INTEGER NOT NULL
+) STRICT;

@@ -5,11 +5,27 @@
 //! retries, waits or paces, so that every request stays a recorded and paced
 //! attempt of the [`sweep`](crate::sweep).
 
+mod environment;
+mod http;
+mod judge;
+mod message;
+mod token;
+
 use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 
 use crate::list::PermissionId;
+
+pub use environment::{BaseUrl, Environment, InvalidBaseUrl, UnknownEnvironment};
+pub use http::{HttpApi, HttpError, HttpSettings};
+pub use judge::{Reading, Shown, Verdict, judge_read, judge_revoke};
+pub use token::{Token, TokenError, TokenSource};
+
+/// The longest wait that is believed when a server asks for one, 30 days: far
+/// beyond any known penalty or lockout, and small enough to be added to any
+/// clock.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// One request to the API.
 #[derive(Clone, Debug)]
@@ -49,14 +65,38 @@ pub enum Answer {
     NoAnswer(Failure),
 }
 
-/// A complete HTTP response, reduced to what a judgement needs.
+impl Answer {
+    /// The HTTP status, if there was one.
+    #[must_use]
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Response(response) => Some(response.status),
+            Self::NotSent(_) | Self::NoAnswer(_) => None,
+        }
+    }
+
+    /// The wait that the server asked for in `Retry-After`, whatever the
+    /// status; at most [`LONGEST_WAIT`].
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Response(response) => response.retry_after,
+            Self::NotSent(_) | Self::NoAnswer(_) => None,
+        }
+    }
+}
+
+/// An HTTP response, reduced to what a judgement needs. It is complete, but
+/// for this: where the status alone decides (anything but 2xx), a body that
+/// broke off does not hide the status.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// `Retry-After`, in either of its forms, as a time from now.
+    /// `Retry-After`, in either of its forms, as a time from now; at most
+    /// [`LONGEST_WAIT`].
     pub retry_after: Option<Duration>,
-    /// The decoded body.
+    /// The decoded body, without the token should the server repeat it.
     pub body: Bytes,
 }
 
@@ -72,7 +112,7 @@ pub struct Failure {
 /// The kinds of failure below HTTP.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FailureKind {
-    /// No connection: refused, unreachable, name not found.
+    /// No connection: refused, unreachable, name not found, too slow.
     Connect,
     /// The TLS handshake failed.
     Tls,
@@ -82,8 +122,26 @@ pub enum FailureKind {
     Reset,
     /// The body grew past the limit.
     TooLarge,
+    /// What came is not HTTP, or its compression is damaged.
+    Unreadable,
     /// The token could not be obtained (command or file failed).
     Token,
+}
+
+impl FailureKind {
+    /// The word that is recorded.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Reset => "reset",
+            Self::TooLarge => "oversized",
+            Self::Unreadable => "unreadable",
+            Self::Token => "token",
+        }
+    }
 }
 
 /// Somebody who answers calls: the HTTP client, or the sandbox's world

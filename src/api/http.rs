@@ -1,0 +1,400 @@
+//! The HTTP client: one [`Call`] is one request on the wire.
+//!
+//! It promises that nothing here retries or follows a redirect, that the
+//! token goes to the one host it is for, that a loopback address is never
+//! reached through a proxy, and that every call ends, its body included,
+//! within the time-out. What cannot have been sent is told apart from what may
+//! have been. Pacing, waiting and judging are left to others.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    error::Error,
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{
+    Certificate, Client, Method, Request, Url,
+    header::{
+        ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    },
+    redirect, retry,
+};
+
+use super::{
+    Answer, Api, BaseUrl, Call, Failure, FailureKind, LONGEST_WAIT, Response, Token,
+    message::one_line,
+};
+use crate::list::PermissionId;
+
+/// How long an unused connection is kept. Servers close theirs after some 15
+/// seconds and more; a request on a connection that is just being closed
+/// fails with an unknown outcome.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// How often, while calls are under way, an HTTP/2 connection is asked for a
+/// sign of life: without one, every call on it would run into its time-out.
+const HTTP2_PING: Duration = Duration::from_secs(15);
+
+/// The longest body that is read, decoded: gzip has no guard against bombs. A
+/// read of 500 permissions has some 200 KB.
+const LARGEST_BODY: usize = 16 * 1024 * 1024;
+
+/// A token shorter than this is no secret, and might stand in an answer by
+/// chance.
+const SHORTEST_SECRET: usize = 8;
+
+/// What a client has to know, besides the token.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// Where the API is.
+    pub base_url: BaseUrl,
+    /// The longest that a call may take, its answer's body included.
+    pub timeout: Duration,
+    /// The longest that a connection with its TLS handshake may take; within
+    /// the time-out in any case.
+    pub connect_timeout: Duration,
+    /// A PEM file with certificates to trust besides the system's.
+    pub ca_cert: Option<PathBuf>,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+}
+
+/// The API over HTTP.
+#[derive(Debug)]
+pub struct HttpApi {
+    client: Client,
+    /// Requests to be completed: URL and headers are made once.
+    revoke: Template,
+    items: Template,
+    item: Template,
+    token: Token,
+    connect_timeout: Duration,
+}
+
+impl HttpApi {
+    /// Makes a client. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// If the certificates to trust cannot be had, or a setting cannot be a
+    /// header.
+    pub fn new(settings: &HttpSettings, token: Token) -> Result<Self, HttpError> {
+        let connect_timeout = settings.connect_timeout.min(settings.timeout);
+        let agent = HeaderValue::from_str(&settings.user_agent)
+            .map_err(|_| HttpError::Header("user agent"))?;
+        let mut builder = Client::builder()
+            .user_agent(agent)
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .timeout(settings.timeout)
+            .connect_timeout(connect_timeout)
+            .pool_idle_timeout(IDLE)
+            .http2_keep_alive_interval(HTTP2_PING)
+            .http2_keep_alive_timeout(HTTP2_PING);
+        if settings.base_url.is_loopback() {
+            // What counts as this machine has to be this machine.
+            let this_machine = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+                .map(|address| SocketAddr::new(address, 0));
+            builder = builder
+                .no_proxy()
+                .resolve_to_addrs("localhost", &this_machine);
+        }
+        builder = match &settings.ca_cert {
+            Some(path) => builder.tls_certs_merge(certificates(path)?),
+            // Without TLS a host needs no certificates; looking for them
+            // fails where there are none.
+            None if !settings.base_url.is_https() => builder.tls_certs_only([]),
+            None => builder,
+        };
+        let client = builder.build().map_err(HttpError::Client)?;
+
+        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+            .map_err(|_| HttpError::Header("token"))?;
+        authorization.set_sensitive(true);
+        let template = |method: Method, path: &str| Template {
+            method,
+            url: settings.base_url.endpoint(path),
+            headers: HeaderMap::from_iter([
+                (AUTHORIZATION, authorization.clone()),
+                (ACCEPT, HeaderValue::from_static("application/json")),
+            ]),
+        };
+        let mut revoke = template(Method::POST, "user/revoketradingpermissions");
+        revoke
+            .headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(Self {
+            client,
+            revoke,
+            items: template(Method::GET, "tradingPermission/items"),
+            item: template(Method::GET, "tradingPermission/item"),
+            token,
+            connect_timeout,
+        })
+    }
+
+    fn request(&self, call: &Call) -> Request {
+        match call {
+            Call::Revoke(body) => {
+                let mut request = self.revoke.request();
+                *request.body_mut() = Some(body.clone().into());
+                request
+            }
+            Call::Items(ids) => {
+                let mut request = self.items.request();
+                request.url_mut().set_query(Some(&ids_query(ids)));
+                request
+            }
+            Call::Item(id) => {
+                let mut request = self.item.request();
+                request.url_mut().set_query(Some(&format!("id={id}")));
+                request
+            }
+        }
+    }
+
+    /// Judges by the phase: a request is only written once a connection with
+    /// its TLS handshake stands.
+    fn failure(&self, error: reqwest::Error) -> Answer {
+        let error = error.without_url();
+        if error.is_connect() || error.is_builder() {
+            let (kind, detail) = if error.is_timeout() {
+                let limit = self.connect_timeout.as_secs_f64();
+                (
+                    FailureKind::Connect,
+                    format!("no connection within {limit} s"),
+                )
+            } else if is_tls(&error) {
+                (FailureKind::Tls, root(&error))
+            } else {
+                (FailureKind::Connect, root(&error))
+            };
+            return Answer::NotSent(Failure { kind, detail });
+        }
+        Answer::NoAnswer(lost(&error))
+    }
+
+    /// Replaces the token in a body, since error texts are recorded and a
+    /// server may repeat what it was sent.
+    fn scrub(&self, body: Bytes) -> Bytes {
+        let token = self.token.expose().as_bytes();
+        if token.len() < SHORTEST_SECRET || find(&body, token).is_none() {
+            return body;
+        }
+        let mut scrubbed = BytesMut::with_capacity(body.len());
+        let mut rest = &body[..];
+        while let Some(at) = find(rest, token) {
+            scrubbed.extend_from_slice(&rest[..at]);
+            scrubbed.extend_from_slice(b"***");
+            rest = &rest[at + token.len()..];
+        }
+        scrubbed.extend_from_slice(rest);
+        scrubbed.freeze()
+    }
+}
+
+impl Api for HttpApi {
+    async fn call(&self, call: &Call) -> Answer {
+        let response = match self.client.execute(self.request(call)).await {
+            Ok(response) => response,
+            Err(error) => return self.failure(error),
+        };
+        let status = response.status();
+        let retry_after = retry_after(response.headers(), SystemTime::now());
+        let (body, fault) = read_body(response).await;
+        match fault {
+            // Only with 2xx does the meaning lie in the body. A lockout has
+            // to be kept even if its text breaks off.
+            Some(failure) if status.is_success() => Answer::NoAnswer(failure),
+            _ => Answer::Response(Response {
+                status: status.as_u16(),
+                retry_after,
+                body: self.scrub(body),
+            }),
+        }
+    }
+}
+
+/// A request without its query or body.
+#[derive(Debug)]
+struct Template {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+}
+
+impl Template {
+    fn request(&self) -> Request {
+        let mut request = Request::new(self.method.clone(), self.url.clone());
+        request.headers_mut().clone_from(&self.headers);
+        request
+    }
+}
+
+fn ids_query(ids: &[PermissionId]) -> String {
+    use std::fmt::Write as _;
+
+    let mut query = String::with_capacity(4 + 11 * ids.len());
+    query.push_str("ids=");
+    for (index, id) in ids.iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        // Writing to a string cannot fail.
+        let _ = write!(query, "{comma}{id}");
+    }
+    query
+}
+
+/// Reads to the end, so that the connection can be used again; and gives what
+/// there was besides the failure, if it came to that.
+async fn read_body(mut response: reqwest::Response) -> (Bytes, Option<Failure>) {
+    let mut first = Bytes::new();
+    let mut more = BytesMut::new();
+    loop {
+        let fault = match response.chunk().await {
+            Ok(Some(chunk)) if first.len() + more.len() + chunk.len() > LARGEST_BODY => Failure {
+                kind: FailureKind::TooLarge,
+                detail: format!("the answer is longer than {} MiB", LARGEST_BODY >> 20),
+            },
+            // Most bodies come in one piece and need no copy.
+            Ok(Some(chunk)) if first.is_empty() => {
+                first = chunk;
+                continue;
+            }
+            Ok(Some(chunk)) => {
+                more.extend_from_slice(&chunk);
+                continue;
+            }
+            Ok(None) if more.is_empty() => return (first, None),
+            Ok(None) => return (joined(&first, &more), None),
+            Err(error) => lost(&error.without_url()),
+        };
+        return (joined(&first, &more), Some(fault));
+    }
+}
+
+fn joined(first: &[u8], more: &[u8]) -> Bytes {
+    Bytes::from([first, more].concat())
+}
+
+/// A failure after the request may have been sent.
+fn lost(error: &reqwest::Error) -> Failure {
+    let (kind, detail) = if error.is_timeout() {
+        let detail = "no complete answer within the time-out".to_owned();
+        (FailureKind::Timeout, detail)
+    } else {
+        let http = causes(error).find_map(|cause| cause.downcast_ref::<hyper::Error>());
+        // What the connection says about itself: cut off, or not HTTP.
+        // Without its word, the compression is damaged.
+        let kind = match http {
+            Some(http) if http.is_parse() => FailureKind::Unreadable,
+            None if error.is_decode() => FailureKind::Unreadable,
+            _ => FailureKind::Reset,
+        };
+        (kind, root(error))
+    };
+    Failure { kind, detail }
+}
+
+/// TLS has no error type of its own here: the handshake fails as an I/O error
+/// of a kind that connecting does not have.
+fn is_tls(error: &reqwest::Error) -> bool {
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            )
+        })
+}
+
+/// The error and what is below it. An I/O error that wraps another is not
+/// among the sources of anything, so it is unwrapped here.
+fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let first: &'a (dyn Error + 'static) = error;
+    std::iter::successors(Some(first), |&cause| {
+        let wrapped = cause
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        wrapped
+            .map(|inner| inner as &(dyn Error + 'static))
+            .or_else(|| cause.source())
+    })
+}
+
+/// The bottom of it all in words; the layers above only say that something
+/// failed.
+fn root(error: &reqwest::Error) -> String {
+    one_line(
+        &causes(error)
+            .last()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+    )
+}
+
+/// `Retry-After`: seconds, or a date. A date is counted from the server's own
+/// clock where it tells it, since ours may be wrong.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Digits that do not fit are a very long wait.
+        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+    } else {
+        let until = httpdate::parse_http_date(text).ok()?;
+        let now = date(headers, &DATE).unwrap_or(now);
+        until.duration_since(now).unwrap_or_default()
+    };
+    Some(wait.min(LONGEST_WAIT))
+}
+
+fn date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()
+}
+
+fn find(text: &[u8], word: &[u8]) -> Option<usize> {
+    text.windows(word.len()).position(|window| window == word)
+}
+
+fn certificates(path: &PathBuf) -> Result<Vec<Certificate>, HttpError> {
+    let pem = std::fs::read(path).map_err(|source| HttpError::CaFile {
+        path: path.clone(),
+        source,
+    })?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(HttpError::NoCertificate { path: path.clone() }),
+    }
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The CA file could not be read.
+    #[error("cannot read the CA file {}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The CA file holds no usable certificate.
+    #[error("no usable PEM certificate in the CA file {}", path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The client could not be built; mostly the host has no CA certificates,
+    /// and a CA file helps.
+    #[error("cannot set up HTTPS; if this host has no CA certificates, name a CA file")]
+    Client(#[source] reqwest::Error),
+    /// A setting holds characters that cannot be in a header.
+    #[error("the {0} cannot be sent as a header")]
+    Header(&'static str),
+}

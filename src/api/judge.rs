@@ -1,0 +1,464 @@
+//! What an answer means: a pure function from an [`Answer`] to a verdict with
+//! named arms, for revocations and for reads.
+//!
+//! The API has two error channels, the HTTP status and, with status 200, the
+//! body (partner pages: *error handling*). A verdict claims no more than an
+//! answer says: whatever is not known to be executed, refused or not executed
+//! is in doubt. What to do about a verdict is left to the
+//! [`sweep`](crate::sweep).
+//!
+//! Messages are the server's words, fit to be recorded (one line, at most 500
+//! characters, no control characters) and never trusted as markup. Bodies
+//! that may hold entities, with their names and e-mail addresses, are never
+//! quoted.
+
+mod body;
+#[cfg(test)]
+mod tests;
+
+use std::{borrow::Cow, time::Duration};
+
+use rustc_hash::FxHashMap;
+
+use super::{Answer, Call, LONGEST_WAIT, Response, message::one_line};
+use crate::list::PermissionId;
+use body::{Entity, Outcome};
+
+/// The wait where a penalty does not say how long, or cannot be answered by a
+/// program: the count behind it clears in about an hour (partner pages:
+/// *penalty tickets*).
+const UNTOLD_PENALTY: Duration = Duration::from_secs(60 * 60);
+
+/// What the answer to a revocation means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// 200 with `ok:true` and nothing against it: executed.
+    Accepted,
+    /// Refused because of these IDs. Whether some of them were revoked is not
+    /// known.
+    Refused {
+        /// `refused` (`ok:false`), `violation`, `http_409` or `http_422`; see
+        /// [`Verdict::refused_by_status`].
+        reason: &'static str,
+        /// The server's words.
+        message: String,
+    },
+    /// The request as such was refused with this status, and not executed.
+    /// It says nothing about a record.
+    Unfit {
+        /// 400, 403, 404, 405, 415 or a redirect.
+        status: u16,
+        /// The server's words.
+        message: String,
+    },
+    /// 413: not executed, too many IDs at once.
+    TooLarge,
+    /// 401: not executed, the token was refused.
+    Unauthorized {
+        /// The server's words.
+        message: String,
+    },
+    /// A time penalty: not executed.
+    Penalty {
+        /// What to send along with the identical body after the wait. Without
+        /// one the body is sent plainly.
+        ticket: Option<String>,
+        /// How long no call may start, at most [`LONGEST_WAIT`]; an hour
+        /// where the answer does not say, and at least an hour with a captcha.
+        wait: Duration,
+        /// A captcha is asked for, which no program can answer: no ticket.
+        captcha: bool,
+    },
+    /// 423 or 429: not executed, and no call may start for a documented hour.
+    Lockout {
+        /// The status.
+        status: u16,
+        /// What the server asks for, if it does; it may be shorter than the
+        /// documented hour.
+        retry_after: Option<Duration>,
+    },
+    /// Nothing was sent.
+    NotSent {
+        /// The kind of failure, e.g. `connect`.
+        reason: &'static str,
+        /// What happened.
+        message: String,
+    },
+    /// It may or may not have been executed.
+    InDoubt {
+        /// `timeout`, `reset`, `oversized`, `unreadable`, `contradiction`, or
+        /// the status: `http_500`.
+        reason: String,
+        /// What happened, or the server's words.
+        message: String,
+    },
+}
+
+impl Verdict {
+    /// The word that is recorded.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused { .. } => "refused",
+            Self::Unfit { .. } => "unfit",
+            Self::TooLarge => "too_large",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::Penalty { .. } => "penalty",
+            Self::Lockout { .. } => "lockout",
+            Self::NotSent { .. } => "not_sent",
+            Self::InDoubt { .. } => "in_doubt",
+        }
+    }
+
+    /// The reason that is recorded with it; empty for an accepted request.
+    #[must_use]
+    pub fn reason(&self) -> Cow<'static, str> {
+        match self {
+            Self::Accepted => Cow::Borrowed(""),
+            Self::Refused { reason, .. } | Self::NotSent { reason, .. } => Cow::Borrowed(reason),
+            Self::InDoubt { reason, .. } => Cow::Owned(reason.clone()),
+            Self::Unfit { status, .. } | Self::Lockout { status, .. } => {
+                Cow::Owned(http_reason(*status))
+            }
+            Self::TooLarge => Cow::Borrowed("http_413"),
+            Self::Unauthorized { .. } => Cow::Borrowed("http_401"),
+            Self::Penalty { captcha: true, .. } => Cow::Borrowed("captcha"),
+            Self::Penalty { captcha: false, .. } => Cow::Borrowed("penalty"),
+        }
+    }
+
+    /// What there is to say about it; often empty.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Refused { message, .. }
+            | Self::Unfit { message, .. }
+            | Self::Unauthorized { message }
+            | Self::NotSent { message, .. }
+            | Self::InDoubt { message, .. } => message,
+            Self::Accepted | Self::TooLarge | Self::Penalty { .. } | Self::Lockout { .. } => "",
+        }
+    }
+
+    /// Whether this is a refusal by status, 409 or 422, and not by a body
+    /// with status 200. Such a refusal is likely, but not certain, to be
+    /// about a record: it counts as one only once the API has accepted
+    /// another batch.
+    #[must_use]
+    pub fn refused_by_status(&self) -> bool {
+        matches!(self, Self::Refused { reason, .. } if reason.starts_with("http_"))
+    }
+}
+
+/// What a permission's status comes down to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Shown {
+    /// `Revoked`.
+    Revoked,
+    /// `Accepted`, `Approved`, `Requested`, or a word unknown to us: not
+    /// known to be out of force.
+    Active,
+    /// `Declined`: never came into force.
+    Declined,
+}
+
+impl Shown {
+    fn from_status(status: &str) -> Self {
+        match status {
+            "Revoked" => Self::Revoked,
+            "Declined" => Self::Declined,
+            _ => Self::Active,
+        }
+    }
+}
+
+/// What the answer to a read means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reading {
+    /// The asked IDs that the API shows, each once and in the order asked.
+    /// It leaves out what it does not know.
+    Found(Vec<(PermissionId, Shown)>),
+    /// 404: for one ID, not known; for several it says nothing about any.
+    NotFound,
+    /// 413 or 414: too many IDs at once.
+    TooLarge,
+    /// 401: the token was refused.
+    Unauthorized {
+        /// The server's words.
+        message: String,
+    },
+    /// A time penalty; fields as in [`Verdict::Penalty`]. How a ticket would
+    /// be handed back with a read is not documented: wait, then read plainly.
+    Penalty {
+        /// The ticket.
+        ticket: Option<String>,
+        /// How long no call may start.
+        wait: Duration,
+        /// A captcha is asked for.
+        captcha: bool,
+    },
+    /// 423 or 429, as in [`Verdict::Lockout`].
+    Lockout {
+        /// The status.
+        status: u16,
+        /// What the server asks for, if it does.
+        retry_after: Option<Duration>,
+    },
+    /// No usable answer.
+    Failed {
+        /// A failure's kind, `unreadable`, or the status: `http_500`.
+        reason: String,
+        /// What happened, or the server's words.
+        message: String,
+        /// Whether the same read may well succeed later.
+        transient: bool,
+    },
+}
+
+impl Reading {
+    /// The word that is recorded.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Found(_) => "found",
+            Self::NotFound => "not_found",
+            Self::TooLarge => "too_large",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::Penalty { .. } => "penalty",
+            Self::Lockout { .. } => "lockout",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    fn unreadable(message: String) -> Self {
+        Self::Failed {
+            reason: "unreadable".to_owned(),
+            message,
+            transient: true,
+        }
+    }
+}
+
+/// Judges the answer to a [`Call::Revoke`].
+#[must_use]
+pub fn judge_revoke(answer: &Answer) -> Verdict {
+    let response = match answer {
+        Answer::Response(response) => response,
+        Answer::NotSent(failure) => {
+            return Verdict::NotSent {
+                reason: failure.kind.word(),
+                message: one_line(&failure.detail),
+            };
+        }
+        Answer::NoAnswer(failure) => {
+            return Verdict::InDoubt {
+                reason: failure.kind.word().to_owned(),
+                message: one_line(&failure.detail),
+            };
+        }
+    };
+    let refused = |reason| Verdict::Refused {
+        reason,
+        message: body::words(&response.body),
+    };
+    match response.status {
+        200 => judge_outcome(response),
+        401 => Verdict::Unauthorized {
+            message: body::words(&response.body),
+        },
+        409 => refused("http_409"),
+        422 => refused("http_422"),
+        413 => Verdict::TooLarge,
+        status @ (423 | 429) => Verdict::Lockout {
+            status,
+            retry_after: response.retry_after,
+        },
+        status @ (300..=399 | 400 | 403 | 404 | 405 | 415) => Verdict::Unfit {
+            status,
+            message: body::words(&response.body),
+        },
+        status => Verdict::InDoubt {
+            reason: http_reason(status),
+            message: body::words(&response.body),
+        },
+    }
+}
+
+/// Status 200: the body decides.
+fn judge_outcome(response: &Response) -> Verdict {
+    let outcome = match body::object::<Outcome>(&response.body) {
+        Ok(outcome) => outcome,
+        Err(fault) => {
+            let words = body::words(&response.body);
+            return Verdict::InDoubt {
+                reason: "unreadable".to_owned(),
+                message: one_line(format!("{fault} {words}").trim_end()),
+            };
+        }
+    };
+    let refusal = outcome.violations_text();
+    if outcome.ok == Some(true) {
+        let against = match (&outcome.error_text, &refusal) {
+            (Some(text), _) if !text.is_empty() => text,
+            (_, Some(text)) => text,
+            _ if outcome.is_penalty() => "a time penalty",
+            _ => return Verdict::Accepted,
+        };
+        return Verdict::InDoubt {
+            reason: "contradiction".to_owned(),
+            message: one_line(&format!("`ok` is true, but also: {against}")),
+        };
+    }
+    if outcome.is_penalty() {
+        let Penalty {
+            ticket,
+            wait,
+            captcha,
+        } = penalty(&outcome);
+        return Verdict::Penalty {
+            ticket,
+            wait,
+            captcha,
+        };
+    }
+    match (refusal, outcome.ok, outcome.error_text) {
+        (Some(text), _, _) => Verdict::Refused {
+            reason: "violation",
+            message: one_line(&text),
+        },
+        (None, Some(_), text) => Verdict::Refused {
+            reason: "refused",
+            message: one_line(&text.unwrap_or_default()),
+        },
+        (None, None, text) => Verdict::InDoubt {
+            reason: "unreadable".to_owned(),
+            message: one_line(&format!(
+                "there is no `ok` in the answer. {}",
+                text.unwrap_or_default()
+            )),
+        },
+    }
+}
+
+/// Judges the answer to `call`, a [`Call::Items`] or a [`Call::Item`]: an
+/// array belongs to the one, an object to the other.
+#[must_use]
+pub fn judge_read(call: &Call, answer: &Answer) -> Reading {
+    let response = match answer {
+        Answer::Response(response) => response,
+        Answer::NotSent(failure) | Answer::NoAnswer(failure) => {
+            return Reading::Failed {
+                reason: failure.kind.word().to_owned(),
+                message: one_line(&failure.detail),
+                transient: true,
+            };
+        }
+    };
+    match response.status {
+        200 => judge_entities(call, response),
+        401 => Reading::Unauthorized {
+            message: body::words(&response.body),
+        },
+        404 => Reading::NotFound,
+        413 | 414 => Reading::TooLarge,
+        status @ (423 | 429) => Reading::Lockout {
+            status,
+            retry_after: response.retry_after,
+        },
+        status => Reading::Failed {
+            reason: http_reason(status),
+            message: body::words(&response.body),
+            transient: !matches!(status, 300..=399 | 400 | 403 | 405 | 409 | 415 | 422),
+        },
+    }
+}
+
+fn judge_entities(call: &Call, response: &Response) -> Reading {
+    // An object may be a penalty or an error instead of what was asked for.
+    if let Ok(outcome) = body::object::<Outcome>(&response.body) {
+        if outcome.is_penalty() {
+            let Penalty {
+                ticket,
+                wait,
+                captcha,
+            } = penalty(&outcome);
+            return Reading::Penalty {
+                ticket,
+                wait,
+                captcha,
+            };
+        }
+        if let Some(text) = outcome.complaint() {
+            return Reading::unreadable(one_line(&text));
+        }
+    }
+    let (asked, entities) = match call {
+        Call::Revoke(_) => return Reading::unreadable("not a read".to_owned()),
+        Call::Items(ids) => (ids.as_slice(), body::objects::<Entity>(&response.body)),
+        Call::Item(id) => (
+            std::slice::from_ref(id),
+            body::object::<Entity>(&response.body).map(|entity| vec![entity]),
+        ),
+    };
+    match entities {
+        Ok(entities) => found(asked, &entities),
+        Err(fault) => Reading::unreadable(fault),
+    }
+}
+
+/// An answer with IDs that were not asked for, or with two opinions on one,
+/// is believed in nothing.
+fn found(asked: &[PermissionId], entities: &[Entity]) -> Reading {
+    let mut shown: FxHashMap<PermissionId, Option<Shown>> =
+        asked.iter().map(|&id| (id, None)).collect();
+    for entity in entities {
+        let status = Shown::from_status(&entity.status);
+        match shown.get_mut(&entity.id) {
+            None => {
+                return Reading::unreadable(format!("ID {} was not asked for", entity.id));
+            }
+            Some(Some(other)) if *other != status => {
+                return Reading::unreadable(format!("ID {} has two states", entity.id));
+            }
+            Some(known) => *known = Some(status),
+        }
+    }
+    // Taken out, so that an ID asked for twice is shown once.
+    let found = asked.iter().filter_map(|id| {
+        let status = shown.remove(id)??;
+        Some((*id, status))
+    });
+    Reading::Found(found.collect())
+}
+
+struct Penalty {
+    ticket: Option<String>,
+    wait: Duration,
+    captcha: bool,
+}
+
+/// Reads the parts of a time penalty leniently: it has been announced,
+/// whatever is wrong with its parts, and has to be kept.
+fn penalty(outcome: &Outcome) -> Penalty {
+    let told = outcome.penalty_seconds().and_then(|seconds| {
+        Duration::try_from_secs_f64(seconds.min(LONGEST_WAIT.as_secs_f64())).ok()
+    });
+    let captcha = outcome.asks_captcha();
+    let wait = match told {
+        Some(wait) if captcha => wait.max(UNTOLD_PENALTY),
+        Some(wait) => wait,
+        None => UNTOLD_PENALTY,
+    };
+    Penalty {
+        // A ticket whose time is not known, or that wants a captcha, would
+        // only draw the next penalty.
+        ticket: outcome.ticket().filter(|_| told.is_some() && !captcha),
+        wait,
+        captcha,
+    }
+}
+
+fn http_reason(status: u16) -> String {
+    format!("http_{status}")
+}

@@ -1,0 +1,190 @@
+//! The shapes of the bodies, read strictly where it matters: UTF-8
+//! throughout, nothing after the end, no key twice, no array in the place of
+//! an object, no wrong types. Keys unknown to us are skipped, whatever they
+//! hold: the vendor adds some.
+
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+use serde_json::{Value, error::Category};
+
+use super::super::message::one_line;
+use crate::list::PermissionId;
+
+/// How many violations are quoted.
+const QUOTED: usize = 3;
+
+/// `SimpleResponse`, the list of violations, or a penalty ticket: the three
+/// bodies with status 200 (partner pages: *error handling*, *penalty
+/// tickets*).
+#[derive(Deserialize)]
+pub(super) struct Outcome {
+    pub(super) ok: Option<bool>,
+    #[serde(rename = "errorText")]
+    pub(super) error_text: Option<String>,
+    violations: Option<Vec<Object<Violation>>>,
+    #[serde(rename = "p-ticket")]
+    ticket: Option<Value>,
+    #[serde(rename = "p-time")]
+    time: Option<Value>,
+    #[serde(rename = "p-captcha")]
+    captcha: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Violation {
+    constraint: Option<Value>,
+    description: Option<Value>,
+}
+
+/// What is taken of a `TradingPermission`; it has names and e-mail addresses
+/// besides, which are not even kept in memory.
+#[derive(Deserialize)]
+pub(super) struct Entity {
+    pub(super) id: PermissionId,
+    pub(super) status: String,
+}
+
+impl Outcome {
+    /// Any sign of a time penalty is one.
+    pub(super) fn is_penalty(&self) -> bool {
+        self.ticket.is_some() || self.time.is_some() || self.asks_captcha()
+    }
+
+    pub(super) fn ticket(&self) -> Option<String> {
+        let ticket = self.ticket.as_ref()?.as_str()?;
+        (!ticket.is_empty()).then(|| ticket.to_owned())
+    }
+
+    /// `p-time`, if it is a number of seconds that is not negative.
+    pub(super) fn penalty_seconds(&self) -> Option<f64> {
+        let seconds = self.time.as_ref()?.as_f64()?;
+        (seconds >= 0.0).then_some(seconds)
+    }
+
+    pub(super) fn asks_captcha(&self) -> bool {
+        !matches!(self.captcha, None | Some(Value::Bool(false)))
+    }
+
+    /// The violations in words, if there are any.
+    pub(super) fn violations_text(&self) -> Option<String> {
+        let violations = self.violations.as_deref().unwrap_or_default();
+        let mut quoted: Vec<_> = violations
+            .iter()
+            .take(QUOTED)
+            .map(|Object(violation)| violation.text())
+            .collect();
+        if violations.len() > QUOTED {
+            quoted.push(format!("and {} more", violations.len() - QUOTED));
+        }
+        (!quoted.is_empty()).then(|| quoted.join("; "))
+    }
+
+    /// What it says against a request, if anything.
+    pub(super) fn complaint(&self) -> Option<String> {
+        let text = self.error_text.clone().filter(|text| !text.is_empty());
+        text.or_else(|| self.violations_text())
+            .or_else(|| (self.ok == Some(false)).then(|| "`ok` is false".to_owned()))
+    }
+}
+
+impl Violation {
+    /// The value is left out: it may be the whole list of IDs.
+    fn text(&self) -> String {
+        let parts = [&self.constraint, &self.description];
+        let words: Vec<_> = parts
+            .into_iter()
+            .flatten()
+            .map(|part| match part {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            })
+            .collect();
+        if words.is_empty() {
+            "a violation without a description".to_owned()
+        } else {
+            words.join(": ")
+        }
+    }
+}
+
+/// A JSON object read as `T`. Without it serde would take an array of the
+/// right values for one.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OnlyMaps<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMaps<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(OnlyMaps(PhantomData))
+    }
+}
+
+/// Reads a body that is one object. The error says what is wrong with it and
+/// quotes nothing.
+pub(super) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    json::<Object<T>>(body).map(|Object(inner)| inner)
+}
+
+/// Reads a body that is an array of objects, likewise.
+pub(super) fn objects<T: DeserializeOwned>(body: &[u8]) -> Result<Vec<T>, String> {
+    let objects = json::<Vec<Object<T>>>(body)?;
+    Ok(objects.into_iter().map(|Object(inner)| inner).collect())
+}
+
+fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    let text = std::str::from_utf8(body).map_err(|_| "the answer is not UTF-8.".to_owned())?;
+    serde_json::from_str(text).map_err(|error| {
+        // The error's own text may quote a value.
+        let what = match error.classify() {
+            _ if text.trim().is_empty() => "is empty",
+            Category::Eof => "breaks off",
+            Category::Data => "is not of the expected form",
+            Category::Syntax | Category::Io => "is not JSON",
+        };
+        let (line, column) = (error.line(), error.column());
+        format!("the answer {what} (line {line}, column {column}).")
+    })
+}
+
+/// The words of a body that is no answer to what was asked: an error in JSON,
+/// or a gateway's page. Other JSON is not quoted, it may hold entities.
+pub(super) fn words(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Complaint {
+        message: Option<String>,
+        error: Option<String>,
+    }
+
+    if let Ok(outcome) = object::<Outcome>(body)
+        && let Some(text) = outcome.complaint()
+    {
+        return one_line(&text);
+    }
+    if let Ok(complaint) = object::<Complaint>(body) {
+        let text = complaint.message.or(complaint.error);
+        return one_line(&text.unwrap_or_default());
+    }
+    // Enough for 500 characters, without going through megabytes.
+    let start = String::from_utf8_lossy(&body[..body.len().min(4096)]);
+    if start.trim_start().starts_with(['{', '[']) {
+        String::new()
+    } else {
+        one_line(&start)
+    }
+}

@@ -1,0 +1,433 @@
+//! Where the bearer token comes from, and how it stays secret.
+//!
+//! A token is handed in through exactly one of three variables, never through
+//! an option: arguments are visible to everybody on a host. A [`Token`] never
+//! shows itself in `Debug` and has no `Display`, and no error here repeats a
+//! value or a command's output.
+
+use std::{
+    ffi::OsString, fmt, io, path::PathBuf, process::ExitStatus, process::Stdio, time::Duration,
+};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+/// The variables of [`TokenSource::from_env`].
+const TOKEN: &str = "RESCIND_TOKEN";
+const FILE: &str = "RESCIND_TOKEN_FILE";
+const COMMAND: &str = "RESCIND_TOKEN_COMMAND";
+
+/// How long a command may take to hand out the token.
+const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+
+/// Far more than any token; a device or a runaway command must not fill the
+/// memory.
+const LARGEST_SOURCE: u64 = 64 * 1024;
+
+/// A bearer token. It is opaque: never parsed, logged or stored.
+#[derive(Clone, Debug)]
+pub struct Token(SecretString);
+
+impl Token {
+    /// Takes a token as it stands; `origin` names where it came from, for the
+    /// error.
+    ///
+    /// # Errors
+    ///
+    /// If it is empty or holds anything but visible ASCII characters, and so
+    /// could not be a header's value.
+    pub fn new(text: &str, origin: &str) -> Result<Self, TokenError> {
+        if text.is_empty() {
+            return Err(TokenError::Empty {
+                origin: origin.to_owned(),
+            });
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(TokenError::Unfit {
+                origin: origin.to_owned(),
+            });
+        }
+        Ok(Self(SecretString::from(text)))
+    }
+
+    /// The token itself, for the one header that carries it.
+    pub(super) fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+/// Where a token is to be had, now and again later.
+#[derive(Clone)]
+pub struct TokenSource(Source);
+
+#[derive(Clone)]
+enum Source {
+    Fixed(Token),
+    File(PathBuf),
+    Command {
+        program: String,
+        arguments: Vec<String>,
+    },
+}
+
+impl TokenSource {
+    /// A token that is known already.
+    #[must_use]
+    pub const fn fixed(token: Token) -> Self {
+        Self(Source::Fixed(token))
+    }
+
+    /// The source that is set in the environment, if any. `lookup` gives a
+    /// variable's value.
+    ///
+    /// # Errors
+    ///
+    /// If more than one is set, or the one that is set cannot be a source. A
+    /// file or command is only tried by [`obtain`](Self::obtain).
+    pub fn from_env(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Option<Self>, TokenError> {
+        let mut set = [TOKEN, FILE, COMMAND]
+            .into_iter()
+            .filter_map(|name| lookup(name).map(|value| (name, value)));
+        let Some((name, value)) = set.next() else {
+            return Ok(None);
+        };
+        let others: Vec<_> = set.map(|(other, _)| other).collect();
+        if !others.is_empty() {
+            return Err(TokenError::Several {
+                names: format!("{name}, {}", others.join(", ")),
+            });
+        }
+        if value.is_empty() {
+            return Err(TokenError::Empty {
+                origin: name.to_owned(),
+            });
+        }
+        let source = match name {
+            FILE => Source::File(value.into()),
+            COMMAND => command(&value)?,
+            _ => Source::Fixed(Token::new(
+                value.to_str().ok_or_else(|| TokenError::Unfit {
+                    origin: TOKEN.to_owned(),
+                })?,
+                TOKEN,
+            )?),
+        };
+        Ok(Some(Self(source)))
+    }
+
+    /// Obtains the token. A command runs without a shell, without input, and
+    /// for 30 seconds at the most; the first line of its output counts, and
+    /// what it says on its standard error is dropped, since nobody knows what
+    /// that holds. It needs a runtime with its input and output enabled.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, the command fails, or what they give is no
+    /// token.
+    pub async fn obtain(&self) -> Result<Token, TokenError> {
+        match &self.0 {
+            Source::Fixed(token) => Ok(token.clone()),
+            Source::File(path) => {
+                let text = read_file(path).map_err(|source| TokenError::File {
+                    path: path.clone(),
+                    source,
+                })?;
+                let origin = format!("the token file {}", path.display());
+                Token::new(text.expose_secret().trim(), &origin)
+            }
+            Source::Command { program, arguments } => {
+                let text = run(program, arguments, COMMAND_LIMIT).await?;
+                let first = text.expose_secret().lines().next().unwrap_or_default();
+                Token::new(first.trim(), &format!("the token command `{program}`"))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Source::Fixed(_) => f.write_str("TokenSource::Fixed"),
+            Source::File(path) => write!(f, "TokenSource::File({})", path.display()),
+            // Its arguments may be secrets.
+            Source::Command { program, .. } => write!(f, "TokenSource::Command({program})"),
+        }
+    }
+}
+
+fn command(line: &OsString) -> Result<Source, TokenError> {
+    let words = line.to_str().and_then(shlex::split);
+    let mut words = words.ok_or(TokenError::CommandLine)?.into_iter();
+    let program = words.next().ok_or(TokenError::CommandLine)?;
+    Ok(Source::Command {
+        program,
+        arguments: words.collect(),
+    })
+}
+
+fn read_file(path: &PathBuf) -> io::Result<SecretString> {
+    use std::io::Read as _;
+
+    let mut text = String::new();
+    std::fs::File::open(path)?
+        .take(LARGEST_SOURCE)
+        .read_to_string(&mut text)?;
+    Ok(text.into())
+}
+
+async fn run(
+    program: &str,
+    arguments: &[String],
+    limit: Duration,
+) -> Result<SecretString, TokenError> {
+    let failed = |source| TokenError::Command {
+        program: program.to_owned(),
+        source,
+    };
+    let mut child = tokio::process::Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(failed)?;
+    let stdout = child.stdout.take();
+    let ended = tokio::time::timeout(limit, async {
+        let text = read_output(stdout).await?;
+        Ok((text, child.wait().await?))
+    })
+    .await;
+    let (text, status) = match ended {
+        Ok(result) => result.map_err(failed)?,
+        Err(_) => {
+            return Err(TokenError::TooSlow {
+                program: program.to_owned(),
+                limit,
+            });
+        }
+    };
+    if status.success() {
+        Ok(text)
+    } else {
+        Err(TokenError::Status {
+            program: program.to_owned(),
+            status,
+        })
+    }
+}
+
+/// Reads to the end, since a command that is cut off after its first line
+/// may fail on the second.
+async fn read_output(stdout: Option<impl AsyncRead + Unpin>) -> io::Result<SecretString> {
+    let mut text = String::new();
+    if let Some(stdout) = stdout {
+        stdout
+            .take(LARGEST_SOURCE)
+            .read_to_string(&mut text)
+            .await?;
+    }
+    Ok(text.into())
+}
+
+/// Why there is no token. No variant holds a value or a command's output.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// More than one variable is set.
+    #[error("more than one token source is set: {names}")]
+    Several {
+        /// The variables, separated by commas.
+        names: String,
+    },
+    /// There is nothing in it.
+    #[error("{origin} is empty")]
+    Empty {
+        /// The variable, file or command.
+        origin: String,
+    },
+    /// Blanks, line breaks, control or foreign characters.
+    #[error(
+        "{origin} holds something that cannot be in a token (a blank, a line break, a control character or a letter beyond ASCII)"
+    )]
+    Unfit {
+        /// The variable, file or command.
+        origin: String,
+    },
+    /// The file could not be read.
+    #[error("cannot read the token file {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The command cannot be split into words.
+    #[error("{COMMAND} cannot be split into words (an unclosed quote?)")]
+    CommandLine,
+    /// The command could not be started or read.
+    #[error("cannot run the token command `{program}`")]
+    Command {
+        /// Its first word.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The command failed.
+    #[error("the token command `{program}` failed ({status}); run it by hand to see what it says")]
+    Status {
+        /// Its first word.
+        program: String,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// The command was stopped after its time was up.
+    #[error("the token command `{program}` did not finish within {} s", limit.as_secs())]
+    TooSlow {
+        /// Its first word.
+        program: String,
+        /// The time it had.
+        limit: Duration,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    fn source(set: &[(&str, &str)]) -> Result<Option<TokenSource>, TokenError> {
+        TokenSource::from_env(|name| {
+            let found = set.iter().find(|(set, _)| *set == name);
+            found.map(|(_, value)| OsString::from(value))
+        })
+    }
+
+    async fn obtain(name: &str, value: &str) -> Result<Token, TokenError> {
+        source(&[(name, value)])?.unwrap().obtain().await
+    }
+
+    fn whole(error: &TokenError) -> String {
+        let source = error.source().map(ToString::to_string);
+        format!("{error} {error:?} {source:?}")
+    }
+
+    #[test]
+    fn nothing_set_is_no_source() {
+        assert!(source(&[]).unwrap().is_none());
+    }
+
+    #[test]
+    fn only_one_source_is_allowed_and_the_error_names_variables_alone() {
+        for set in [
+            vec![(TOKEN, "s3cret-a"), (FILE, "/s3cret-b")],
+            vec![(FILE, "/s3cret-b"), (COMMAND, "s3cret-c")],
+            vec![(TOKEN, "s3cret-a"), (FILE, ""), (COMMAND, "s3cret-c")],
+        ] {
+            let error = source(&set).unwrap_err();
+            assert!(matches!(error, TokenError::Several { .. }), "{error}");
+            for (name, _) in &set {
+                assert!(error.to_string().contains(name), "{error}");
+            }
+            assert!(!whole(&error).contains("s3cret"), "{error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_is_taken_as_it_stands() {
+        let token = obtain(TOKEN, "abc.DEF-123_~+/=").await.unwrap();
+        assert_eq!(token.expose(), "abc.DEF-123_~+/=");
+    }
+
+    #[test]
+    fn what_cannot_be_a_header_is_refused_without_being_repeated() {
+        for value in [
+            "s3cret s3cret",
+            " s3cret",
+            "s3cret\n",
+            "s3cret\u{1b}[0m",
+            "s3crét",
+        ] {
+            let error = source(&[(TOKEN, value)]).unwrap_err();
+            assert!(matches!(error, TokenError::Unfit { .. }), "{value:?}");
+            assert!(error.to_string().contains(TOKEN));
+            assert!(!whole(&error).contains("s3cr"), "{error:?}");
+        }
+        for name in [TOKEN, FILE, COMMAND] {
+            let error = source(&[(name, "")]).unwrap_err();
+            assert!(matches!(error, TokenError::Empty { .. }), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_anew_each_time_without_its_line_break() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let source = source(&[(FILE, path.to_str().unwrap())]).unwrap().unwrap();
+        assert!(matches!(
+            source.obtain().await.unwrap_err(),
+            TokenError::File { .. }
+        ));
+        for (content, expected) in [("first\n", "first"), ("second\r\n", "second")] {
+            std::fs::write(&path, content).unwrap();
+            assert_eq!(source.obtain().await.unwrap().expose(), expected);
+        }
+        for content in ["", "\n", "s3cret one\n", "s3cret\nmore\n"] {
+            std::fs::write(&path, content).unwrap();
+            let error = source.obtain().await.unwrap_err();
+            assert!(error.to_string().contains("token file"), "{error}");
+            assert!(!whole(&error).contains("s3cret"), "{error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_gives_the_first_line_of_its_output() {
+        let token = obtain(COMMAND, r#"printf '%s\n' "tok\$HOME" 'second line'"#).await;
+        // No shell: the words are taken as they stand.
+        assert_eq!(token.unwrap().expose(), "tok$HOME");
+        let token = obtain(COMMAND, r"sh -c 'echo tok; cat; echo noise >&2'").await;
+        assert_eq!(token.unwrap().expose(), "tok");
+    }
+
+    #[tokio::test]
+    async fn a_failing_command_says_so_and_hides_what_it_printed() {
+        for line in [
+            "sh -c 'echo s3cret; echo s3cret >&2; exit 3'",
+            "sh -c 'echo s3cret s3cret'",
+            "sh -c 'kill -9 $$' s3cret",
+            "/no/such/program s3cret",
+            "true s3cret",
+        ] {
+            let error = obtain(COMMAND, line).await.unwrap_err();
+            assert!(error.to_string().contains("token command `"), "{error}");
+            assert!(!whole(&error).contains("s3cret"), "{error:?}");
+        }
+        let error = source(&[(COMMAND, "echo 'unclosed")]).unwrap_err();
+        assert!(matches!(error, TokenError::CommandLine), "{error}");
+        let error = source(&[(COMMAND, "  ")]).unwrap_err();
+        assert!(matches!(error, TokenError::CommandLine), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_slow_command_is_stopped() {
+        let arguments = ["60".to_owned()];
+        let error = run("sleep", &arguments, Duration::from_millis(20)).await;
+        assert!(matches!(error.unwrap_err(), TokenError::TooSlow { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_cut_off() {
+        let error = obtain(COMMAND, "yes").await.unwrap_err();
+        assert!(matches!(error, TokenError::Status { .. }), "{error}");
+    }
+
+    #[test]
+    fn debug_hides_every_secret() {
+        let token = Token::new("s3cret", "test").unwrap();
+        let fixed = TokenSource::fixed(token.clone());
+        let command = source(&[(COMMAND, "vault --password s3cret")]).unwrap();
+        let shown = format!("{token:?} {fixed:?} {command:?}");
+        assert!(!shown.contains("s3cret"), "{shown}");
+        assert!(shown.contains("vault"), "{shown}");
+    }
+}

@@ -27,7 +27,7 @@ use body::{Entity, Outcome};
 /// The wait where a penalty does not say how long, or cannot be answered by a
 /// program: the count behind it clears in about an hour (partner pages:
 /// *penalty tickets*).
-const UNTOLD_PENALTY: Duration = Duration::from_secs(60 * 60);
+const UNTOLD_PENALTY: Duration = Duration::from_hours(1);
 
 /// What the answer to a revocation means.
 #[derive(Clone, PartialEq, Eq, Debug)]

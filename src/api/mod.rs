@@ -25,7 +25,7 @@ pub use token::{Token, TokenError, TokenSource};
 /// The longest wait that is believed when a server asks for one, 30 days: far
 /// beyond any known penalty or lockout, and small enough to be added to any
 /// clock.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub const LONGEST_WAIT: Duration = Duration::from_hours(30 * 24);
 
 /// One request to the API.
 #[derive(Clone, Debug)]

@@ -194,10 +194,16 @@ fn response(answer: Answer) -> (u16, String) {
     }
 }
 
+/// Makes a call that has to end by itself.
+async fn in_time(api: &HttpApi, call: &Call) -> Answer {
+    let answer = tokio::time::timeout(LONG, api.call(call)).await;
+    answer.expect("the time-out is not kept")
+}
+
 /// The kind of a failure that may have been sent.
 fn unanswered(answer: Answer) -> FailureKind {
     match answer {
-        Answer::NoAnswer(failure) => checked(failure),
+        Answer::NoAnswer(failure) => checked(&failure),
         other => panic!("{other:?}"),
     }
 }
@@ -205,13 +211,13 @@ fn unanswered(answer: Answer) -> FailureKind {
 /// The kind of a failure that was not sent.
 fn unsent(answer: Answer) -> FailureKind {
     match answer {
-        Answer::NotSent(failure) => checked(failure),
+        Answer::NotSent(failure) => checked(&failure),
         other => panic!("{other:?}"),
     }
 }
 
 /// No detail gives away a URL or the token.
-fn checked(failure: Failure) -> FailureKind {
+fn checked(failure: &Failure) -> FailureKind {
     let detail = &failure.detail;
     assert!(!detail.is_empty() && !detail.contains("://"), "{failure:?}");
     assert!(!detail.contains(SECRET), "{failure:?}");
@@ -310,7 +316,7 @@ async fn no_redirect_is_followed_and_the_token_stays_here() {
 #[tokio::test]
 async fn silence_before_the_headers_ends_with_the_time_out() {
     let server = Server::one(Reply::Hang(Vec::new())).await;
-    let answer = server.api(SHORT).call(&revoke()).await;
+    let answer = in_time(&server.api(SHORT), &revoke()).await;
     assert_eq!(unanswered(answer), FailureKind::Timeout);
     assert_eq!(server.seen().len(), 1);
 }
@@ -319,7 +325,7 @@ async fn silence_before_the_headers_ends_with_the_time_out() {
 async fn silence_within_the_body_ends_with_the_time_out() {
     let reply = [head("200 OK", 100), b"{\"ok\":".to_vec()].concat();
     let server = Server::one(Reply::Hang(reply)).await;
-    let answer = server.api(SHORT).call(&revoke()).await;
+    let answer = in_time(&server.api(SHORT), &revoke()).await;
     assert_eq!(unanswered(answer), FailureKind::Timeout);
 }
 
@@ -327,7 +333,7 @@ async fn silence_within_the_body_ends_with_the_time_out() {
 async fn the_time_out_is_for_the_whole_call() {
     // Something comes all the time, each piece well within the time-out.
     let server = Server::one(Reply::Drip(head("200 OK", 1_000_000))).await;
-    let answer = server.api(SHORT).call(&revoke()).await;
+    let answer = in_time(&server.api(SHORT), &revoke()).await;
     assert_eq!(unanswered(answer), FailureKind::Timeout);
 }
 
@@ -351,7 +357,7 @@ async fn a_lockout_is_seen_even_if_its_body_breaks_off() {
         Reply::Drip(partial),
     ] {
         let server = Server::one(reply).await;
-        let (status, body) = response(server.api(SHORT).call(&revoke()).await);
+        let (status, body) = response(in_time(&server.api(SHORT), &revoke()).await);
         assert_eq!((status, body.trim()), (429, "wait"));
     }
 }
@@ -446,7 +452,7 @@ async fn a_failed_handshake_is_not_sent() {
         for reply in [&b"HTTP/1.1 400 Bad\r\n\r\n"[..], b""] {
             let (mut stream, _) = listener.accept().await.unwrap();
             // So much of the greeting that closing is no reset.
-            let _ = stream.read(&mut [0; 65536]).await.unwrap();
+            let _ = stream.read(&mut [0; 16384]).await.unwrap();
             stream.write_all(reply).await.unwrap();
         }
         // The third is accepted and left alone.
@@ -463,7 +469,10 @@ async fn a_failed_handshake_is_not_sent() {
     let (_folder, ca_cert) = ca_file(CERTIFICATE);
     hurried.ca_cert = Some(ca_cert);
     let hurried = HttpApi::new(&hurried, Token::new(SECRET, "test").unwrap()).unwrap();
-    assert_eq!(unsent(hurried.call(&revoke()).await), FailureKind::Connect);
+    assert_eq!(
+        unsent(in_time(&hurried, &revoke()).await),
+        FailureKind::Connect
+    );
 }
 
 #[tokio::test]
@@ -557,8 +566,8 @@ fn what_cannot_be_trusted_is_refused_by_name() {
     assert!(matches!(error, HttpError::Header(_)), "{error}");
 }
 
-/// Runs a part of a test in a process of its own: variables are a process's
-/// own, and reading them beside other threads is not safe to change.
+/// Runs a part of a test in a process of its own, with other variables: they
+/// cannot safely be changed beside other threads.
 fn in_own_process(test: &str, variables: &[(&str, &str)], part: impl AsyncFnOnce()) {
     const MARK: &str = "RESCIND_TEST_IN_OWN_PROCESS";
     if std::env::var_os(MARK).is_some() {
@@ -575,8 +584,8 @@ fn in_own_process(test: &str, variables: &[(&str, &str)], part: impl AsyncFnOnce
         .envs(variables.iter().copied())
         .output()
         .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.contains("1 passed"), "{text}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("1 passed"), "{printed}");
 }
 
 #[test]

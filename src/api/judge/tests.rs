@@ -3,7 +3,7 @@ use bytes::Bytes;
 use super::*;
 use crate::api::{Failure, FailureKind};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn response(status: u16, body: impl AsRef<[u8]>) -> Answer {
     Answer::Response(Response {
@@ -214,7 +214,7 @@ fn an_unreadable_answer_is_in_doubt() {
         br#"[{"ok":true}]"#,
         // serde would take these for objects.
         br#"[true,""]"#,
-        br#"[true,null,null,null,null,null]"#,
+        br"[true,null,null,null,null,null]",
         br#"{"violations":[["size","too many"]]}"#,
         // Cut off, or too much.
         br#"{"ok":true"#,

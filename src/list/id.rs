@@ -18,6 +18,36 @@ impl PermissionId {
     pub const fn get(self) -> i64 {
         self.0
     }
+
+    /// Reads a cell: digits, blanks around them allowed.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the cell. Nothing is repaired: a number that a
+    /// spreadsheet has rounded would be somebody else's permission.
+    pub fn parse(cell: &[u8]) -> Result<Self, InvalidId> {
+        // Eighteen digits cannot overflow, and nearly every cell is so plain.
+        if cell.len() <= 18 && cell.iter().all(u8::is_ascii_digit) {
+            let number = cell
+                .iter()
+                .fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
+            if number > 0 {
+                return Ok(Self(number));
+            }
+        }
+        let text = std::str::from_utf8(cell).map_err(|_| InvalidId::NotUtf8)?;
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(InvalidId::Empty);
+        }
+        if !is_digits(text) {
+            return Err(diagnose(text));
+        }
+        match text.parse::<i64>() {
+            Ok(number) => Self::try_from(number),
+            Err(_) => Err(InvalidId::OutOfRange),
+        }
+    }
 }
 
 impl TryFrom<i64> for PermissionId {
@@ -44,13 +74,175 @@ impl fmt::Display for PermissionId {
     }
 }
 
-/// Why a cell is no permission ID.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+/// Why a row holds no permission ID. Shown to the vendor after `invalid: `,
+/// so each says what to do about it where that is known.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 pub enum InvalidId {
+    /// Nothing but blanks.
+    #[error("empty")]
+    Empty,
     /// The number 0.
     #[error("zero is not an ID")]
     Zero,
-    /// A `+` or `-` in front.
-    #[error("a sign")]
+    /// A `+` or `-` in front of a number.
+    #[error("a sign; an ID is written in digits alone")]
     Signed,
+    /// More than 2^63−1.
+    #[error("out of range; the largest ID is 9223372036854775807")]
+    OutOfRange,
+    /// `1.02E+09`: digits were lost, and cannot be guessed.
+    #[error("scientific notation, as a spreadsheet writes it; format the column as text")]
+    Scientific,
+    /// `12.5`, `12.0`, `12,5`.
+    #[error("a decimal number; an ID is a whole number")]
+    Decimal,
+    /// `1,234,567` or the same with another separator.
+    #[error("thousands separators; format the column as text")]
+    Grouped,
+    /// Anything else.
+    #[error("not a number")]
+    NotANumber,
+    /// Bytes that are no UTF-8.
+    #[error("not UTF-8")]
+    NotUtf8,
+    /// A `"` that nothing closes, or that closes in the wrong place.
+    #[error("unclosed quote; only this line was skipped")]
+    UnclosedQuote,
+    /// The row ends before the ID column.
+    #[error("missing column; the row is too short to hold an ID")]
+    MissingColumn,
+    /// The row has more cells than the header, so the ID may have slipped
+    /// into another column.
+    #[error("more columns than the first row; is a separator left unquoted?")]
+    SurplusColumn,
+    /// A row longer than any list has.
+    #[error("a row longer than 64 KiB")]
+    TooLong,
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What is wrong with a text that is not digits alone.
+fn diagnose(text: &str) -> InvalidId {
+    let unsigned = text.trim_start_matches(['+', '-', '\u{2212}']);
+    if is_digits(unsigned) {
+        InvalidId::Signed
+    } else if is_scientific(unsigned) {
+        InvalidId::Scientific
+    } else if is_grouped(unsigned) {
+        InvalidId::Grouped
+    } else if is_decimal(unsigned) {
+        InvalidId::Decimal
+    } else {
+        InvalidId::NotANumber
+    }
+}
+
+fn is_scientific(text: &str) -> bool {
+    text.split_once(['e', 'E'])
+        .is_some_and(|(mantissa, exponent)| {
+            (is_digits(mantissa) || is_decimal(mantissa))
+                && is_digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))
+        })
+}
+
+/// A single point is read as a decimal (`1.234`), a single comma as a
+/// separator (`1,234`): the commoner meaning. Both are invalid either way.
+fn is_grouped(text: &str) -> bool {
+    [',', '.', '\'', '’', '_', ' ', '\u{a0}', '\u{202f}']
+        .into_iter()
+        .any(|separator| {
+            let mut groups = text.split(separator);
+            let first = groups.next().unwrap_or_default();
+            let least = if separator == '.' { 2 } else { 1 };
+            is_digits(first)
+                && first.len() <= 3
+                && groups.clone().count() >= least
+                && groups.all(|group| group.len() == 3 && is_digits(group))
+        })
+}
+
+fn is_decimal(text: &str) -> bool {
+    text.rsplit_once(['.', ',']).is_some_and(|(whole, part)| {
+        let whole_is_number = whole.is_empty() || is_digits(whole) || is_grouped(whole);
+        let part_is_number = part.is_empty() || is_digits(part);
+        whole_is_number && part_is_number && text.len() > 1
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_from_one_to_the_largest_are_ids_blanks_around_them_allowed() {
+        for (cell, number) in [
+            ("1", 1),
+            ("1020304050", 1_020_304_050),
+            (" 42\t", 42),
+            ("\u{a0}42\u{a0}", 42),
+            ("007", 7),
+            ("000000000000000000000000000042", 42),
+            ("999999999999999999", 999_999_999_999_999_999),
+            ("9223372036854775807", i64::MAX),
+        ] {
+            assert_eq!(
+                PermissionId::parse(cell.as_bytes()).map(PermissionId::get),
+                Ok(number),
+                "{cell:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_damaged_cell_gets_the_reason_that_helps() {
+        use InvalidId::*;
+        for (cell, reason) in [
+            ("", Empty),
+            (" \t ", Empty),
+            ("0", Zero),
+            ("000000000000000000000000", Zero),
+            ("-5", Signed),
+            ("+5", Signed),
+            ("\u{2212}5", Signed),
+            ("9223372036854775808", OutOfRange),
+            ("99999999999999999999999999999999", OutOfRange),
+            ("1.02E+09", Scientific),
+            ("1,02E+09", Scientific),
+            ("1e9", Scientific),
+            ("-1.5e-3", Scientific),
+            ("12.5", Decimal),
+            ("12.0", Decimal),
+            ("12.", Decimal),
+            (".5", Decimal),
+            ("1.234", Decimal),
+            ("12,5", Decimal),
+            ("1,234.00", Decimal),
+            ("1,234", Grouped),
+            ("1,234,567", Grouped),
+            ("1.234.567", Grouped),
+            ("1'234'567", Grouped),
+            ("1 234 567", Grouped),
+            ("1\u{202f}234", Grouped),
+            ("1234,567", Decimal),
+            ("12 34", NotANumber),
+            (".", NotANumber),
+            ("-", NotANumber),
+            ("e9", NotANumber),
+            ("0x1F", NotANumber),
+            ("12a", NotANumber),
+            ("１２", NotANumber),
+            ("1\u{0}", NotANumber),
+            ("permissionId", NotANumber),
+        ] {
+            assert_eq!(
+                PermissionId::parse(cell.as_bytes()),
+                Err(reason),
+                "{cell:?}"
+            );
+        }
+        assert_eq!(PermissionId::parse(b"12\xff"), Err(NotUtf8));
+    }
 }

@@ -4,7 +4,21 @@
 //! This module owns the input's *form* (CSV dialects, compression, columns,
 //! damaged cells) and the promise that every row is either an ID, a duplicate
 //! or invalid. It leaves storing to [`journal`](crate::journal).
+//!
+//! [`Rows`] reads in one pass and in memory of fixed size; [`freeze`] adds
+//! the set of the IDs seen.
 
+mod dialect;
+mod error;
+mod freeze;
 mod id;
+mod reader;
+mod source;
+mod table;
+mod text;
 
+pub use error::{Columns, ListError};
+pub use freeze::{Census, FreezeError, Frozen, Rejection, freeze};
 pub use id::{InvalidId, PermissionId};
+pub use reader::{Row, Rows};
+pub use source::{Compression, Input};

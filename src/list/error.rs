@@ -1,0 +1,134 @@
+//! Why a list cannot be read at all. A damaged row is no error: it is an
+//! [`InvalidId`](super::InvalidId).
+
+use std::{fmt, io};
+
+use super::Compression;
+
+/// A list that cannot be read, or whose ID column cannot be told. Nothing
+/// has been sent when this happens.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// There is no such file.
+    #[error("no such file: {name}")]
+    NotFound {
+        /// The list.
+        name: String,
+    },
+    /// The path is a directory.
+    #[error("{name} is a directory, not a list")]
+    Directory {
+        /// The list.
+        name: String,
+    },
+    /// The file may not be read.
+    #[error("no permission to read {name}")]
+    Denied {
+        /// The list.
+        name: String,
+    },
+    /// The file cannot be opened for another reason.
+    #[error("{name} cannot be opened")]
+    Open {
+        /// The list.
+        name: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Reading failed on the way.
+    #[error("{name} cannot be read")]
+    Read {
+        /// The list.
+        name: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A compressed list ends early, as after a download that broke off.
+    #[error("{name} is cut off: its {compression} data ends too early")]
+    CutOff {
+        /// The list.
+        name: String,
+        /// Its compression.
+        compression: Compression,
+    },
+    /// A compressed list does not decompress.
+    #[error("{name} is damaged: its {compression} data does not decompress")]
+    Damaged {
+        /// The list.
+        name: String,
+        /// Its compression.
+        compression: Compression,
+        /// What the decompressor says.
+        source: io::Error,
+    },
+    /// The list is UTF-16, as some spreadsheets export "Unicode text".
+    #[error("{name} is UTF-16; save it as UTF-8")]
+    Utf16 {
+        /// The list.
+        name: String,
+    },
+    /// The first row of a table cannot be read, so its columns are unknown.
+    #[error("the first row of {name} (line {line}) has an unclosed quote or is too long")]
+    DamagedHeader {
+        /// The list.
+        name: String,
+        /// Where the row starts.
+        line: u64,
+    },
+    /// A column was asked for by name, and the list has no header.
+    #[error("{name} has no header, so no column is named `{asked}`")]
+    NoHeader {
+        /// The list.
+        name: String,
+        /// The column asked for.
+        asked: String,
+    },
+    /// The column asked for is not there.
+    #[error("{name} has no column `{asked}`; its columns are {columns}")]
+    NoSuchColumn {
+        /// The list.
+        name: String,
+        /// The column asked for.
+        asked: String,
+        /// The columns of its first row.
+        columns: Columns,
+    },
+    /// More than one column may hold the IDs.
+    #[error("{name} has more than one ID column: {matching}; its columns are {columns}")]
+    AmbiguousColumn {
+        /// The list.
+        name: String,
+        /// The columns that match.
+        matching: Columns,
+        /// The columns of its first row.
+        columns: Columns,
+    },
+    /// No column is known to hold the IDs.
+    #[error("the ID column of {name} cannot be told; the cells of its first row are {columns}")]
+    UnknownColumn {
+        /// The list.
+        name: String,
+        /// The columns of its first row.
+        columns: Columns,
+    },
+}
+
+/// Names of columns, for a message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Columns(pub Vec<String>);
+
+impl fmt::Display for Columns {
+    /// Short however wide the table is, and free of control characters.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 30;
+        for (index, name) in self.0.iter().take(SHOWN).enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            let name: String = name.chars().take(60).collect();
+            write!(f, "{comma}`{}`", name.escape_debug())?;
+        }
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}

@@ -1,3 +1,9 @@
-//! The `rescind` command.
+//! The `rescind` command: a thin process around the library.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,273 @@
+//! The command line. The options that are settings are made from
+//! [`KEYS`]; what is particular to a command stands here.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{
+    Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum,
+    builder::PossibleValuesParser,
+};
+use clap_complete::Shell;
+
+use super::{
+    exit,
+    settings::{Given, KEYS, Key, Shape},
+};
+
+/// Revoke trading permissions in bulk, inside the API's limits, and account
+/// for every row.
+#[derive(Parser, Debug)]
+#[command(
+    name = "rescind",
+    version,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_long_help = exit_codes(),
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Task,
+}
+
+/// What is to be done.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Task {
+    /// Read and check a list, say what a run would do, and send nothing
+    #[command(after_help = LAYERS)]
+    Plan {
+        /// The list: a file, or - for standard input
+        input: PathBuf,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Freeze a list as a new run and carry it out
+    #[command(after_help = LAYERS)]
+    Run {
+        /// The list: a file, or - for standard input
+        input: PathBuf,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Carry on an unfinished run
+    #[command(after_help = LAYERS)]
+    Resume {
+        /// A run's ID, the beginning of it, or latest [default: the newest
+        /// unfinished run of the environment]
+        run: Option<String>,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Review a run
+    Report {
+        /// A run's ID, the beginning of it, or latest [default: the newest]
+        run: Option<String>,
+        /// What to make of it
+        #[arg(long, value_enum, default_value_t = Format::Text, overrides_with = "format")]
+        format: Format,
+        /// Write to this file instead of standard output
+        #[arg(long, value_name = "FILE", overrides_with = "output")]
+        output: Option<PathBuf>,
+        #[command(flatten)]
+        folder: Folder,
+    },
+    /// List runs
+    Runs {
+        #[command(flatten)]
+        folder: Folder,
+    },
+    /// Serve the simulated API by itself on a loopback address
+    Sandbox(Sandbox),
+    /// Show the effective settings and where each came from, secrets masked
+    #[command(after_help = LAYERS)]
+    Config {
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page of rescind, or of one of its commands
+    Man {
+        /// The command
+        command: Option<String>,
+    },
+}
+
+/// What a report is made as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// For the terminal.
+    Text,
+    /// The summary's figures.
+    Json,
+    /// For a ticket or a chat.
+    Markdown,
+    /// One row per batch.
+    Csv,
+}
+
+/// The sandbox by itself.
+#[derive(Args, Debug)]
+pub(crate) struct Sandbox {
+    /// The address to listen on; port 0 takes a free one, and the address is
+    /// printed
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = loopback, overrides_with = "listen")]
+    pub(crate) listen: SocketAddr,
+    /// Keep the world in this file [default: in memory]
+    #[arg(long, value_name = "FILE", overrides_with = "world")]
+    pub(crate) world: Option<PathBuf>,
+    /// The world's rules and faults (TOML)
+    #[arg(long, value_name = "FILE", overrides_with = "rules")]
+    pub(crate) rules: Option<PathBuf>,
+    /// The seed of everything that looks like chance
+    #[arg(long, value_name = "N", overrides_with = "seed")]
+    pub(crate) seed: Option<u64>,
+    /// The token it accepts; never a real one
+    #[arg(long, value_name = "TEXT", overrides_with = "token")]
+    pub(crate) token: Option<String>,
+}
+
+const LAYERS: &str = "\
+Every option is also a variable (--batch-size: RESCIND_BATCH_SIZE) and a key of
+the settings file (batch-size = 100). An option wins over a variable, a variable
+over the file, the file over what a resumed run has recorded. A flag can be
+taken back: --yes=false. Times are written as 500ms, 90s, 5m, 72h or 1h30m.
+
+The token comes from exactly one of RESCIND_TOKEN, RESCIND_TOKEN_FILE and
+RESCIND_TOKEN_COMMAND; never from an option or a file of settings.";
+
+fn exit_codes() -> String {
+    let codes = exit::TABLE.iter();
+    let lines = codes.map(|(code, sentence)| format!("{code:>5}  {sentence}"));
+    let lines = lines.collect::<Vec<_>>().join("\n");
+    format!(
+        "Exit codes:\n{lines}\n\nA setting that is not known is an error: a misspelt cap is no cap."
+    )
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| "not an address with a port, such as 127.0.0.1:8080 or [::1]:0".to_owned())?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err("the sandbox serves loopback addresses only".to_owned())
+    }
+}
+
+/// Every setting as an option.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Options(pub(crate) Given);
+
+/// The settings that say where runs are.
+#[derive(Clone, Default, Debug)]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "for the commands that read runs")
+)]
+pub(crate) struct Folder(pub(crate) Given);
+
+fn of_folder(key: &Key) -> bool {
+    key.name == "runs-dir"
+}
+
+impl Args for Options {
+    fn augment_args(command: Command) -> Command {
+        command.arg(config()).args(KEYS.iter().map(option))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Options {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self(given(matches, |_| true)))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for Folder {
+    fn augment_args(command: Command) -> Command {
+        let keys = KEYS.iter().filter(|key| of_folder(key));
+        let args = keys.map(|key| option(key).help_heading(None::<&str>));
+        command.arg(config()).args(args)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Folder {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self(given(matches, of_folder)))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn config() -> Arg {
+    Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .help("Read settings from this file (TOML); none is read by itself")
+        .value_parser(clap::value_parser!(PathBuf))
+        .overrides_with("config")
+}
+
+fn option(key: &'static Key) -> Arg {
+    let help = match key.default() {
+        Some(default) => format!("{} [default: {default}]", key.doc),
+        None => key.doc.to_owned(),
+    };
+    let arg = Arg::new(key.name)
+        .long(key.name)
+        .value_name(key.placeholder)
+        .help(help)
+        .help_heading(key.heading);
+    let arg = match key.short {
+        Some(letter) => arg.short(letter),
+        None => arg,
+    };
+    let arg = match key.words {
+        Some(words) => arg.value_parser(PossibleValuesParser::new(words())),
+        None => arg,
+    };
+    match key.shape {
+        Shape::One => arg.overrides_with(key.name),
+        Shape::Many => arg.action(ArgAction::Append),
+        // The bare flag is what people type; the value is for taking back
+        // what a file or a variable says.
+        Shape::Flag => arg
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
+            .value_name("BOOL")
+            .overrides_with(key.name),
+    }
+}
+
+fn given(matches: &ArgMatches, wanted: fn(&Key) -> bool) -> Given {
+    let keys = KEYS.iter().filter(|key| wanted(key));
+    let values = keys.filter_map(|key| {
+        let texts: Vec<_> = matches.get_many::<String>(key.name)?.cloned().collect();
+        Some((key, texts.join(",")))
+    });
+    Given {
+        config: matches.get_one::<PathBuf>("config").cloned(),
+        values: values.collect(),
+    }
+}

@@ -1,0 +1,134 @@
+//! The binary: arguments, settings, the terminal, signals and exit codes.
+//! What belongs to a process is here; what belongs to a run is the library's.
+
+mod args;
+mod exit;
+mod problem;
+mod settings;
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, ErrorKind, Write},
+    process::ExitCode,
+};
+
+use clap::{
+    CommandFactory, Parser,
+    error::{ContextKind, ContextValue},
+};
+
+use args::{Cli, Task};
+use problem::Problem;
+use settings::Layers;
+
+/// Does what the command line says and tells how it ended.
+pub(crate) fn main() -> ExitCode {
+    let code = match Cli::try_parse() {
+        Ok(cli) => perform(cli.command, env::vars_os(), &mut io::stdout().lock()).unwrap_or_else(
+            |problem| {
+                // Nobody is left to be told if stderr is closed.
+                let _ = problem.print(&mut io::stderr().lock());
+                problem.code
+            },
+        ),
+        Err(error) if asks_for_secret(&error) => {
+            let problem = Problem::usage("a token never comes from an option")
+                .hint("set one of RESCIND_TOKEN, RESCIND_TOKEN_FILE, RESCIND_TOKEN_COMMAND");
+            let _ = problem.print(&mut io::stderr().lock());
+            problem.code
+        }
+        Err(error) => {
+            let _ = error.print();
+            if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::COMPLETE
+            }
+        }
+    };
+    ExitCode::from(code)
+}
+
+/// Whether the option that is not known was meant for a token.
+fn asks_for_secret(error: &clap::Error) -> bool {
+    matches!(
+        error.get(ContextKind::InvalidArg),
+        Some(ContextValue::String(option)) if option.starts_with("--token")
+    )
+}
+
+fn perform(
+    task: Task,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    out: &mut dyn Write,
+) -> Result<u8, Problem> {
+    match task {
+        Task::Config { options } => {
+            let effective = Layers::gather(&options.0, variables)?.settle(None)?;
+            let mut text = Vec::new();
+            written(
+                effective
+                    .list(&mut text)
+                    .and_then(|()| out.write_all(&text)),
+            )?;
+            // The table is shown first: it helps to see what is wrong.
+            effective.environment()?;
+            effective.token()?;
+            Ok(exit::COMPLETE)
+        }
+        Task::Completions { shell } => {
+            // The generator panics when it cannot write; memory always can.
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "rescind", &mut text);
+            written(out.write_all(&text))
+        }
+        Task::Man { command } => {
+            let page = manual(command.as_deref())?;
+            let mut text = Vec::new();
+            written(page.render(&mut text).and_then(|()| out.write_all(&text)))
+        }
+        Task::Plan { .. }
+        | Task::Run { .. }
+        | Task::Resume { .. }
+        | Task::Report { .. }
+        | Task::Runs { .. }
+        | Task::Sandbox(_) => Err(Problem::new(
+            exit::ERROR,
+            "this command is not part of this build",
+        )),
+    }
+}
+
+fn manual(name: Option<&str>) -> Result<clap_mangen::Man, Problem> {
+    let mut rescind = Cli::command();
+    rescind.build();
+    let Some(name) = name else {
+        return Ok(clap_mangen::Man::new(rescind));
+    };
+    rescind
+        .find_subcommand(name)
+        .map(|command| clap_mangen::Man::new(command.clone()))
+        .ok_or_else(|| {
+            let all: Vec<_> = rescind
+                .get_subcommands()
+                .map(clap::Command::get_name)
+                .collect();
+            Problem::usage(format!("there is no command {name:?}"))
+                .hint(format!("the commands are {}", all.join(", ")))
+        })
+}
+
+/// What was asked for is written; a reader who has seen enough (a closed
+/// pipe) is content as well.
+fn written(result: io::Result<()>) -> Result<u8, Problem> {
+    match result {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Problem::new(exit::ERROR, "cannot write to standard output").caused_by(&error))
+        }
+        _ => Ok(exit::COMPLETE),
+    }
+}
+
+#[cfg(test)]
+mod tests;

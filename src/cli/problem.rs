@@ -1,0 +1,86 @@
+//! What the binary says when it cannot go on: one `error:` line, the chain of
+//! causes, and what to do next.
+
+use std::{
+    error::Error,
+    io::{self, Write},
+};
+
+use super::exit;
+
+/// An error at the edge of the process, with the exit code it leads to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Problem {
+    /// The exit code.
+    pub(crate) code: u8,
+    /// A lower-case fragment; never carries a secret.
+    pub(crate) message: String,
+    /// The causes, outermost first.
+    pub(crate) causes: Vec<String>,
+    /// What to do next.
+    pub(crate) hint: Option<String>,
+}
+
+impl Problem {
+    /// A problem that ends the process with `code` (see [`exit`]).
+    pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            causes: Vec::new(),
+            hint: None,
+        }
+    }
+
+    /// Usage, settings or input: nothing was sent.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(exit::USAGE, message)
+    }
+
+    /// Adds `error` and everything below it as causes.
+    pub(crate) fn caused_by(mut self, error: &dyn Error) -> Self {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            self.causes.push(error.to_string());
+            next = error.source();
+        }
+        self
+    }
+
+    /// Adds advice.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Prints the problem for a person.
+    pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "error: {}", self.message)?;
+        for cause in &self.causes {
+            writeln!(out, "caused by: {cause}")?;
+        }
+        if let Some(hint) = &self.hint {
+            writeln!(out, "\nhint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_prints_its_causes_and_then_its_hint() {
+        let problem = Problem::usage("cannot read x.toml")
+            .caused_by(&io::Error::other("gone"))
+            .hint("look for it");
+        let mut out = Vec::new();
+        problem.print(&mut out).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "error: cannot read x.toml\ncaused by: gone\n\nhint: look for it\n"
+        );
+        assert_eq!(problem.code, 2);
+    }
+}

@@ -1,0 +1,83 @@
+//! The settings file: TOML, one flat table of the known keys, no secrets.
+
+use std::{fs, path::Path};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    KEYS, Key, Shape,
+    layers::{Entry, Origin, refuse, unknown},
+    tokens::TOKENS,
+    values::Complaint,
+};
+use crate::cli::problem::Problem;
+
+/// Reads the keys of a settings file.
+pub(super) fn read_file(path: &Path) -> Result<Vec<Entry>, Problem> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        Problem::usage(format!("cannot read the settings file {}", path.display()))
+            .caused_by(&error)
+    })?;
+    let line = |offset| 1 + text.bytes().take(offset).filter(|b| *b == b'\n').count();
+    // The parser's own rendering quotes the line, which could hold a secret.
+    let table = DeTable::parse(&text).map_err(|error| {
+        let line = line(error.span().map_or(0, |span| span.start));
+        Problem::usage(format!("{}: {}", at(path, line), error.message()))
+    })?;
+    let entries = table.get_ref().iter().map(|(name, value)| {
+        let line = line(name.span().start);
+        let Some(key) = Key::named(name.get_ref()) else {
+            return Err(unknown_key(&at(path, line), name.get_ref()));
+        };
+        let origin = Origin::File(path.to_path_buf(), line);
+        match text_of(key, value.get_ref()) {
+            Ok(text) => Ok(Entry { key, text, origin }),
+            Err(complaint) => Err(refuse(&origin.subject(key), complaint)),
+        }
+    });
+    entries.collect()
+}
+
+/// A line of a file, as compilers write it.
+pub(super) fn at(path: &Path, line: usize) -> String {
+    format!("{}:{line}", path.display())
+}
+
+/// A value of the file as an option would write it.
+fn text_of(key: &Key, value: &DeValue<'_>) -> Result<String, Complaint> {
+    match value {
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
+        DeValue::Float(number) => Ok(number.as_str().to_owned()),
+        DeValue::Boolean(truth) => Ok(truth.to_string()),
+        DeValue::Array(parts) if key.shape == Shape::Many => {
+            let texts = parts.iter().map(|part| match part.get_ref() {
+                DeValue::String(text) => Ok(text.as_ref()),
+                other => Err(Complaint::new(format!(
+                    "is a list with a {}, not of texts",
+                    other.type_str()
+                ))),
+            });
+            Ok(texts.collect::<Result<Vec<_>, _>>()?.join(","))
+        }
+        other => Err(Complaint::new(format!(
+            "cannot be written as {}",
+            other.type_str()
+        ))),
+    }
+}
+
+fn unknown_key(place: &str, name: &str) -> Problem {
+    let plain = name.to_lowercase();
+    if ["token", "password", "secret"]
+        .iter()
+        .any(|word| plain.contains(word))
+    {
+        return Problem::usage(format!("{place}: a settings file holds no secrets")).hint(format!(
+            "take the line out, and set one of {} instead",
+            TOKENS.join(", ")
+        ));
+    }
+    let known = KEYS.iter().map(|key| key.name.to_owned());
+    unknown(&format!("{place}: unknown key {name:?}"), name, known)
+}

@@ -1,0 +1,417 @@
+//! The one definition of every setting. Options, variables, keys of the
+//! settings file, help and record are all made from this table.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use clap::builder::PossibleValue;
+
+use super::{
+    Environment, LogFormat, Progress, Settings, Verbosity, Verify,
+    environment::BaseUrl,
+    values::{
+        Complaint, duration, flag, line, percent, rates, show_duration, show_rates, show_word,
+        whole, word, words,
+    },
+};
+
+/// One setting.
+pub(crate) struct Key {
+    /// The name, as an option and in the file: `batch-size`.
+    pub(crate) name: &'static str,
+    /// The letter of a short option.
+    pub(crate) short: Option<char>,
+    /// The group in the help.
+    pub(crate) heading: &'static str,
+    /// What stands for the value in the help.
+    pub(crate) placeholder: &'static str,
+    /// How it is given.
+    pub(crate) shape: Shape,
+    /// What it is for.
+    pub(crate) doc: &'static str,
+    /// The default in words, where it depends on something else.
+    pub(crate) default_in_words: Option<&'static str>,
+    /// What becomes of the recorded value when a run is resumed.
+    pub(crate) on_resume: OnResume,
+    /// The words it can be, if it is one of a few.
+    pub(crate) words: Option<fn() -> Vec<PossibleValue>>,
+    /// Reads a value into the settings.
+    pub(super) set: fn(&mut Settings, &str) -> Result<(), Complaint>,
+    /// The value as text that `set` reads back; `None` while there is none.
+    pub(super) show: fn(&Settings) -> Option<String>,
+}
+
+/// How a setting is given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Shape {
+    /// One value; the last one wins.
+    One,
+    /// Several values: a repeated option, commas, an array in the file.
+    Many,
+    /// `true` or `false`; the bare option means `true`.
+    Flag,
+}
+
+/// What becomes of the recorded value when a run is resumed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OnResume {
+    /// It stands, unless a stronger layer says otherwise.
+    Kept,
+    /// It stands, and nothing can change it.
+    Frozen,
+    /// It is not taken over: it belongs to one process, not to the run.
+    Anew,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Key {
+    /// The variable: `RESCIND_BATCH_SIZE`.
+    pub(crate) fn variable(&self) -> String {
+        format!("RESCIND_{}", self.name.to_uppercase().replace('-', "_"))
+    }
+
+    /// The default as the help shows it.
+    pub(crate) fn default(&self) -> Option<String> {
+        match self.default_in_words {
+            Some(words) => Some(words.to_owned()),
+            None if self.shape == Shape::Flag => None,
+            None => (self.show)(&Settings::default()),
+        }
+    }
+
+    /// The setting of this name.
+    pub(super) fn named(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+}
+
+const ENVIRONMENT: &str = "Environment";
+const LIST: &str = "List";
+const PACE: &str = "Pace";
+const RETRIES: &str = "Retries and waits";
+const PROOF: &str = "Proof";
+const GUARDS: &str = "Guards";
+const OUTPUT: &str = "Output";
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_hours(1);
+const WEEK: Duration = Duration::from_hours(168);
+const YEAR: Duration = Duration::from_hours(8_760);
+
+/// What entries have in common.
+const BLANK: Key = Key {
+    name: "",
+    short: None,
+    heading: "",
+    placeholder: "N",
+    shape: Shape::One,
+    doc: "",
+    default_in_words: None,
+    on_resume: OnResume::Kept,
+    words: None,
+    set: |_, _| Ok(()),
+    show: |_| None,
+};
+
+/// Every setting, in the order of the help.
+pub(crate) static KEYS: &[Key] = &[
+    Key {
+        name: "env",
+        heading: ENVIRONMENT,
+        placeholder: "NAME",
+        doc: "Where to revoke",
+        default_in_words: Some("sandbox, unless a token or --config is given"),
+        on_resume: OnResume::Frozen,
+        words: Some(words::<Environment>),
+        set: |s, text| put(&mut s.environment, word(text).map(Some)),
+        show: |s| s.environment.as_ref().and_then(show_word),
+        ..BLANK
+    },
+    Key {
+        name: "base-url",
+        heading: ENVIRONMENT,
+        placeholder: "URL",
+        doc: "An address instead of --env: https, or http to a loopback address",
+        on_resume: OnResume::Frozen,
+        set: |s, text| {
+            let custom = BaseUrl::parse(text).map(Environment::Custom);
+            put(&mut s.environment, custom.map(Some))
+        },
+        show: |s| match &s.environment {
+            Some(Environment::Custom(url)) => Some(url.as_str().to_owned()),
+            _ => None,
+        },
+        ..BLANK
+    },
+    Key {
+        name: "ca-cert",
+        heading: ENVIRONMENT,
+        placeholder: "FILE",
+        doc: "Trust these certificates (PEM) besides the host's",
+        set: |s, text| put(&mut s.ca_cert, path(text).map(Some)),
+        show: |s| s.ca_cert.as_ref().map(|path| path.display().to_string()),
+        ..BLANK
+    },
+    Key {
+        name: "id-column",
+        heading: LIST,
+        placeholder: "NAME",
+        doc: "The column with the IDs",
+        default_in_words: Some("found by its name"),
+        on_resume: OnResume::Frozen,
+        set: |s, text| put(&mut s.id_column, line(text).map(Some)),
+        show: |s| s.id_column.clone(),
+        ..BLANK
+    },
+    Key {
+        name: "batch-size",
+        heading: LIST,
+        doc: "IDs in one request",
+        on_resume: OnResume::Frozen,
+        set: |s, text| put(&mut s.batch_size, whole(text, 1..=100_000)),
+        show: |s| Some(s.batch_size.to_string()),
+        ..BLANK
+    },
+    Key {
+        name: "max-invalid",
+        heading: LIST,
+        placeholder: "PERCENT",
+        doc: "Refuse a list with more invalid rows than this",
+        set: |s, text| put(&mut s.max_invalid, percent(text)),
+        show: |s| Some(format!("{}%", s.max_invalid)),
+        ..BLANK
+    },
+    Key {
+        name: "allow-empty",
+        heading: LIST,
+        shape: Shape::Flag,
+        doc: "A list that holds nothing is a success",
+        set: |s, text| put(&mut s.allow_empty, flag(text)),
+        show: |s| Some(s.allow_empty.to_string()),
+        ..BLANK
+    },
+    Key {
+        name: "workers",
+        heading: PACE,
+        doc: "Requests under way at once",
+        set: |s, text| put(&mut s.workers, whole(text, 1..=1_024)),
+        show: |s| Some(s.workers.to_string()),
+        ..BLANK
+    },
+    Key {
+        name: "rate",
+        heading: PACE,
+        placeholder: "N/UNIT",
+        shape: Shape::Many,
+        doc: "At most so many calls, reads and retries included, in every \
+              rolling second, minute or hour (s, m, h); may be repeated, and \
+              then all hold; or unlimited",
+        default_in_words: Some("4000/h; 200/s in the sandbox and on loopback"),
+        set: |s, text| put(&mut s.rate, rates(text)),
+        show: |s| Some(show_rates(&s.rate)),
+        ..BLANK
+    },
+    Key {
+        name: "burst",
+        heading: PACE,
+        doc: "Calls that may start together, taken out of the rate's budget",
+        set: |s, text| put(&mut s.burst, whole(text, 1..=1_000_000)),
+        show: |s| Some(s.burst.to_string()),
+        ..BLANK
+    },
+    Key {
+        name: "max-attempts",
+        heading: RETRIES,
+        doc: "Tries of a batch or read without a clean answer",
+        set: |s, text| put(&mut s.max_attempts, whole(text, 1..=100)),
+        show: |s| Some(s.max_attempts.to_string()),
+        ..BLANK
+    },
+    Key {
+        name: "retry-initial",
+        heading: RETRIES,
+        placeholder: "TIME",
+        doc: "The first wait before a retry; it doubles from there",
+        set: |s, text| put(&mut s.retry_initial, duration(text, MILLISECOND..=HOUR)),
+        show: |s| Some(show_duration(s.retry_initial)),
+        ..BLANK
+    },
+    Key {
+        name: "retry-max",
+        heading: RETRIES,
+        placeholder: "TIME",
+        doc: "The longest wait before a retry",
+        set: |s, text| put(&mut s.retry_max, duration(text, MILLISECOND..=HOUR)),
+        show: |s| Some(show_duration(s.retry_max)),
+        ..BLANK
+    },
+    Key {
+        name: "timeout",
+        heading: RETRIES,
+        placeholder: "TIME",
+        doc: "How long one request may take",
+        set: |s, text| put(&mut s.timeout, duration(text, MILLISECOND..=HOUR)),
+        show: |s| Some(show_duration(s.timeout)),
+        ..BLANK
+    },
+    Key {
+        name: "lockout-wait",
+        heading: RETRIES,
+        placeholder: "TIME",
+        doc: "How long no call starts after a lockout (429 or 423)",
+        set: |s, text| put(&mut s.lockout_wait, duration(text, MILLISECOND..=WEEK)),
+        show: |s| Some(show_duration(s.lockout_wait)),
+        ..BLANK
+    },
+    Key {
+        name: "penalty-margin",
+        heading: RETRIES,
+        placeholder: "TIME",
+        doc: "What is added to the wait that a penalty states",
+        set: |s, text| put(&mut s.penalty_margin, duration(text, Duration::ZERO..=HOUR)),
+        show: |s| Some(show_duration(s.penalty_margin)),
+        ..BLANK
+    },
+    Key {
+        name: "verify",
+        heading: PROOF,
+        placeholder: "WHAT",
+        doc: "Read back every ID, only those in doubt, or none",
+        words: Some(words::<Verify>),
+        set: |s, text| put(&mut s.verify, word(text)),
+        show: |s| show_word(&s.verify),
+        ..BLANK
+    },
+    Key {
+        name: "read-size",
+        heading: PROOF,
+        doc: "IDs in one read",
+        set: |s, text| put(&mut s.read_size, whole(text, 1..=1_000)),
+        show: |s| Some(s.read_size.to_string()),
+        ..BLANK
+    },
+    Key {
+        name: "max-consecutive-failures",
+        heading: GUARDS,
+        doc: "Stop when so many batches in a row have failed; 0 is off",
+        set: |s, text| put(&mut s.max_consecutive_failures, whole(text, 0..=1_000_000)),
+        show: |s| Some(s.max_consecutive_failures.to_string()),
+        ..BLANK
+    },
+    Key {
+        name: "max-age",
+        heading: GUARDS,
+        placeholder: "TIME",
+        doc: "An unfinished run older than this needs a person",
+        set: |s, text| put(&mut s.max_age, duration(text, MILLISECOND..=YEAR)),
+        show: |s| Some(show_duration(s.max_age)),
+        ..BLANK
+    },
+    Key {
+        name: "lock-wait",
+        heading: GUARDS,
+        placeholder: "TIME",
+        doc: "How long to wait while another run holds the lock",
+        on_resume: OnResume::Anew,
+        set: |s, text| put(&mut s.lock_wait, duration(text, Duration::ZERO..=WEEK)),
+        show: |s| Some(show_duration(s.lock_wait)),
+        ..BLANK
+    },
+    Key {
+        name: "yes",
+        heading: GUARDS,
+        shape: Shape::Flag,
+        doc: "Do not ask before revoking in a real environment",
+        on_resume: OnResume::Anew,
+        set: |s, text| put(&mut s.yes, flag(text)),
+        show: |s| Some(s.yes.to_string()),
+        ..BLANK
+    },
+    Key {
+        name: "runs-dir",
+        heading: OUTPUT,
+        placeholder: "DIR",
+        doc: "Where runs are kept",
+        on_resume: OnResume::Anew,
+        set: |s, text| put(&mut s.runs_dir, path(text)),
+        show: |s| Some(s.runs_dir.display().to_string()),
+        ..BLANK
+    },
+    Key {
+        name: "note",
+        heading: OUTPUT,
+        placeholder: "TEXT",
+        doc: "A line to keep with the run",
+        set: |s, text| put(&mut s.note, line(text).map(Some)),
+        show: |s| s.note.clone(),
+        ..BLANK
+    },
+    Key {
+        name: "progress",
+        heading: OUTPUT,
+        placeholder: "WHEN",
+        doc: "Draw a progress bar; auto: on a terminal",
+        on_resume: OnResume::Anew,
+        words: Some(words::<Progress>),
+        set: |s, text| put(&mut s.progress, word(text)),
+        show: |s| show_word(&s.progress),
+        ..BLANK
+    },
+    Key {
+        name: "log-format",
+        heading: OUTPUT,
+        placeholder: "FORMAT",
+        doc: "How the log is written to stderr",
+        on_resume: OnResume::Anew,
+        words: Some(words::<LogFormat>),
+        set: |s, text| put(&mut s.log_format, word(text)),
+        show: |s| show_word(&s.log_format),
+        ..BLANK
+    },
+    Key {
+        name: "quiet",
+        short: Some('q'),
+        heading: OUTPUT,
+        shape: Shape::Flag,
+        doc: "Say only what went wrong, and the summary",
+        on_resume: OnResume::Anew,
+        set: |s, text| voice(&mut s.verbosity, Verbosity::Quiet, text),
+        show: |s| Some((s.verbosity == Verbosity::Quiet).to_string()),
+        ..BLANK
+    },
+    Key {
+        name: "verbose",
+        short: Some('v'),
+        heading: OUTPUT,
+        shape: Shape::Flag,
+        doc: "Say what every call does",
+        on_resume: OnResume::Anew,
+        set: |s, text| voice(&mut s.verbosity, Verbosity::Verbose, text),
+        show: |s| Some((s.verbosity == Verbosity::Verbose).to_string()),
+        ..BLANK
+    },
+];
+
+fn put<T>(slot: &mut T, value: Result<T, Complaint>) -> Result<(), Complaint> {
+    *slot = value?;
+    Ok(())
+}
+
+fn path(text: &str) -> Result<PathBuf, Complaint> {
+    line(text).map(PathBuf::from)
+}
+
+/// Sets one of the two flags that make up the verbosity; `false` takes back
+/// only its own.
+fn voice(slot: &mut Verbosity, own: Verbosity, text: &str) -> Result<(), Complaint> {
+    if flag(text)? {
+        *slot = own;
+    } else if *slot == own {
+        *slot = Verbosity::Normal;
+    }
+    Ok(())
+}

@@ -1,0 +1,397 @@
+//! Gathering what was given, layer by layer, and settling it: option,
+//! variable, settings file, (on resume: the journal,) default.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use super::{
+    Environment, KEYS, Key, Settings, default_rate,
+    file::{at, read_file},
+    keys::OnResume,
+    tokens::TOKENS,
+    values::{Complaint, show_duration},
+};
+use crate::cli::problem::Problem;
+
+/// The variable that names a settings file.
+pub(super) const CONFIG: &str = "RESCIND_CONFIG";
+
+/// What the command line gave: the settings file, and values by key.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Given {
+    /// `--config`.
+    pub(crate) config: Option<PathBuf>,
+    /// The other options, in the order of [`KEYS`].
+    pub(crate) values: Vec<(&'static Key, String)>,
+}
+
+/// Where a value came from, the weakest first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Origin {
+    /// Nobody set it.
+    Default,
+    /// The journal of the run that is resumed.
+    Journal,
+    /// A line of the settings file.
+    File(PathBuf, usize),
+    /// The key's variable.
+    Variable,
+    /// The key's option.
+    Option,
+}
+
+impl Origin {
+    /// As `rescind config` shows it.
+    pub(super) fn label(&self, key: &Key) -> String {
+        match self {
+            Self::Default => "default".to_owned(),
+            Self::Journal => "journal".to_owned(),
+            Self::File(path, line) => at(path, *line),
+            Self::Variable => key.variable(),
+            Self::Option => "option".to_owned(),
+        }
+    }
+
+    /// As a message about the value begins.
+    pub(super) fn subject(&self, key: &Key) -> String {
+        match self {
+            Self::Default => format!("the default {}", key.name),
+            Self::Journal => format!("the journal's {}", key.name),
+            Self::File(..) => format!("{}: {}", self.label(key), key.name),
+            Self::Variable => key.variable(),
+            Self::Option => format!("--{}", key.name),
+        }
+    }
+}
+
+/// One value as one layer gives it.
+pub(super) struct Entry {
+    pub(super) key: &'static Key,
+    pub(super) text: String,
+    pub(super) origin: Origin,
+}
+
+impl Entry {
+    fn subject(&self) -> String {
+        self.origin.subject(self.key)
+    }
+}
+
+/// Everything that was given, checked for names but not yet for values.
+pub(crate) struct Layers {
+    /// The weakest first: file, variables, options.
+    given: [Vec<Entry>; 3],
+    /// The token variables that are set, with their values.
+    tokens: Vec<(&'static str, SecretString)>,
+    /// The settings file.
+    config: Option<PathBuf>,
+}
+
+impl Layers {
+    /// Gathers the options, the `RESCIND_…` variables among `variables`, and
+    /// the settings file they name.
+    ///
+    /// # Errors
+    /// A name nobody knows, or a settings file that cannot be read.
+    pub(crate) fn gather(
+        given: &Given,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, Problem> {
+        let mut config = None;
+        let mut tokens = Vec::new();
+        let mut from_variables = Vec::new();
+        for (name, value) in variables {
+            let name = name.to_string_lossy();
+            if !name.starts_with("RESCIND_") {
+                continue;
+            }
+            let text = || {
+                let text = value.to_str().map(str::to_owned);
+                text.ok_or_else(|| Problem::usage(format!("{name} is not UTF-8")))
+            };
+            if name == CONFIG {
+                config = Some(PathBuf::from(text()?));
+                if config.as_deref() == Some(Path::new("")) {
+                    return Err(Problem::usage(format!("{CONFIG} is empty")));
+                }
+            } else if let Some(token) = TOKENS.into_iter().find(|token| *token == name) {
+                tokens.push((token, SecretString::from(text()?)));
+            } else if let Some(key) = KEYS.iter().find(|key| key.variable() == name) {
+                from_variables.push(Entry {
+                    key,
+                    text: text()?,
+                    origin: Origin::Variable,
+                });
+            } else {
+                let known = KEYS.iter().map(Key::variable);
+                let known = known.chain(TOKENS.into_iter().chain([CONFIG]).map(str::to_owned));
+                return Err(unknown(&format!("unknown variable {name}"), &name, known));
+            }
+        }
+        tokens.sort_by_key(|(name, _)| *name);
+        let config = given.config.clone().or(config);
+        let from_file = match &config {
+            Some(path) => read_file(path)?,
+            None => Vec::new(),
+        };
+        let from_options = given.values.iter().map(|(key, text)| Entry {
+            key,
+            text: text.clone(),
+            origin: Origin::Option,
+        });
+        Ok(Self {
+            given: [from_file, from_variables, from_options.collect()],
+            tokens,
+            config,
+        })
+    }
+
+    /// Settles the layers; `recorded` is what the journal of a run that is
+    /// resumed holds ([`Effective::recorded`]).
+    ///
+    /// # Errors
+    /// A value that cannot be used, two that exclude each other, or an option
+    /// or variable that would change what the run has frozen.
+    pub(crate) fn settle(
+        &self,
+        recorded: Option<&Map<String, Value>>,
+    ) -> Result<Effective, Problem> {
+        let Some(recorded) = recorded else {
+            return self.lay(&Map::new(), |_| true);
+        };
+        let asked = self.lay(recorded, |_| true)?;
+        let mut frozen = self.lay(recorded, |key| key.on_resume != OnResume::Frozen)?;
+        // Only what would hold is compared: a variable that an option outranks
+        // asks for nothing.
+        for key in KEYS.iter().filter(|key| key.on_resume == OnResume::Frozen) {
+            let Some(change) = frozen.change(&asked, key) else {
+                continue;
+            };
+            match asked.origin(key) {
+                Origin::Default | Origin::Journal => {}
+                Origin::File(..) => frozen.warnings.push(format!("{change}; ignored")),
+                Origin::Variable | Origin::Option => {
+                    return Err(Problem::usage(change).hint(
+                        "leave it out to carry this run on; a new run of the list may have another",
+                    ));
+                }
+            }
+        }
+        Ok(frozen)
+    }
+
+    /// Lays what is given for the `wanted` keys over what is recorded, over
+    /// the defaults.
+    fn lay(
+        &self,
+        recorded: &Map<String, Value>,
+        wanted: impl Fn(&Key) -> bool,
+    ) -> Result<Effective, Problem> {
+        let mut effective = Effective {
+            settings: Settings::default(),
+            warnings: Vec::new(),
+            origins: BTreeMap::new(),
+            tokens: self.tokens.clone(),
+            config: self.config.clone(),
+        };
+        for entry in from_journal(recorded) {
+            effective.add(&entry)?;
+        }
+        for layer in &self.given {
+            exclude(layer)?;
+            for entry in layer.iter().filter(|entry| wanted(entry.key)) {
+                effective.add(entry)?;
+            }
+        }
+        effective.finish()?;
+        Ok(effective)
+    }
+}
+
+/// The settings that hold, and where each came from.
+pub(crate) struct Effective {
+    /// The settings.
+    pub(crate) settings: Settings,
+    /// What a person should be told: keys of the file that were ignored.
+    pub(crate) warnings: Vec<String>,
+    origins: BTreeMap<&'static str, Origin>,
+    pub(super) tokens: Vec<(&'static str, SecretString)>,
+    config: Option<PathBuf>,
+}
+
+impl Effective {
+    /// Where a setting's value came from.
+    pub(super) fn origin(&self, key: &Key) -> &Origin {
+        // A value that a stronger layer took away is nobody's.
+        let shown = (key.show)(&self.settings).and_then(|_| self.origins.get(key.name));
+        shown.unwrap_or(&Origin::Default)
+    }
+
+    /// The environment.
+    ///
+    /// # Errors
+    /// Nobody named it, and a token or a settings file says that something
+    /// other than the sandbox is meant.
+    pub(crate) fn environment(&self) -> Result<&Environment, Problem> {
+        self.settings.environment.as_ref().ok_or_else(|| {
+            let given = match &self.config {
+                Some(path) => format!("the settings file {}", path.display()),
+                None => "a token".to_owned(),
+            };
+            Problem::usage("no environment is named").hint(format!(
+                "{given} is given, so the sandbox is not assumed; name the environment \
+                 with --env (sandbox, demo, live, staging-demo, staging-live) or --base-url"
+            ))
+        })
+    }
+
+    /// The settings as the journal keeps them, by key: text that reads back
+    /// to the same value, or null. No secret is among them.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the commands with a journal")
+    )]
+    pub(crate) fn recorded(&self) -> Map<String, Value> {
+        let shown = KEYS.iter().map(|key| {
+            let text = (key.show)(&self.settings);
+            (key.name.to_owned(), Value::from(text))
+        });
+        shown.collect()
+    }
+
+    /// Lays one entry over what is settled so far.
+    fn add(&mut self, entry: &Entry) -> Result<(), Problem> {
+        (entry.key.set)(&mut self.settings, &entry.text)
+            .map_err(|complaint| refuse(&entry.subject(), complaint))?;
+        self.origins.insert(entry.key.name, entry.origin.clone());
+        Ok(())
+    }
+
+    /// How `asked` would change the value of `key`, in words.
+    fn change(&self, asked: &Self, key: &Key) -> Option<String> {
+        let old = (key.show)(&self.settings);
+        let new = (key.show)(&asked.settings);
+        if old == new {
+            return None;
+        }
+        let old = match (key.name, &self.settings.environment) {
+            ("env" | "base-url", Some(environment)) => Some(environment.to_string()),
+            _ => old,
+        };
+        Some(format!(
+            "{}: the run is frozen with {}, not {}",
+            asked.origin(key).subject(key),
+            old.as_deref().unwrap_or("none"),
+            new.as_deref().unwrap_or("none"),
+        ))
+    }
+
+    /// Fills in the defaults that depend on other settings, and checks the
+    /// settings against each other.
+    fn finish(&mut self) -> Result<(), Problem> {
+        let settings = &mut self.settings;
+        if settings.environment.is_none() && self.config.is_none() && self.tokens.is_empty() {
+            settings.environment = Some(Environment::Sandbox);
+        }
+        if !self.origins.contains_key("rate") {
+            settings.rate = default_rate(settings.environment.as_ref());
+        }
+        // The longest wait bounds the first; only who asks for a longer first
+        // wait has to be told.
+        let asked = self.origins.get("retry-initial");
+        if matches!(asked, None | Some(Origin::Journal)) {
+            settings.retry_initial = settings.retry_initial.min(settings.retry_max);
+        }
+        let settings = &self.settings;
+        if settings.retry_initial > settings.retry_max {
+            return Err(Problem::usage(format!(
+                "{}: {} is longer than the longest wait, {} ({})",
+                self.subject("retry-initial"),
+                show_duration(settings.retry_initial),
+                show_duration(settings.retry_max),
+                self.subject("retry-max"),
+            )));
+        }
+        let scarcest = settings.rate.0.iter().map(|quota| quota.count).min();
+        if let Some(scarcest) = scarcest.filter(|count| settings.burst > *count) {
+            return Err(Problem::usage(format!(
+                "{}: {} is more than the {scarcest} calls of {}",
+                self.subject("burst"),
+                settings.burst,
+                self.subject("rate"),
+            ))
+            .hint("the burst is taken out of the rate's budget"));
+        }
+        Ok(())
+    }
+
+    fn subject(&self, name: &str) -> String {
+        let key = Key::named(name);
+        key.map_or(name.to_owned(), |key| self.origin(key).subject(key))
+    }
+}
+
+/// Pairs that cannot both be meant in one layer. In different layers the
+/// stronger one wins.
+fn exclude(layer: &[Entry]) -> Result<(), Problem> {
+    for (one, other) in [("env", "base-url"), ("quiet", "verbose")] {
+        let meant = |name| {
+            layer
+                .iter()
+                .find(|e| e.key.name == name && e.text != "false")
+        };
+        if let (Some(one), Some(other)) = (meant(one), meant(other)) {
+            let message = format!(
+                "{} and {} exclude each other",
+                one.subject(),
+                other.subject()
+            );
+            return Err(Problem::usage(message).hint("leave one of them out"));
+        }
+    }
+    Ok(())
+}
+
+/// The recorded values that a resume takes over. What this version does not
+/// know is passed over: the journal's format has a version of its own.
+fn from_journal(recorded: &Map<String, Value>) -> impl Iterator<Item = Entry> {
+    KEYS.iter().filter_map(|key| {
+        let text = recorded.get(key.name)?.as_str()?.to_owned();
+        (key.on_resume != OnResume::Anew).then_some(Entry {
+            key,
+            text,
+            origin: Origin::Journal,
+        })
+    })
+}
+
+/// A complaint about a value as a problem.
+pub(super) fn refuse(subject: &str, complaint: Complaint) -> Problem {
+    let mut problem = Problem::usage(format!("{subject}: {}", complaint.what));
+    problem.hint = complaint.hint;
+    problem
+}
+
+/// Names the known name that is nearest, if one is near: a third of the
+/// letters may be wrong.
+pub(super) fn unknown(message: &str, name: &str, known: impl Iterator<Item = String>) -> Problem {
+    let plain = |name: &str| {
+        let plain = name.to_lowercase().replace('_', "-");
+        plain.trim_start_matches("rescind-").to_owned()
+    };
+    let wrong = plain(name);
+    let nearest = known
+        .map(|known| (strsim::osa_distance(&plain(&known), &wrong), known))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, _)| *distance <= 1.max(wrong.chars().count() / 3));
+    Problem::usage(message).hint(match nearest {
+        Some((_, nearest)) => format!("did you mean {nearest}?"),
+        None => "rescind config lists every setting".to_owned(),
+    })
+}

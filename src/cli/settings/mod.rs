@@ -1,0 +1,187 @@
+//! The settings of a process: every one with its default, where it may come
+//! from, and what became of it.
+//!
+//! [`KEYS`] is the one definition: an option, a `RESCIND_…` variable and a key
+//! of the settings file are made from the same entry, and so cannot drift.
+//! [`Layers`] gathers what was given and settles it into [`Effective`]
+//! settings, each with its origin. Secrets are no settings: they come from
+//! their own variables and never appear in a file, a record or a message.
+
+mod environment;
+mod file;
+mod keys;
+mod layers;
+mod listing;
+mod tokens;
+mod values;
+
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use clap::ValueEnum;
+
+pub(crate) use environment::Environment;
+pub(crate) use keys::{KEYS, Key, Shape};
+pub(crate) use layers::{Effective, Given, Layers};
+pub(crate) use values::{Quota, Rates};
+
+/// Everything that can be set, typed and within its bounds.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Settings {
+    /// Where runs are kept.
+    pub(crate) runs_dir: PathBuf,
+    /// Where a run goes; `None` until somebody names it
+    /// ([`Effective::environment`] insists).
+    pub(crate) environment: Option<Environment>,
+    /// Certificates to trust besides the host's (PEM).
+    pub(crate) ca_cert: Option<PathBuf>,
+    /// The column with the IDs; found by its name if not given.
+    pub(crate) id_column: Option<String>,
+    /// IDs in one request.
+    pub(crate) batch_size: NonZeroUsize,
+    /// Share of invalid rows from which the list is refused, in percent.
+    pub(crate) max_invalid: f64,
+    /// Whether a list that holds nothing is a success.
+    pub(crate) allow_empty: bool,
+    /// Requests under way at once.
+    pub(crate) workers: NonZeroUsize,
+    /// The quotas every call counts against.
+    pub(crate) rate: Rates,
+    /// Calls that may start together, taken out of the budget.
+    pub(crate) burst: u32,
+    /// POSTs of a batch without a clean answer, and tries of a read.
+    pub(crate) max_attempts: u32,
+    /// The first backoff.
+    pub(crate) retry_initial: Duration,
+    /// The longest backoff.
+    pub(crate) retry_max: Duration,
+    /// How long one request may take.
+    pub(crate) timeout: Duration,
+    /// How long a lockout (429, 423) lasts.
+    pub(crate) lockout_wait: Duration,
+    /// What is added to a penalty's stated time.
+    pub(crate) penalty_margin: Duration,
+    /// What is read back.
+    pub(crate) verify: Verify,
+    /// IDs in one read.
+    pub(crate) read_size: NonZeroUsize,
+    /// Failed batches in a row that stop the run; 0 is off.
+    pub(crate) max_consecutive_failures: u32,
+    /// How long to wait for another run's lock.
+    pub(crate) lock_wait: Duration,
+    /// The age from which an unfinished run needs a person.
+    pub(crate) max_age: Duration,
+    /// Consent to a real environment, given in advance.
+    pub(crate) yes: bool,
+    /// A line kept with the run.
+    pub(crate) note: Option<String>,
+    /// Whether a progress bar is drawn.
+    pub(crate) progress: Progress,
+    /// How the log is written to stderr.
+    pub(crate) log_format: LogFormat,
+    /// How much is said on stderr.
+    pub(crate) verbosity: Verbosity,
+}
+
+/// What is read back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Verify {
+    /// Every ID.
+    All,
+    /// Only what is in doubt.
+    Doubtful,
+    /// Nothing: a clean answer is believed, and the report says so.
+    Off,
+}
+
+/// Whether a progress bar is drawn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Progress {
+    /// On a terminal only.
+    Auto,
+    /// Even without a terminal.
+    Always,
+    /// Never; dated counter lines instead.
+    Never,
+}
+
+/// How the log is written to stderr.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How much is said on stderr.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verbosity {
+    /// What went wrong, and the summary (`-q`).
+    Quiet,
+    /// What a person wants to know.
+    Normal,
+    /// What every call does (`-v`).
+    Verbose,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            runs_dir: PathBuf::from("runs"),
+            environment: None,
+            ca_cert: None,
+            id_column: None,
+            batch_size: count(100),
+            max_invalid: 5.0,
+            allow_empty: false,
+            workers: count(4),
+            rate: default_rate(None),
+            burst: 1,
+            max_attempts: 5,
+            retry_initial: Duration::from_secs(1),
+            retry_max: Duration::from_mins(1),
+            timeout: Duration::from_mins(1),
+            // Partner pages, *rate limits*: a 429 lasts an hour.
+            lockout_wait: Duration::from_hours(1),
+            // A retry at the stated instant meets an empty bucket.
+            penalty_margin: Duration::from_secs(1),
+            verify: Verify::All,
+            read_size: count(100),
+            max_consecutive_failures: 5,
+            lock_wait: Duration::ZERO,
+            max_age: Duration::from_hours(72),
+            yes: false,
+            note: None,
+            progress: Progress::Auto,
+            log_format: LogFormat::Text,
+            verbosity: Verbosity::Normal,
+        }
+    }
+}
+
+/// The rate where none is given. On real environments a fifth of the user's
+/// 5,000 an hour (partner pages: *rate limits*) is left to the vendor's other
+/// services; the sandbox and loopback addresses have nobody to spare.
+fn default_rate(environment: Option<&Environment>) -> Rates {
+    let quota = match environment {
+        Some(environment) if !environment.is_real() => Quota {
+            count: 200,
+            window: Duration::from_secs(1),
+        },
+        _ => Quota {
+            count: 4_000,
+            window: Duration::from_hours(1),
+        },
+    };
+    Rates(vec![quota])
+}
+
+#[cfg(test)]
+mod tests;
+
+const fn count(number: usize) -> NonZeroUsize {
+    match NonZeroUsize::new(number) {
+        Some(number) => number,
+        None => NonZeroUsize::MIN,
+    }
+}

@@ -1,0 +1,322 @@
+//! Which layer wins, and what a resume takes over.
+
+use std::path::PathBuf;
+
+use super::*;
+
+#[test]
+fn with_nothing_given_it_is_the_sandbox() {
+    let effective = Case::default().settle().unwrap();
+    assert_eq!(effective.environment().unwrap(), &Environment::Sandbox);
+    assert_eq!(values::show_rates(&effective.settings.rate), "200/s");
+    assert!(effective.token().unwrap().is_none());
+}
+
+#[test]
+fn with_a_token_or_a_file_the_environment_has_to_be_named() {
+    for name in [
+        "RESCIND_TOKEN",
+        "RESCIND_TOKEN_FILE",
+        "RESCIND_TOKEN_COMMAND",
+    ] {
+        // An empty one is a token that went missing: no reason to play.
+        for value in ["hunter2", ""] {
+            let case = Case {
+                variables: &[(name, value)],
+                ..Case::default()
+            };
+            let problem = case.settle().unwrap().environment().cloned().unwrap_err();
+            assert_eq!(problem.message, "no environment is named");
+            assert!(problem.hint.unwrap().contains("--env"));
+        }
+    }
+    let case = Case {
+        file: Some(""),
+        ..Case::default()
+    };
+    let effective = case.settle().unwrap();
+    assert!(effective.environment().is_err());
+    assert_eq!(values::show_rates(&effective.settings.rate), "4000/h");
+    let named = Case {
+        file: Some("env = 'sandbox'"),
+        variables: &[("RESCIND_TOKEN", "hunter2")],
+        ..Case::default()
+    };
+    let effective = named.settle().unwrap();
+    assert_eq!(effective.environment().unwrap(), &Environment::Sandbox);
+}
+
+#[test]
+fn the_default_rate_goes_with_the_environment() {
+    for (name, text, rate) in [
+        ("env", "sandbox", "200/s"),
+        ("env", "demo", "4000/h"),
+        ("env", "live", "4000/h"),
+        ("env", "staging-demo", "4000/h"),
+        ("env", "staging-live", "4000/h"),
+        ("base-url", "http://127.0.0.1:8080", "200/s"),
+        ("base-url", "https://api.example.com/v1", "4000/h"),
+    ] {
+        let effective = option(name, text).unwrap();
+        assert_eq!(values::show_rates(&effective.settings.rate), rate, "{text}");
+        assert_eq!(origin(&effective, "rate"), "default");
+    }
+}
+
+#[test]
+fn an_option_wins_over_a_variable_over_the_file_over_the_journal() {
+    let recorded = option("workers", "5").unwrap();
+    let full = Case {
+        options: &[("workers", "2")],
+        variables: &[("RESCIND_WORKERS", "3")],
+        file: Some("\nworkers = 4"),
+        recorded: Some(&recorded),
+    };
+    let cases = [
+        (2, "option", Case { ..full }),
+        (
+            3,
+            "RESCIND_WORKERS",
+            Case {
+                options: &[],
+                ..full
+            },
+        ),
+        (
+            4,
+            "x.toml:2",
+            Case {
+                options: &[],
+                variables: &[],
+                ..full
+            },
+        ),
+        (
+            5,
+            "journal",
+            Case {
+                recorded: Some(&recorded),
+                ..Case::default()
+            },
+        ),
+        (4, "default", Case::default()),
+    ];
+    for (workers, from, case) in cases {
+        let effective = case.settle().unwrap();
+        assert_eq!(effective.settings.workers.get(), workers, "{from}");
+        assert_eq!(origin(&effective, "workers"), from);
+    }
+}
+
+#[test]
+fn every_key_can_be_set_in_every_layer() {
+    for key in KEYS {
+        let text = match key.name {
+            "env" => "live",
+            "base-url" => "https://api.example.com/v1",
+            "rate" => "80/m,5/s",
+            "max-invalid" => "7%",
+            "verify" => "doubtful",
+            "progress" => "never",
+            "log-format" => "json",
+            "burst" => "2",
+            "retry-initial" => "2s",
+            _ if key.shape == Shape::Flag => "true",
+            _ if key.placeholder == "TIME" => "2m",
+            _ => "7",
+        };
+        let name = key.name;
+        let variable = key.variable();
+        let file = format!("{name} = '{text}'");
+        let none = Case::default();
+        let cases = [
+            (
+                "option",
+                Case {
+                    options: &[(name, text)],
+                    ..Case::default()
+                },
+            ),
+            (
+                &variable,
+                Case {
+                    variables: &[(&variable, text)],
+                    ..Case::default()
+                },
+            ),
+            (
+                "x.toml:1",
+                Case {
+                    file: Some(&file),
+                    ..Case::default()
+                },
+            ),
+        ];
+        for (from, case) in cases {
+            let effective = case.settle().unwrap();
+            assert_eq!((key.show)(&effective.settings).as_deref(), Some(text));
+            assert_ne!(
+                (key.show)(&effective.settings),
+                (key.show)(&none.settle().unwrap().settings),
+                "{name}"
+            );
+            assert_eq!(origin(&effective, name), from);
+        }
+    }
+}
+
+#[test]
+fn the_file_may_use_its_own_types() {
+    let case = Case {
+        file: Some(
+            "env = 'sandbox'\nworkers = 1_000\nmax-invalid = 0.5\nyes = true\nrate = ['80/m', '5/s']",
+        ),
+        ..Case::default()
+    };
+    let settings = case.settle().unwrap().settings;
+    assert_eq!(settings.workers.get(), 1_000);
+    assert_eq!(values::show_rates(&settings.rate), "80/m,5/s");
+    assert!((settings.max_invalid - 0.5).abs() < f64::EPSILON && settings.yes);
+}
+
+#[test]
+fn what_excludes_each_other_is_refused_in_one_layer_and_outranked_in_two() {
+    let case = Case {
+        options: &[("env", "demo"), ("base-url", "https://api.example.com")],
+        ..Case::default()
+    };
+    assert_eq!(case.problem().0, "--env and --base-url exclude each other");
+    let case = Case {
+        file: Some("quiet = true\nverbose = true"),
+        ..Case::default()
+    };
+    assert!(case.problem().0.ends_with("verbose exclude each other"));
+
+    let case = Case {
+        options: &[("base-url", "http://[::1]:8080/"), ("verbose", "true")],
+        variables: &[("RESCIND_QUIET", "true")],
+        file: Some("env = 'live'\nquiet = false"),
+        ..Case::default()
+    };
+    let effective = case.settle().unwrap();
+    assert_eq!(
+        effective.environment().unwrap().to_string(),
+        "http://[::1]:8080"
+    );
+    assert_eq!(origin(&effective, "env"), "default", "it was taken away");
+    assert_eq!(effective.settings.verbosity, Verbosity::Verbose);
+}
+
+#[test]
+fn a_resume_takes_over_what_belongs_to_the_run() {
+    let run = Case {
+        options: &[
+            ("verify", "off"),
+            ("rate", "80/m"),
+            ("batch-size", "50"),
+            ("id-column", "permission"),
+            ("note", "ticket 4711"),
+            ("yes", "true"),
+            ("progress", "never"),
+            ("runs-dir", "elsewhere"),
+        ],
+        file: Some("env = 'demo'"),
+        ..Case::default()
+    };
+    let run = run.settle().unwrap();
+    let resume = Case {
+        recorded: Some(&run),
+        ..Case::default()
+    };
+    let effective = resume.settle().unwrap();
+    assert_eq!(
+        effective.settings,
+        Settings {
+            // Consent, folder and terminal belong to a process.
+            yes: false,
+            progress: Progress::Auto,
+            runs_dir: PathBuf::from("runs"),
+            ..run.settings.clone()
+        }
+    );
+    assert_eq!(origin(&effective, "env"), "journal");
+    assert_eq!(effective.environment().unwrap(), &Environment::Demo);
+    assert_eq!(effective.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn a_resume_cannot_change_what_is_frozen() {
+    let run = option("base-url", "http://127.0.0.1:8080").unwrap();
+    for (name, text, message) in [
+        (
+            "batch-size",
+            "50",
+            "--batch-size: the run is frozen with 100, not 50",
+        ),
+        (
+            "id-column",
+            "id",
+            "--id-column: the run is frozen with none, not id",
+        ),
+        (
+            "env",
+            "demo",
+            "--env: the run is frozen with http://127.0.0.1:8080, not demo",
+        ),
+        (
+            "base-url",
+            "http://127.0.0.1:8081",
+            "--base-url: the run is frozen with http://127.0.0.1:8080, not http://127.0.0.1:8081",
+        ),
+    ] {
+        let case = Case {
+            options: &[(name, text)],
+            recorded: Some(&run),
+            ..Case::default()
+        };
+        assert_eq!(case.problem().0, message);
+        let variable = Key::named(name).unwrap().variable();
+        let case = Case {
+            variables: &[(&variable, text)],
+            recorded: Some(&run),
+            ..Case::default()
+        };
+        assert_eq!(
+            case.problem().0,
+            message.replace(&format!("--{name}"), &variable)
+        );
+
+        let file = format!("{name} = {text:?}");
+        let case = Case {
+            file: Some(&file),
+            recorded: Some(&run),
+            ..Case::default()
+        };
+        let effective = case.settle().unwrap();
+        assert_eq!(effective.settings, run.settings);
+        let [warning] = effective.warnings.as_slice() else {
+            panic!("{:?}", effective.warnings)
+        };
+        assert!(
+            warning.contains("x.toml:1") && warning.ends_with("; ignored"),
+            "{warning}"
+        );
+    }
+    // As the run was started, so it can be resumed.
+    let outranked = Case {
+        options: &[("base-url", "http://127.0.0.1:8080"), ("batch-size", "100")],
+        variables: &[("RESCIND_ENV", "demo"), ("RESCIND_BATCH_SIZE", "50")],
+        recorded: Some(&run),
+        ..Case::default()
+    };
+    assert_eq!(outranked.settle().unwrap().settings, run.settings);
+    let same = Case {
+        options: &[
+            ("batch-size", "100"),
+            ("base-url", "http://127.0.0.1:8080/"),
+        ],
+        recorded: Some(&run),
+        ..Case::default()
+    };
+    assert_eq!(same.settle().unwrap().settings, run.settings);
+}

@@ -1,0 +1,173 @@
+//! The promises of the settings: one table, layers in their order, nothing
+//! unknown, nothing secret shown.
+
+mod layering;
+mod refusals;
+
+use std::{collections::HashSet, ffi::OsString, fs, path::PathBuf};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::cli::problem::Problem;
+
+/// What a test gives; the file is written where it can be read.
+#[derive(Default)]
+struct Case<'a> {
+    options: &'a [(&'a str, &'a str)],
+    variables: &'a [(&'a str, &'a str)],
+    file: Option<&'a str>,
+    recorded: Option<&'a Effective>,
+}
+
+impl Case<'_> {
+    fn settle(&self) -> Result<Effective, Problem> {
+        let folder = TempDir::new().unwrap();
+        let config = self.file.map(|text| {
+            let path = folder.path().join("x.toml");
+            fs::write(&path, text).unwrap();
+            path
+        });
+        let options = self.options.iter();
+        let given = Given {
+            config,
+            values: options
+                .map(|(name, text)| (Key::named(name).unwrap(), (*text).to_owned()))
+                .collect(),
+        };
+        let variables = self.variables.iter();
+        let variables = variables.map(|(name, text)| (OsString::from(name), OsString::from(text)));
+        let recorded = self.recorded.map(Effective::recorded);
+        Layers::gather(&given, variables)?.settle(recorded.as_ref())
+    }
+
+    /// The problem without the folder of the settings file.
+    fn problem(&self) -> (String, Option<String>) {
+        let problem = self.settle().err().expect("a problem");
+        assert_eq!(problem.code, 2);
+        let message = problem.message;
+        let from = message.rfind("x.toml").filter(|_| self.file.is_some());
+        (message[from.unwrap_or(0)..].to_owned(), problem.hint)
+    }
+}
+
+fn option(name: &str, text: &str) -> Result<Effective, Problem> {
+    Case {
+        options: &[(name, text)],
+        ..Case::default()
+    }
+    .settle()
+}
+
+fn origin(effective: &Effective, name: &str) -> String {
+    let key = Key::named(name).unwrap();
+    let label = effective.origin(key).label(key);
+    // A file is named with its folder; tests know only its name.
+    label.rsplit('/').next().unwrap().to_owned()
+}
+
+fn shipped(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("configs")
+        .join(name)
+}
+
+fn settle_shipped(name: &str) -> Effective {
+    let given = Given {
+        config: Some(shipped(name)),
+        values: Vec::new(),
+    };
+    Layers::gather(&given, []).unwrap().settle(None).unwrap()
+}
+
+#[test]
+fn every_default_reads_back_to_itself() {
+    for key in KEYS {
+        let defaults = Settings::default();
+        if let Some(text) = (key.show)(&defaults) {
+            let mut settings = defaults.clone();
+            (key.set)(&mut settings, &text).unwrap();
+            assert_eq!(settings, defaults, "{}", key.name);
+        }
+    }
+}
+
+#[test]
+fn names_variables_and_short_options_are_unique() {
+    let names: HashSet<_> = KEYS.iter().map(|key| key.name).collect();
+    let variables: HashSet<_> = KEYS.iter().map(Key::variable).collect();
+    assert_eq!((names.len(), variables.len()), (KEYS.len(), KEYS.len()));
+    assert!(!names.contains("config") && !names.iter().any(|name| name.contains("token")));
+    assert_eq!(
+        Key::named("batch-size").unwrap().variable(),
+        "RESCIND_BATCH_SIZE"
+    );
+}
+
+#[test]
+fn the_shipped_settings_file_holds_every_key_at_its_default() {
+    let text = fs::read_to_string(shipped("rescind.toml")).unwrap();
+    let with_file = settle_shipped("rescind.toml");
+    let without = Case::default().settle().unwrap();
+    assert_eq!(with_file.settings, without.settings);
+    for key in KEYS {
+        let active = format!("{} = ", key.name);
+        let commented = format!("# {active}");
+        let lines = || text.lines();
+        // What has a fixed default is set to it; what has none, or a default
+        // that depends on the environment, is shown as a comment.
+        let fixed = (key.show)(&without.settings).is_some() && key.name != "rate";
+        let wanted = if fixed { &active } else { &commented };
+        assert_eq!(
+            lines().filter(|line| line.starts_with(wanted)).count(),
+            1,
+            "{wanted}"
+        );
+    }
+    // The commented examples have to work when they are uncommented.
+    for key in KEYS {
+        let start = format!("# {} = ", key.name);
+        if let Some(line) = text.lines().find(|line| line.starts_with(&start)) {
+            let case = Case {
+                file: Some(&line[2..]),
+                ..Case::default()
+            };
+            assert_eq!(
+                origin(&case.settle().unwrap(), key.name),
+                "x.toml:1",
+                "{line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_nightly_settings_work_as_they_stand() {
+    let nightly = settle_shipped("nightly.toml");
+    assert_eq!(nightly.environment().unwrap(), &Environment::Demo);
+    assert!(nightly.settings.yes, "nobody is there to be asked");
+    assert_eq!(nightly.settings.verify, Verify::All);
+    assert_eq!(values::show_rates(&nightly.settings.rate), "4000/h");
+}
+
+#[test]
+fn the_listing_shows_value_and_origin() {
+    let case = Case {
+        options: &[("note", "ticket 4711")],
+        variables: &[("RESCIND_BATCH_SIZE", "50")],
+        ..Case::default()
+    };
+    let mut listed = Vec::new();
+    case.settle().unwrap().list(&mut listed).unwrap();
+    let listed = String::from_utf8(listed).unwrap();
+    for row in [
+        "batch-size                50           RESCIND_BATCH_SIZE",
+        "env                       sandbox      default",
+        "base-url                  -            default",
+        "note                      ticket 4711  option",
+        "RESCIND_TOKEN             -            not set",
+    ] {
+        assert!(listed.lines().any(|line| line == row), "{row}\n{listed}");
+    }
+    assert_eq!(listed.lines().count(), KEYS.len() + 3);
+}

@@ -1,0 +1,352 @@
+//! How the values of settings are written: whole numbers, durations, shares,
+//! rates and words. Every layer (option, variable, file, journal) is text
+//! until it comes through here, so that all of them accept the same.
+
+use std::{fmt::Write as _, ops::RangeInclusive, str::FromStr, time::Duration};
+
+use clap::{
+    ValueEnum,
+    builder::{PossibleValue, Resettable},
+};
+
+/// Why a value is refused: a fragment that follows the name of the setting,
+/// and how to write it instead.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Complaint {
+    /// What is wrong; quotes the value (so no secret may come through here).
+    pub(crate) what: String,
+    /// How to write it.
+    pub(crate) hint: Option<String>,
+}
+
+impl Complaint {
+    /// A complaint without advice.
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            hint: None,
+        }
+    }
+
+    /// Adds advice.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// So many calls in every rolling window.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Quota {
+    /// Calls, at least one.
+    pub(crate) count: u32,
+    /// A second, a minute or an hour.
+    pub(crate) window: Duration,
+}
+
+/// The quotas that hold at once; none at all is `unlimited`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Rates(pub(crate) Vec<Quota>);
+
+const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const WINDOWS: [(&str, Duration); 3] = [
+    ("s", Duration::from_secs(1)),
+    ("m", Duration::from_mins(1)),
+    ("h", Duration::from_hours(1)),
+];
+
+/// A whole number within `range`.
+pub(super) fn whole<T: FromStr>(text: &str, range: RangeInclusive<u64>) -> Result<T, Complaint> {
+    digits(text)
+        .filter(|number| range.contains(number))
+        .and_then(|_| text.parse().ok())
+        .ok_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            Complaint::new(format!(
+                "{text:?} is not a whole number from {least} to {most}"
+            ))
+        })
+}
+
+/// `5%`, `0.5%` or `5`: a share in percent.
+pub(super) fn percent(text: &str) -> Result<f64, Complaint> {
+    let number = text.strip_suffix('%').unwrap_or(text);
+    let plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    match number.parse::<f64>() {
+        Ok(share) if plain && (0.0..=100.0).contains(&share) => Ok(share),
+        _ => Err(Complaint::new(format!(
+            "{text:?} is not a share from 0% to 100%"
+        ))),
+    }
+}
+
+/// `500ms`, `90s`, `5m`, `1h30m`: numbers with units, the largest first. Only
+/// zero may go without a unit.
+pub(super) fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, Complaint> {
+    let wrong = || {
+        Complaint::new(format!("{text:?} is not a duration"))
+            .hint("write it as 500ms, 90s, 5m, 1h or 1h30m")
+    };
+    let value = match digits(text) {
+        Some(0) => Duration::ZERO,
+        Some(_) => {
+            return Err(
+                Complaint::new(format!("{text:?} has no unit")).hint(format!(
+                    "add ms, s, m or h: {text}s is so many seconds, {text}m minutes"
+                )),
+            );
+        }
+        None => Duration::from_millis(milliseconds(text).ok_or_else(wrong)?),
+    };
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    let (least, most) = (show_duration(*range.start()), show_duration(*range.end()));
+    Err(Complaint::new(format!(
+        "{text:?} is not from {least} to {most}"
+    )))
+}
+
+fn milliseconds(text: &str) -> Option<u64> {
+    let mut rest = text;
+    let mut units = UNITS.iter();
+    let mut sum = 0_u64;
+    while !rest.is_empty() {
+        let (number, tail) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
+        let end = tail.find(|c: char| c.is_ascii_digit());
+        let (unit, tail) = tail.split_at(end.unwrap_or(tail.len()));
+        // The iterator goes on behind the unit found, so that units can
+        // neither repeat nor grow.
+        let (_, size) = units.find(|(name, _)| *name == unit)?;
+        sum = sum.checked_add(digits(number)?.checked_mul(*size)?)?;
+        rest = tail;
+    }
+    (!text.is_empty()).then_some(sum)
+}
+
+/// The shortest text that [`duration`] reads as this value (to milliseconds).
+pub(super) fn show_duration(value: Duration) -> String {
+    let mut rest = u64::try_from(value.as_millis()).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    for (unit, size) in UNITS {
+        if rest >= size {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{}{unit}", rest / size);
+            rest %= size;
+        }
+    }
+    if text.is_empty() {
+        text.push_str("0s");
+    }
+    text
+}
+
+/// `4000/h`, several separated by commas, or `unlimited` alone.
+pub(super) fn rates(text: &str) -> Result<Rates, Complaint> {
+    if text == "unlimited" {
+        return Ok(Rates(Vec::new()));
+    }
+    let quotas = text.split(',').map(|part| quota(part.trim()));
+    quotas.collect::<Result<_, _>>().map(Rates)
+}
+
+fn quota(text: &str) -> Result<Quota, Complaint> {
+    if text == "unlimited" {
+        return Err(Complaint::new("\"unlimited\" cannot stand beside a rate"));
+    }
+    text.split_once('/')
+        .and_then(|(count, unit)| {
+            let (_, window) = *WINDOWS.iter().find(|(name, _)| *name == unit)?;
+            let count = whole(count, 1..=1_000_000).ok()?;
+            Some(Quota { count, window })
+        })
+        .ok_or_else(|| {
+            Complaint::new(format!("{text:?} is not a rate"))
+                .hint("write it as 5/s, 80/m or 4000/h (1 to 1000000 calls), or unlimited")
+        })
+}
+
+/// The text that [`rates`] reads as these quotas.
+pub(super) fn show_rates(rates: &Rates) -> String {
+    if rates.0.is_empty() {
+        return "unlimited".to_owned();
+    }
+    let shown = rates.0.iter().map(|quota| {
+        let unit = WINDOWS.iter().find(|(_, window)| *window == quota.window);
+        format!("{}/{}", quota.count, unit.map_or("?", |(name, _)| name))
+    });
+    shown.collect::<Vec<_>>().join(",")
+}
+
+/// `true` or `false`.
+pub(super) fn flag(text: &str) -> Result<bool, Complaint> {
+    text.parse()
+        .map_err(|_| Complaint::new(format!("{text:?} is neither true nor false")))
+}
+
+/// One of an enumeration's words.
+pub(super) fn word<E: ValueEnum>(text: &str) -> Result<E, Complaint> {
+    E::from_str(text, false).map_err(|_| {
+        let all = words::<E>();
+        let all: Vec<_> = all.iter().map(PossibleValue::get_name).collect();
+        Complaint::new(format!("{text:?} is not one of {}", all.join(", ")))
+    })
+}
+
+/// All words of an enumeration, without their explanations.
+pub(super) fn words<E: ValueEnum>() -> Vec<PossibleValue> {
+    let all = E::value_variants().iter();
+    let words = all.filter_map(ValueEnum::to_possible_value);
+    words.map(|word| word.help(Resettable::Reset)).collect()
+}
+
+/// The word of a value, if it has one.
+pub(super) fn show_word<E: ValueEnum>(value: &E) -> Option<String> {
+    Some(value.to_possible_value()?.get_name().to_owned())
+}
+
+/// One line of text that is not empty.
+pub(super) fn line(text: &str) -> Result<String, Complaint> {
+    if text.trim().is_empty() {
+        return Err(Complaint::new("is empty"));
+    }
+    if text.contains(char::is_control) {
+        return Err(Complaint::new("is more than one line of plain text"));
+    }
+    Ok(text.to_owned())
+}
+
+/// A number in plain digits: no sign, no blanks.
+fn digits(text: &str) -> Option<u64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| text.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY: RangeInclusive<Duration> = Duration::ZERO..=Duration::MAX;
+
+    #[test]
+    fn durations_are_read_and_shown_alike() {
+        for (text, millis) in [
+            ("500ms", 500),
+            ("1s", 1_000),
+            ("1m30s", 90_000),
+            ("5m", 300_000),
+            ("1h", 3_600_000),
+            ("1h30m", 5_400_000),
+            ("72h", 259_200_000),
+            ("1h2m3s4ms", 3_723_004),
+            ("0s", 0),
+        ] {
+            let value = duration(text, ANY).unwrap();
+            assert_eq!(value, Duration::from_millis(millis), "{text}");
+            assert_eq!(show_duration(value), text);
+        }
+        assert_eq!(duration("90s", ANY).unwrap(), Duration::from_secs(90));
+        assert_eq!(duration("0", ANY).unwrap(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_duration_that_could_be_misread_is_refused() {
+        for text in [
+            "",
+            "s",
+            "1",
+            "60",
+            "1.5s",
+            "-1s",
+            "+1s",
+            "1 s",
+            "1S",
+            "1d",
+            "1s1m",
+            "1s1s",
+            "1s1",
+            "99999999999999999999s",
+            "9999999999999999h",
+            "1µs",
+            "１s",
+        ] {
+            assert!(duration(text, ANY).is_err(), "{text:?}");
+        }
+        let complaint = duration("60", ANY).unwrap_err();
+        assert_eq!(complaint.what, "\"60\" has no unit");
+        assert!(complaint.hint.unwrap().contains("60s"));
+        let short = Duration::from_millis(1)..=Duration::from_hours(1);
+        assert_eq!(
+            duration("2h", short).unwrap_err().what,
+            "\"2h\" is not from 1ms to 1h"
+        );
+    }
+
+    #[test]
+    fn rates_are_read_and_shown_alike() {
+        for text in ["4000/h", "80/m", "5/s", "4000/h,80/m", "unlimited"] {
+            assert_eq!(show_rates(&rates(text).unwrap()), text);
+        }
+        assert_eq!(
+            rates("80/m, 5/s").unwrap().0,
+            [
+                Quota {
+                    count: 80,
+                    window: Duration::from_mins(1)
+                },
+                Quota {
+                    count: 5,
+                    window: Duration::from_secs(1)
+                }
+            ]
+        );
+        for text in [
+            "",
+            "80",
+            "80/",
+            "/m",
+            "0/m",
+            "-1/s",
+            "80/min",
+            "80/d",
+            "1000001/s",
+            "unlimited,5/s",
+            "5/s,",
+            "5/s,unlimited",
+            "Unlimited",
+        ] {
+            assert!(rates(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn shares_are_percent_with_or_without_the_sign() {
+        for (text, share) in [
+            ("5%", 5.0),
+            ("5", 5.0),
+            ("0.5%", 0.5),
+            ("0", 0.0),
+            ("100%", 100.0),
+        ] {
+            assert!(
+                (percent(text).unwrap() - share).abs() < f64::EPSILON,
+                "{text}"
+            );
+        }
+        for text in ["", "%", ".", "101", "-1", "nan", "inf", "1e1", "5 %", "5%%"] {
+            assert!(percent(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_keep_their_bounds() {
+        assert_eq!(whole::<u32>("7", 1..=9), Ok(7));
+        for text in ["", "0", "10", "+7", "-7", "7.0", " 7", "7 ", "seven"] {
+            let complaint = whole::<u32>(text, 1..=9).unwrap_err();
+            assert_eq!(
+                complaint.what,
+                format!("{text:?} is not a whole number from 1 to 9")
+            );
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! What a world is like. Every field is a key of the table `[sandbox]` in a
+//! settings file; a misspelt one is an error.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{
+    ask::Kind,
+    faults::{Fault, Faults, Odds},
+    humane::{self, Latency},
+    population::Population,
+};
+
+/// The rules of a world. The default is a gentle one: no faults, no limits
+/// but the documented ones of log-in and renewal, every ID an accepted
+/// permission but for the documented endings (see [`Population`]).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rules {
+    /// What all chance comes from: the same seed, rules and requests give the
+    /// same answers. Default: 1.
+    pub seed: u64,
+    /// Which permissions there are.
+    pub population: Population,
+    /// What an unknown ID does to its batch: `ignore` (default) or `refuse`.
+    pub unknown: Unknown,
+    /// What becomes of the other IDs of a refused batch: `all_or_nothing`
+    /// (default: none is revoked) or `partial` (they are revoked all the same).
+    pub refusal: Refusal,
+    /// How a refusal is put: `text` (default: `ok:false` with an `errorText`),
+    /// `violations`, `conflict` (409) or `unprocessable` (422).
+    pub refusal_form: RefusalForm,
+    /// What an already revoked ID does to its batch: `accept` (default: it
+    /// stays revoked and nothing is said) or `refuse`.
+    pub already_revoked: AlreadyRevoked,
+    /// The most IDs a revocation may carry; more are answered 413 and nothing
+    /// is executed. Default: no limit.
+    pub max_batch: Option<usize>,
+    /// The most IDs a read may ask for. Default: 500.
+    pub max_items: usize,
+    /// What a read of more is answered: 404 (default), 413 or 414.
+    pub max_items_status: u16,
+    /// The most permissions `list` shows: those the world was told of or has
+    /// revoked, lowest first. Default: 1000.
+    pub max_list: usize,
+    /// Rolling limits over all calls, whatever they ask for and whatever is
+    /// answered: `limits = [{ count = 5000, window = "1h" }]`. The call above
+    /// a limit is answered 429 with an empty body and starts a lockout; the
+    /// counts begin anew when it is over. Default: none.
+    pub limits: Vec<Limit>,
+    /// How long a lockout lasts, from the last call that touched it: a call
+    /// made meanwhile is answered the same and starts it anew. Default: `1h`.
+    #[serde(with = "humane")]
+    pub lockout: Duration,
+    /// Rolling limits of single endpoints:
+    /// `endpoint_limits = [{ endpoint = "revoke", count = 80, window = "1m" }]`.
+    /// The endpoints are `revoke`, `items`, `item`, `list`, `log_in` (only
+    /// failures count) and `renew`. The call above a limit is answered with a
+    /// penalty ticket. Default: 5 failed log-ins and 15 renewals in `1h`.
+    pub endpoint_limits: Vec<EndpointLimit>,
+    /// How long a first penalty lasts, in whole seconds. Until it is over any
+    /// call to the endpoint draws another; who comes too early himself, or
+    /// with another ticket than the newest for that body, draws one twice as
+    /// long as the last. Default: `5s`.
+    #[serde(with = "humane")]
+    pub penalty: Duration,
+    /// Whether penalties ask for a captcha, which no program can answer: the
+    /// ticket is worth nothing, and the endpoint answers again when `lockout`
+    /// is over and the limit has room. Default: false.
+    pub captcha: bool,
+    /// What `Retry-After` says on a 429 or 503, in whole seconds; `0s`: there
+    /// is none, as in the API's documentation. Default: `0s`.
+    #[serde(with = "humane")]
+    pub retry_after: Duration,
+    /// The bearer token that is always accepted, besides those the world
+    /// issues on a log-in; empty: only those. It guards nothing and is no
+    /// secret. Default: `sandbox`.
+    #[serde(with = "text_or_none")]
+    pub token: Option<String>,
+    /// How long an issued token is good for. Default: `80m`.
+    #[serde(with = "humane")]
+    pub token_lifetime: Duration,
+    /// Who may log in.
+    pub log_in: Credentials,
+    /// How long an answer takes: `"20ms"`, `"10ms..30ms"`. The request is
+    /// executed when it arrives, so a client that does not wait for the answer
+    /// undoes nothing. Default: `0s`.
+    pub latency: Latency,
+    /// How the world misbehaves.
+    pub faults: Faults,
+}
+
+/// What an unknown ID does to its batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unknown {
+    /// It is passed over in silence.
+    #[default]
+    Ignore,
+    /// The batch is refused.
+    Refuse,
+}
+
+/// What becomes of the other IDs of a refused batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// None of them is revoked.
+    #[default]
+    AllOrNothing,
+    /// They are revoked all the same.
+    Partial,
+}
+
+/// How a refusal is put.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalForm {
+    /// 200 with `ok:false` and an `errorText`.
+    #[default]
+    Text,
+    /// 200 with a list of `violations`.
+    Violations,
+    /// 409.
+    Conflict,
+    /// 422.
+    Unprocessable,
+}
+
+/// What an already revoked ID does to its batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlreadyRevoked {
+    /// It stays revoked, and nothing is said.
+    #[default]
+    Accept,
+    /// The batch is refused.
+    Refuse,
+}
+
+/// At most `count` calls in any `window`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// How many calls; at least 1.
+    pub count: usize,
+    /// In how long a time.
+    #[serde(with = "humane")]
+    pub window: Duration,
+}
+
+/// At most `count` calls of one endpoint in any `window`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointLimit {
+    /// Of which endpoint.
+    pub endpoint: Kind,
+    /// How many calls; at least 1.
+    pub count: usize,
+    /// In how long a time.
+    #[serde(with = "humane")]
+    pub window: Duration,
+}
+
+/// Who may log in. Like everything here they guard nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Credentials {
+    /// The user's name. Default: `sandbox`.
+    pub name: String,
+    /// The password. Default: `sandbox`.
+    pub password: String,
+    /// The ID of the API key, which clients may send as text or number.
+    /// Default: `1`.
+    pub cid: String,
+    /// The secret of the API key. Default: `sandbox`.
+    pub sec: String,
+}
+
+impl Default for Credentials {
+    fn default() -> Self {
+        Self {
+            name: "sandbox".into(),
+            password: "sandbox".into(),
+            cid: "1".into(),
+            sec: "sandbox".into(),
+        }
+    }
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+impl Default for Rules {
+    fn default() -> Self {
+        let limit = |endpoint, count| EndpointLimit {
+            endpoint,
+            count,
+            window: HOUR,
+        };
+        Self {
+            seed: 1,
+            population: Population::default(),
+            unknown: Unknown::default(),
+            refusal: Refusal::default(),
+            refusal_form: RefusalForm::default(),
+            already_revoked: AlreadyRevoked::default(),
+            max_batch: None,
+            max_items: 500,
+            max_items_status: 404,
+            max_list: 1000,
+            limits: Vec::new(),
+            lockout: HOUR,
+            endpoint_limits: vec![limit(Kind::LogIn, 5), limit(Kind::Renew, 15)],
+            penalty: Duration::from_secs(5),
+            captcha: false,
+            retry_after: Duration::ZERO,
+            token: Some("sandbox".into()),
+            token_lifetime: Duration::from_mins(80),
+            log_in: Credentials::default(),
+            latency: Latency::default(),
+            faults: Faults::default(),
+        }
+    }
+}
+
+impl Rules {
+    /// The mild world of a bare `rescind run`: some latency, a few faults on
+    /// the way of a sweep of some forty batches, no limits, nothing that
+    /// hangs.
+    #[must_use]
+    pub fn sample() -> Self {
+        let ms = Duration::from_millis;
+        Self {
+            latency: Latency {
+                min: ms(10),
+                max: ms(30),
+            },
+            faults: Faults {
+                revoke: Odds::from([
+                    (Fault::ServerErrorBefore, 0.02),
+                    (Fault::ServerErrorAfter, 0.02),
+                    (Fault::ResetAfter, 0.01),
+                ]),
+                read: Odds::from([(Fault::Omit, 0.01)]),
+                ..Faults::default()
+            },
+            ..Self::default()
+        }
+    }
+}
+
+/// An empty text is none: TOML has no null.
+mod text_or_none {
+    use super::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde asks for it")]
+    pub(super) fn serialize<S: Serializer>(
+        text: &Option<String>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.serialize_str(text.as_deref().unwrap_or_default())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<String>, D::Error> {
+        let text = String::deserialize(from)?;
+        Ok(Some(text).filter(|text| !text.is_empty()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_read_back_as_they_were_written() {
+        let mut rules = Rules::sample();
+        rules.token = None;
+        rules.max_batch = Some(200);
+        rules.limits.push(Limit {
+            count: 5,
+            window: Duration::from_millis(1500),
+        });
+        rules
+            .faults
+            .script
+            .insert(Kind::LogIn, vec![Fault::None, Fault::Status(503)]);
+        rules.faults.read.insert(Fault::Status(502), 0.5);
+        for rules in [rules, Rules::default()] {
+            rules.check().unwrap();
+            let text = toml::to_string(&rules).unwrap();
+            assert_eq!(toml::from_str::<Rules>(&text).unwrap(), rules, "{text}");
+            let json = serde_json::to_string(&rules).unwrap();
+            assert_eq!(serde_json::from_str::<Rules>(&json).unwrap(), rules);
+        }
+    }
+
+    #[test]
+    fn a_misspelt_key_is_an_error() {
+        for text in [
+            "sed = 1",
+            "faults.revoke.rest_after = 0.1",
+            "faults.latency = \"1s\"",
+            "population.unknwon = 0.1",
+            "limits = [{ count = 1, per = \"1s\" }]",
+            "lockout = 3600",
+            "refusal = \"all\"",
+        ] {
+            assert!(toml::from_str::<Rules>(text).is_err(), "{text}");
+        }
+    }
+}

@@ -44,6 +44,17 @@ impl Batch {
     }
 }
 
+/// A settled batch whose IDs are still to be read, and what was said of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Owed {
+    /// The batch.
+    pub batch: Batch,
+    /// As in [`Move::reason`].
+    pub reason: Cow<'static, str>,
+    /// As in [`Move::message`].
+    pub message: String,
+}
+
 /// The kinds of call, as they are counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CallKind {

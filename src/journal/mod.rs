@@ -17,7 +17,7 @@ mod read;
 mod state;
 mod store;
 
-pub use entry::{Batch, BatchId, CallId, CallKind, Entry, HoldCause, Move, Part, Waited};
+pub use entry::{Batch, BatchId, CallId, CallKind, Entry, HoldCause, Move, Owed, Part, Waited};
 pub use error::JournalError;
 pub use folder::{RunFolder, RunId, RunsDir};
 pub use freeze::{Facts, NewRun};

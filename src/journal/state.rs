@@ -71,8 +71,7 @@ impl State {
         match self {
             Pending => matches!(next, InFlight | Pending | Exhausted | Divided | Unknown),
             InFlight => !matches!(next, InFlight),
-            Unknown => true,
-            Exhausted => !matches!(next, Refused),
+            Unknown | Exhausted => true,
             Revoked => matches!(next, Revoked | Unknown | Missing | Refused | Divided),
             Refused => matches!(next, Refused | Revoked | Missing | Divided),
             Missing | Divided => false,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{Batch, BatchId, CallId, Entry, JournalError, Move, Part, State, Tally, read};
+use super::{Batch, BatchId, CallId, Entry, JournalError, Move, Owed, Part, State, Tally, read};
 
 /// Marks an SQLite file as a journal of this program: "RSCD".
 pub(super) const APPLICATION_ID: i32 = 0x5253_4344;
@@ -211,6 +211,31 @@ impl Journal {
         read().map_err(|source| JournalError::read(&self.path, source))
     }
 
+    /// Like [`batches`](Self::batches) with [`Pick::Owed`], and with what was
+    /// said of them.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn owed(&self, after: BatchId, limit: usize) -> Result<Vec<Owed>, JournalError> {
+        let batches = self.batches(Pick::Owed, after, BatchId::MAX, limit)?;
+        let read = |batch: Batch| {
+            self.connection
+                .prepare_cached("SELECT reason, message FROM batch WHERE id = ?1")?
+                .query_row([batch.id], |row| {
+                    Ok((row.get::<_, String>(0)?, row.get(1)?))
+                })
+                .map(|(reason, message)| Owed {
+                    batch,
+                    reason: reason.into(),
+                    message,
+                })
+        };
+        batches
+            .into_iter()
+            .map(|batch| read(batch).map_err(|source| JournalError::read(&self.path, source)))
+            .collect()
+    }
+
     /// The last call that carried `batch`: when it was recorded, and when it
     /// ended, if that is known. A part looks to what it was divided from.
     ///
@@ -250,6 +275,21 @@ impl Journal {
         read::tally(&self.connection).map_err(|source| JournalError::read(&self.path, source))
     }
 
+    /// How many batches the list was cut into.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn whole_batches(&self) -> Result<u64, JournalError> {
+        self.connection
+            .query_row(
+                "SELECT count(*) FROM batch WHERE parent IS NULL",
+                [],
+                |row| row.get::<_, i64>(0),
+            )
+            .map(i64::cast_unsigned)
+            .map_err(|source| JournalError::read(&self.path, source))
+    }
+
     /// The highest numbers given to a batch, a call and a hold so far.
     ///
     /// # Errors
@@ -278,6 +318,8 @@ pub enum Pick {
     SendableWhole,
     /// To be sent, parts of divided batches too.
     Sendable,
+    /// To be sent where nothing is read back: what is in doubt, too.
+    SendableUnread,
 }
 
 impl Pick {
@@ -289,6 +331,7 @@ impl Pick {
             Self::Owed => "state IN ('revoked', 'refused') AND owed = 1",
             Self::SendableWhole => "state IN ('pending', 'exhausted') AND parent IS NULL",
             Self::Sendable => "state IN ('pending', 'exhausted')",
+            Self::SendableUnread => "state IN ('pending', 'exhausted', 'unknown')",
         }
     }
 }
@@ -378,9 +421,8 @@ fn write_entry(db: &Connection, process: i64, entry: &Entry) -> Result<(), Refus
             allowed(*batch, *from, State::InFlight)?;
             let changed = db
                 .prepare_cached(
-                    "UPDATE batch SET state = 'in_flight', reason = '', message = '', owed = 0,
-                         attempts = attempts + 1, first_sent_at = coalesce(first_sent_at, ?3),
-                         settled_at = NULL, verified = ''
+                    "UPDATE batch SET state = 'in_flight', owed = 0, attempts = attempts + 1,
+                         first_sent_at = coalesce(first_sent_at, ?3), settled_at = NULL, verified = ''
                      WHERE id = ?1 AND state = ?2",
                 )?
                 .execute(params![batch, from.word(), at.as_millisecond()])?;

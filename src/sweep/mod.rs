@@ -1,1 +1,32 @@
-//! (being written)
+//! A run, carried out: what is sent when, what is tried again, what is read
+//! back, and when to stop.
+//!
+//! One coordinator owns all mutable state. It hands batches to a capped set
+//! of workers, writes the journal, and tells the [`Observer`] what was
+//! written, in this order. A worker owns its batch until it is settled; each
+//! of its calls is recorded, paced and only then sent. This module promises
+//! that nothing is sent that is not recorded first, that the limits hold at
+//! the point of sending, and that doubt is settled by reading before anything
+//! is sent again. What a process does with the outcome (exit codes, files,
+//! the terminal) is left to the binary and to [`report`](crate::report).
+
+mod backoff;
+mod clock;
+mod coordinator;
+mod deliver;
+mod desk;
+mod hold;
+mod isolation;
+mod pacer;
+mod policy;
+mod reading;
+mod stop;
+mod verify;
+mod worker;
+
+pub use clock::Clock;
+pub use coordinator::{Observer, Past, Sweep};
+pub use desk::Ledger;
+pub use pacer::LOOK_AHEAD;
+pub use policy::{Policy, Quota, Verify};
+pub use stop::{Reason, Stop, Stopped};

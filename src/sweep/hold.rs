@@ -1,0 +1,349 @@
+//! Holds: the waits that stop every call, and the lone call after them.
+//!
+//! A penalty or a lockout begins a hold. It counts from the end of the last
+//! call then under way, since the API starts a lockout anew with each request
+//! it gets. After it one call goes first; the others follow when that one is
+//! answered cleanly.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::journal::{HoldCause, Waited};
+
+/// What an answer means for everybody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Strike {
+    /// The API answered; nothing to hold back for.
+    Clean,
+    /// Nothing can be said: no answer, or a fault.
+    Unclear,
+    /// Every call has to wait this long.
+    Hold(HoldCause, Duration),
+}
+
+/// How a hold stands after an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct StrikeNotice {
+    /// The hold's number in this process, from 1.
+    pub(super) number: i64,
+    /// Why it began.
+    pub(super) cause: HoldCause,
+    /// When it began.
+    pub(super) began: Instant,
+    /// Until when it lasts, unless a call under way prolongs it.
+    pub(super) until: Instant,
+    /// The wait from the end of the last call.
+    pub(super) wait: Duration,
+    /// How many holds of this cause there were without a clean answer
+    /// between them.
+    pub(super) in_a_row: u32,
+}
+
+#[derive(Debug, Default)]
+enum Mode {
+    /// Calls may go.
+    #[default]
+    Open,
+    /// None may.
+    Held(StrikeNotice),
+    /// One may, and then the others if its answer is clean.
+    Probing {
+        /// Whether that one is under way.
+        busy: bool,
+    },
+}
+
+/// Time during which at least one of several waits was on.
+#[derive(Debug, Default)]
+struct Overlap {
+    waiting: usize,
+    since: Option<Instant>,
+    total: Duration,
+}
+
+impl Overlap {
+    fn enter(&mut self, now: Instant) {
+        self.waiting += 1;
+        self.since.get_or_insert(now);
+    }
+
+    fn leave(&mut self, now: Instant) {
+        self.waiting -= 1;
+        if self.waiting == 0 {
+            self.total = self.so_far(now);
+            self.since = None;
+        }
+    }
+
+    fn so_far(&self, now: Instant) -> Duration {
+        self.total + self.since.map_or(Duration::ZERO, |since| now - since)
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    mode: Mode,
+    /// Calls with a place near the gate.
+    near: usize,
+    under_way: usize,
+    holds: i64,
+    lockouts: u32,
+    penalties: u32,
+    rate: Overlap,
+    retry: Overlap,
+    penalty: Duration,
+    lockout: Duration,
+}
+
+impl State {
+    /// Ends a hold whose time has come.
+    fn advance(&mut self, now: Instant) {
+        if let Mode::Held(hold) = &self.mode
+            && hold.until <= now
+            && self.under_way == 0
+        {
+            let lasted = now - hold.began;
+            match hold.cause {
+                HoldCause::Penalty => self.penalty += lasted,
+                HoldCause::Lockout => self.lockout += lasted,
+            }
+            self.mode = Mode::Probing { busy: false };
+        }
+    }
+
+    fn may_enter(&self) -> bool {
+        match self.mode {
+            Mode::Open => true,
+            Mode::Held(_) => false,
+            Mode::Probing { busy } => !busy && self.near == 0,
+        }
+    }
+}
+
+/// The state of holds, shared by the pool.
+#[derive(Debug)]
+pub(super) struct Holding {
+    state: Mutex<State>,
+    change: watch::Sender<()>,
+}
+
+impl Default for Holding {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            change: watch::Sender::new(()),
+        }
+    }
+}
+
+impl Holding {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while holding it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes up a hold that an earlier process left, for what is left of it.
+    pub(super) fn inherit(&self, cause: HoldCause, left: Duration) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        state.holds += 1;
+        state.mode = Mode::Held(StrikeNotice {
+            number: state.holds,
+            cause,
+            began: now,
+            until: now + left,
+            wait: left,
+            in_a_row: 1,
+        });
+    }
+
+    /// The hold that is on, if one is.
+    pub(super) fn current(&self) -> Option<StrikeNotice> {
+        match self.lock().mode {
+            Mode::Held(hold) => Some(hold),
+            _ => None,
+        }
+    }
+
+    pub(super) fn near(&self) -> usize {
+        self.lock().near
+    }
+
+    /// Takes a place near the gate, unless a hold is on.
+    pub(super) fn try_enter(&self) -> Option<()> {
+        let mut state = self.lock();
+        state.advance(Instant::now());
+        state.may_enter().then(|| state.near += 1)
+    }
+
+    pub(super) fn leave(&self) {
+        let mut state = self.lock();
+        state.near -= 1;
+        let tell = !matches!(state.mode, Mode::Open);
+        drop(state);
+        if tell {
+            self.change.send_replace(());
+        }
+    }
+
+    /// Waits until it is worth while to try to enter again.
+    pub(super) async fn changed(&self) {
+        let mut change = self.change.subscribe();
+        let until = {
+            let state = self.lock();
+            if state.may_enter() {
+                return;
+            }
+            match &state.mode {
+                Mode::Held(hold) if state.under_way == 0 => Some(hold.until),
+                _ => None,
+            }
+        };
+        let told = change.changed();
+        match until {
+            Some(until) => tokio::select! {
+                _ = told => {}
+                () = sleep_until(until) => {}
+            },
+            None => drop(told.await),
+        }
+    }
+
+    /// Returns once no call may set out.
+    pub(super) async fn begun(&self) {
+        let mut change = self.change.subscribe();
+        while !matches!(
+            self.lock().mode,
+            Mode::Held(_) | Mode::Probing { busy: true }
+        ) {
+            if change.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Counts a call as under way; false if a hold came first.
+    pub(super) fn set_out(&self) -> bool {
+        let mut state = self.lock();
+        match &mut state.mode {
+            Mode::Open => {}
+            Mode::Probing { busy } if !*busy => *busy = true,
+            Mode::Held(_) | Mode::Probing { .. } => return false,
+        }
+        state.under_way += 1;
+        true
+    }
+
+    /// Counts a call as answered, and draws the consequences.
+    pub(super) fn came_back(&self, strike: Strike) -> Option<StrikeNotice> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        state.under_way -= 1;
+        let notice = match (&mut state.mode, strike) {
+            (Mode::Held(hold), strike) => {
+                if let Strike::Hold(_, wait) = strike {
+                    hold.wait = hold.wait.max(wait);
+                }
+                hold.until = hold.until.max(now + hold.wait);
+                Some(*hold)
+            }
+            (_, Strike::Hold(cause, wait)) => {
+                state.holds += 1;
+                let in_a_row = match cause {
+                    HoldCause::Lockout => &mut state.lockouts,
+                    HoldCause::Penalty => &mut state.penalties,
+                };
+                *in_a_row += 1;
+                let hold = StrikeNotice {
+                    in_a_row: *in_a_row,
+                    number: state.holds,
+                    cause,
+                    began: now,
+                    until: now + wait,
+                    wait,
+                };
+                state.mode = Mode::Held(hold);
+                Some(hold)
+            }
+            (_, Strike::Clean) => {
+                state.lockouts = 0;
+                state.penalties = 0;
+                let open = matches!(state.mode, Mode::Open);
+                state.mode = Mode::Open;
+                if open {
+                    return None;
+                }
+                None
+            }
+            (Mode::Probing { busy }, Strike::Unclear) => {
+                *busy = false;
+                None
+            }
+            (Mode::Open, Strike::Unclear) => return None,
+        };
+        drop(state);
+        self.change.send_replace(());
+        notice
+    }
+
+    /// Counts time as waited for the pace while the guard lives.
+    pub(super) fn rate_timer(&self) -> Timer<'_> {
+        self.lock().rate.enter(Instant::now());
+        Timer {
+            holding: self,
+            retry: false,
+        }
+    }
+
+    /// Counts time as waited for a backoff while the guard lives.
+    pub(super) fn retry_timer(&self) -> Timer<'_> {
+        self.lock().retry.enter(Instant::now());
+        Timer {
+            holding: self,
+            retry: true,
+        }
+    }
+
+    /// What has been waited so far, by cause. Waits of several workers at
+    /// the same time count once.
+    pub(super) fn waited(&self) -> Waited {
+        let now = Instant::now();
+        let state = self.lock();
+        let mut waited = Waited {
+            rate: state.rate.so_far(now).as_secs_f64(),
+            retry: state.retry.so_far(now).as_secs_f64(),
+            penalty: state.penalty.as_secs_f64(),
+            lockout: state.lockout.as_secs_f64(),
+        };
+        if let Mode::Held(hold) = &state.mode {
+            let so_far = (now - hold.began).as_secs_f64();
+            match hold.cause {
+                HoldCause::Penalty => waited.penalty += so_far,
+                HoldCause::Lockout => waited.lockout += so_far,
+            }
+        }
+        waited
+    }
+}
+
+/// Counts a wait while it lives.
+#[derive(Debug)]
+pub(super) struct Timer<'a> {
+    holding: &'a Holding,
+    retry: bool,
+}
+
+impl Drop for Timer<'_> {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let mut state = self.holding.lock();
+        if self.retry {
+            state.retry.leave(now);
+        } else {
+            state.rate.leave(now);
+        }
+    }
+}

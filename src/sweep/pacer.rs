@@ -1,0 +1,351 @@
+//! The pace of the whole pool: when the next call may go.
+//!
+//! Governor spreads the calls evenly; a record of the last calls makes each
+//! limit exact at the point of sending: **no rolling window ever holds more
+//! than its N calls**, over retries, reads and resumes alike. Callers are
+//! served first come, first served. A [hold](hold) stops everybody.
+//!
+//! A call passes two doors. [`Pacer::approach`] lets it wait *before* it is
+//! recorded until it is nearly its turn, so that what the journal calls
+//! `in_flight` was really about to be sent; [`Place::permit`] is the last
+//! thing before the socket.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use governor::RateLimiter;
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use tokio::sync::Mutex as Queue;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::hold::{Holding, Strike, StrikeNotice};
+use super::policy::Quota;
+use super::stop::{Stop, Stopped};
+
+/// A call is recorded at most this long before it is due.
+pub const LOOK_AHEAD: Duration = Duration::from_secs(1);
+
+/// Tokio's clock as governor wants it, so that a paused clock paces too.
+#[derive(Clone, Copy, Debug)]
+struct Ticks(Instant);
+
+impl GovernorClock for Ticks {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// One limit: governor's cells and the record of the last calls.
+#[derive(Debug)]
+struct Lane {
+    cells: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>,
+    ticks: Ticks,
+    count: usize,
+    /// The window, with some room for the way from here to the socket.
+    window: Duration,
+    /// The time between cells.
+    period: Duration,
+    /// When each call of the last window leaves it, oldest first.
+    leaving: VecDeque<Instant>,
+}
+
+impl Lane {
+    fn new(quota: Quota, burst: u32, origin: Instant) -> Self {
+        // A permit and its packet are not the same instant: without some room
+        // a window measured at the other end could hold one call more.
+        let room = (quota.window / 400).min(Duration::from_millis(250));
+        let window = quota.window + room;
+        let burst = burst.clamp(1, quota.count);
+        // A burst of b cells lets b calls go at once and then one a period:
+        // a window of N periods would hold N+b−1. The period is stretched so
+        // that it holds N.
+        let period = window / (quota.count + 1 - burst) + Duration::from_nanos(1);
+        let cells = governor::Quota::with_period(period)
+            .unwrap_or_else(|| unreachable!("the period is above zero"))
+            .allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN));
+        let ticks = Ticks(origin);
+        Self {
+            cells: RateLimiter::direct_with_clock(cells, ticks),
+            ticks,
+            count: quota.count as usize,
+            window,
+            period,
+            leaving: VecDeque::new(),
+        }
+    }
+
+    /// Takes a cell, or says when one will be there.
+    fn cell(&self) -> Result<(), Instant> {
+        self.cells
+            .check()
+            .map_err(|not_until| self.ticks.0 + not_until.earliest_possible())
+    }
+
+    fn forget(&mut self, now: Instant) {
+        while self.leaving.front().is_some_and(|leaves| *leaves <= now) {
+            self.leaving.pop_front();
+        }
+    }
+
+    /// When the window has room for a call with `ahead` others before it.
+    fn room(&self, ahead: usize) -> Option<Instant> {
+        let over = (self.leaving.len() + ahead + 1).checked_sub(self.count + 1)?;
+        self.leaving.get(over).or(self.leaving.back()).copied()
+    }
+
+    /// A guess at when a call with `ahead` others before it may go.
+    fn estimate(&self, ahead: usize, last: Option<Instant>, now: Instant) -> Instant {
+        let steady = last.map_or(now, |last| {
+            last + self.period * u32::try_from(ahead + 1).unwrap_or(u32::MAX)
+        });
+        self.room(ahead).map_or(steady, |room| room.max(steady))
+    }
+}
+
+#[derive(Debug)]
+struct Lanes {
+    /// Longest window first.
+    lanes: Vec<Lane>,
+    /// When the last call went.
+    last: Option<Instant>,
+}
+
+/// Why a permit was denied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Denied {
+    /// A hold began; the call may come again after it.
+    Held,
+    /// The run stops.
+    Stopped,
+}
+
+/// The pace of the whole pool.
+#[derive(Debug)]
+pub struct Pacer {
+    lanes: Mutex<Lanes>,
+    unlimited: bool,
+    /// The queue before the record, and the one before the socket.
+    anteroom: Queue<()>,
+    gate: Queue<()>,
+    pub(super) holding: Holding,
+    stop: Stop,
+}
+
+impl Pacer {
+    /// A pacer that keeps all of `rate` at once.
+    #[must_use]
+    pub fn new(rate: &[Quota], burst: u32, stop: Stop) -> Self {
+        let origin = Instant::now();
+        let mut lanes: Vec<Lane> = rate
+            .iter()
+            .map(|quota| Lane::new(*quota, burst, origin))
+            .collect();
+        lanes.sort_by_key(|lane| std::cmp::Reverse(lane.window));
+        Self {
+            unlimited: lanes.is_empty(),
+            lanes: Mutex::new(Lanes { lanes, last: None }),
+            anteroom: Queue::new(()),
+            gate: Queue::new(()),
+            holding: Holding::default(),
+            stop,
+        }
+    }
+
+    /// The longest window of any limit: how far back a seed has to reach.
+    #[must_use]
+    pub fn memory(&self) -> Duration {
+        self.lock()
+            .lanes
+            .first()
+            .map_or(Duration::ZERO, |lane| lane.window)
+    }
+
+    /// Counts calls that were made before this process began, given by their
+    /// age, oldest first.
+    pub fn seed(&self, ages: impl IntoIterator<Item = Duration>) {
+        let now = Instant::now();
+        let mut lanes = self.lock();
+        for age in ages {
+            for lane in &mut lanes.lanes {
+                if let Some(left) = lane.window.checked_sub(age).filter(|left| !left.is_zero()) {
+                    lane.leaving.push_back(now + left);
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lanes> {
+        // Nothing panics while holding it; if it did, the times are still true.
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place near the gate, if there is one without waiting.
+    pub(super) fn try_approach(&self) -> Option<Place<'_>> {
+        if self.stop.check().is_err() {
+            return None;
+        }
+        if self.unlimited {
+            return self.holding.try_enter().map(|()| Place { pacer: self });
+        }
+        let _first = self.anteroom.try_lock().ok()?;
+        if self.due_in(self.holding.near()) > LOOK_AHEAD {
+            return None;
+        }
+        self.holding.try_enter().map(|()| Place { pacer: self })
+    }
+
+    /// Waits until it is nearly this caller's turn.
+    pub(super) async fn approach(&self) -> Result<Place<'_>, Stopped> {
+        tokio::select! {
+            biased;
+            () = self.stop.raised() => Err(Stopped),
+            place = self.queue_up() => Ok(place),
+        }
+    }
+
+    async fn queue_up(&self) -> Place<'_> {
+        let _first = self.anteroom.lock().await;
+        loop {
+            let wait = self.due_in(self.holding.near());
+            if wait > LOOK_AHEAD {
+                let _timer = self.holding.rate_timer();
+                sleep(wait - LOOK_AHEAD).await;
+                continue;
+            }
+            if self.holding.try_enter().is_some() {
+                return Place { pacer: self };
+            }
+            self.holding.changed().await;
+        }
+    }
+
+    fn due_in(&self, ahead: usize) -> Duration {
+        let now = Instant::now();
+        let mut lanes = self.lock();
+        let last = lanes.last;
+        lanes
+            .lanes
+            .iter_mut()
+            .map(|lane| {
+                lane.forget(now);
+                lane.estimate(ahead, last, now)
+                    .saturating_duration_since(now)
+            })
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// Waits until every limit allows one more call, and counts it.
+    async fn turn(&self) {
+        if self.unlimited {
+            return;
+        }
+        let _first = self.gate.lock().await;
+        let lanes = self.lock().lanes.len();
+        for index in 0..lanes {
+            loop {
+                let cell = self.lock().lanes[index].cell();
+                let Err(due) = cell else { break };
+                self.wait_until(due).await;
+            }
+        }
+        while let Err(due) = self.take() {
+            self.wait_until(due).await;
+        }
+    }
+
+    async fn wait_until(&self, due: Instant) {
+        let _timer = self.holding.rate_timer();
+        sleep_until(due).await;
+    }
+
+    /// Counts a call in every window at this instant, or says when all have
+    /// room.
+    fn take(&self) -> Result<(), Instant> {
+        let now = Instant::now();
+        let mut lanes = self.lock();
+        let full = lanes
+            .lanes
+            .iter_mut()
+            .filter_map(|lane| {
+                lane.forget(now);
+                lane.room(0)
+            })
+            .max();
+        if let Some(due) = full {
+            return Err(due);
+        }
+        for lane in &mut lanes.lanes {
+            let leaves = now + lane.window;
+            lane.leaving.push_back(leaves);
+        }
+        lanes.last = Some(now);
+        Ok(())
+    }
+}
+
+/// A place near the gate: the call may be recorded now.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    pacer: &'a Pacer,
+}
+
+impl<'a> Place<'a> {
+    /// Waits for this call's turn. With the permit in hand the call goes out
+    /// at once.
+    pub(super) async fn permit(self) -> Result<Permit<'a>, Denied> {
+        let pacer = self.pacer;
+        tokio::select! {
+            biased;
+            () = pacer.stop.raised() => return Err(Denied::Stopped),
+            () = pacer.holding.begun() => return Err(Denied::Held),
+            () = pacer.turn() => {}
+        }
+        if pacer.stop.check().is_err() {
+            return Err(Denied::Stopped);
+        }
+        if !pacer.holding.set_out() {
+            return Err(Denied::Held);
+        }
+        Ok(Permit {
+            pacer,
+            answered: false,
+        })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.pacer.holding.leave();
+    }
+}
+
+/// Leave to make one call, now; it lasts until the answer.
+#[derive(Debug)]
+pub(super) struct Permit<'a> {
+    pacer: &'a Pacer,
+    answered: bool,
+}
+
+impl Permit<'_> {
+    /// Says what the answer means for everybody. A strike begins a hold, and
+    /// any answer during a hold prolongs it: the notice says how it stands.
+    pub(super) fn answered(mut self, strike: Strike) -> Option<StrikeNotice> {
+        self.answered = true;
+        self.pacer.holding.came_back(strike)
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.pacer.holding.came_back(Strike::Unclear);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! How a run is to be carried out: the settings that the sweep obeys.
+
+use std::time::Duration;
+
+/// At most `count` calls in any rolling `window`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Quota {
+    /// How many calls; at least 1.
+    pub count: u32,
+    /// The length of the window.
+    pub window: Duration,
+}
+
+/// What is read back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Verify {
+    /// Every ID, before the run ends.
+    #[default]
+    All,
+    /// What is in doubt, and the first batch.
+    Doubtful,
+    /// Nothing: `ok:true` is believed, and doubt stays doubt.
+    Off,
+}
+
+/// How a run is carried out. Each field is a setting of the same name.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// How many batches may be under way at once.
+    pub workers: usize,
+    /// The limits, all kept at once; none means unlimited.
+    pub rate: Vec<Quota>,
+    /// How many calls may go back to back, taken out of the budget.
+    pub burst: u32,
+    /// POSTs without a clean answer, a batch and process; tries, a read.
+    pub max_attempts: u32,
+    /// The first backoff.
+    pub retry_initial: Duration,
+    /// The longest backoff.
+    pub retry_max: Duration,
+    /// How long a call may take from its sending to the end of its answer.
+    pub timeout: Duration,
+    /// The wait after a 429, a 423 or a captcha (the API's pages: one hour).
+    pub lockout_wait: Duration,
+    /// What is added to a time penalty.
+    pub penalty_margin: Duration,
+    /// What is read back.
+    pub verify: Verify,
+    /// How many IDs a read asks for.
+    pub read_size: usize,
+    /// So many failed batches in a row stop the run; 0 never does.
+    pub max_consecutive_failures: u32,
+}

@@ -1,0 +1,284 @@
+//! A worker: what every delivery and every read is made of.
+//!
+//! A worker owns the batch it was given. Each call it makes is recorded
+//! first, then takes its permit, then goes; what became of it is noted and
+//! written down with the next call, or before the next wait, whichever comes
+//! first.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::backoff::Backoff;
+use super::clock::Clock;
+use super::desk::Desk;
+use super::hold::Strike;
+use super::pacer::{Denied, Pacer, Permit};
+use super::policy::{Policy, Verify};
+use super::stop::{Reason, Stop, Stopped};
+use crate::api::{Answer, Api, Call};
+use crate::journal::{Batch, CallId, CallKind, Entry, HoldCause, Move, State, Verified};
+
+/// So many lockouts in a row, without a clean answer between them, end the
+/// run for now.
+const LOCKOUTS: u32 = 3;
+
+/// The same for time penalties.
+const PENALTIES: u32 = 5;
+
+/// What the pool shares.
+#[derive(Debug)]
+pub(super) struct Shared<A> {
+    pub(super) api: A,
+    pub(super) policy: Policy,
+    pub(super) pacer: Pacer,
+    pub(super) clock: Clock,
+    pub(super) stop: Stop,
+    pub(super) last_batch: AtomicI64,
+    pub(super) last_call: AtomicI64,
+    /// Added to a hold's number in this process.
+    pub(super) last_hold: i64,
+    /// Whether some batch of this process was accepted: before that a 409 or
+    /// 422 may be about the request rather than a record.
+    pub(super) accepted: AtomicBool,
+    /// Extra requests for isolation that the run may still make.
+    pub(super) isolation: AtomicI64,
+}
+
+/// One of the pool.
+#[derive(Debug)]
+pub(super) struct Worker<A> {
+    pub(super) shared: Arc<Shared<A>>,
+    pub(super) desk: Desk,
+    /// Noted, not yet handed to the journal.
+    pub(super) notes: Vec<Entry>,
+}
+
+/// A call that was sent, and what came back.
+#[derive(Debug)]
+pub(super) struct Sent<'a> {
+    pub(super) answer: Answer,
+    call: CallId,
+    elapsed: Duration,
+    permit: Permit<'a>,
+}
+
+/// A change of state, in the words of the results.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Finding {
+    pub(super) reason: Cow<'static, str>,
+    pub(super) message: String,
+    pub(super) status: Option<u16>,
+    pub(super) verified: Verified,
+    pub(super) owed: bool,
+}
+
+impl<A: Api> Worker<A> {
+    pub(super) fn note(&mut self, entry: Entry) {
+        self.notes.push(entry);
+    }
+
+    /// Returns when all notes are on the disk.
+    pub(super) async fn flush(&mut self) -> Result<(), Stopped> {
+        if self.notes.is_empty() {
+            return Ok(());
+        }
+        self.desk.record(std::mem::take(&mut self.notes)).await
+    }
+
+    /// Makes one call: records it, waits for its turn, sends it. A batch that
+    /// it carries is marked as in flight first, and goes back to where it was
+    /// if the call is not made after all.
+    pub(super) async fn request<'a>(
+        &mut self,
+        shared: &'a Shared<A>,
+        call: &Call,
+        ids: u64,
+        mut carried: Option<&mut Batch>,
+    ) -> Result<Sent<'a>, Stopped> {
+        loop {
+            let place = if let Some(place) = shared.pacer.try_approach() {
+                place
+            } else {
+                self.flush().await?;
+                shared.pacer.approach().await?
+            };
+            let number = shared.last_call.fetch_add(1, Ordering::Relaxed) + 1;
+            let at = shared.clock.now();
+            self.note(Entry::Begun {
+                call: number,
+                kind: match call {
+                    Call::Revoke(_) => CallKind::Revoke,
+                    Call::Items(_) | Call::Item(_) => CallKind::Read,
+                },
+                batch: carried.as_ref().map(|batch| batch.id),
+                ids,
+                at,
+            });
+            if let Some(batch) = &carried {
+                self.note(Entry::Sending {
+                    batch: batch.id,
+                    ids,
+                    from: batch.state,
+                    at,
+                });
+            }
+            self.flush().await?;
+            match place.permit().await {
+                Ok(permit) => {
+                    if let Some(batch) = &mut carried {
+                        batch.state = State::InFlight;
+                    }
+                    let begun = Instant::now();
+                    let answer = shared.api.call(call).await;
+                    return Ok(Sent {
+                        answer,
+                        call: number,
+                        elapsed: begun.elapsed(),
+                        permit,
+                    });
+                }
+                Err(denied) => {
+                    self.note(Entry::Withdrawn { call: number });
+                    if let Some(batch) = &carried {
+                        self.note(Entry::Unsent {
+                            batch: batch.id,
+                            ids,
+                            back_to: batch.state,
+                        });
+                    }
+                    if denied == Denied::Stopped {
+                        return Err(Stopped);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Notes how a call was answered and judged, and what that means for
+    /// everybody.
+    pub(super) fn answered(
+        &mut self,
+        sent: Sent<'_>,
+        word: &'static str,
+        message: &str,
+        strike: Strike,
+    ) {
+        let shared = Arc::clone(&self.shared);
+        self.note(Entry::Answered {
+            call: sent.call,
+            at: shared.clock.now(),
+            elapsed_us: u64::try_from(sent.elapsed.as_micros()).unwrap_or(u64::MAX),
+            status: status(&sent.answer),
+            verdict: word,
+            message: message.to_owned(),
+        });
+        let Some(hold) = sent.permit.answered(strike) else {
+            return;
+        };
+        let began = shared.clock.at(hold.began);
+        let until = shared.clock.at(hold.until);
+        self.note(Entry::Held {
+            hold: shared.last_hold + hold.number,
+            cause: hold.cause,
+            began,
+            until,
+            full_ms: i64::try_from(hold.wait.as_millis()).unwrap_or(i64::MAX),
+        });
+        let (limit, what) = match hold.cause {
+            HoldCause::Lockout => (LOCKOUTS, "lockouts"),
+            HoldCause::Penalty => (PENALTIES, "time penalties"),
+        };
+        if hold.in_a_row >= limit {
+            shared.stop.raise(Reason::Deferred(format!(
+                "{limit} {what} without a clean answer between them; not before {until:.0}"
+            )));
+        }
+    }
+
+    /// Notes a change of a batch's state.
+    pub(super) fn moved(&mut self, batch: &mut Batch, to: State, finding: Finding) {
+        self.note(Entry::Moved(Move {
+            batch: batch.id,
+            ids: batch.len(),
+            from: batch.state,
+            to,
+            reason: finding.reason,
+            message: finding.message,
+            http_status: finding.status,
+            verified: finding.verified,
+            owed: finding.owed,
+            at: self.shared.clock.now(),
+        }));
+        batch.state = to;
+    }
+
+    /// Waits for the backoff after the `tries`-th failure.
+    pub(super) async fn back_off(&mut self, tries: u32) -> Result<(), Stopped> {
+        let policy = &self.shared.policy;
+        let backoff = Backoff {
+            initial: policy.retry_initial,
+            longest: policy.retry_max,
+        };
+        self.rest(backoff.after(tries)).await
+    }
+
+    /// Waits, with everything written down, until the time is over or the
+    /// run stops.
+    pub(super) async fn rest(&mut self, wait: Duration) -> Result<(), Stopped> {
+        self.flush().await?;
+        let shared = Arc::clone(&self.shared);
+        let _timer = shared.pacer.holding.retry_timer();
+        tokio::select! {
+            biased;
+            () = shared.stop.raised() => Err(Stopped),
+            () = sleep(wait) => Ok(()),
+        }
+    }
+
+    /// The token was refused: the run stops.
+    pub(super) fn unauthorized(&self, message: &str) {
+        let words = if message.is_empty() {
+            "the API refused the token (401)".to_owned()
+        } else {
+            format!("the API refused the token (401): {message}")
+        };
+        self.shared.stop.raise(Reason::Unauthorized(words));
+    }
+
+    /// The wait that a lockout asks of everybody: never less than the set
+    /// one, whatever `Retry-After` says.
+    pub(super) fn lockout(&self, retry_after: Option<Duration>) -> Strike {
+        let wait = self.shared.policy.lockout_wait;
+        Strike::Hold(
+            HoldCause::Lockout,
+            wait.max(retry_after.unwrap_or_default()),
+        )
+    }
+
+    /// The wait that a time penalty asks of everybody. A captcha cannot be
+    /// answered: it is waited out like a lockout.
+    pub(super) fn penalty(&self, wait: Duration, captcha: bool) -> Strike {
+        let policy = &self.shared.policy;
+        if captcha {
+            Strike::Hold(HoldCause::Lockout, policy.lockout_wait.max(wait))
+        } else {
+            Strike::Hold(HoldCause::Penalty, wait + policy.penalty_margin)
+        }
+    }
+
+    pub(super) fn reads(&self) -> bool {
+        self.shared.policy.verify != Verify::Off
+    }
+}
+
+/// The HTTP status of an answer that has one.
+pub(super) fn status(answer: &Answer) -> Option<u16> {
+    match answer {
+        Answer::Response(response) => Some(response.status),
+        Answer::NotSent(_) | Answer::NoAnswer(_) => None,
+    }
+}

@@ -13,16 +13,15 @@
 //! quoted.
 
 mod body;
+mod read;
 #[cfg(test)]
 mod tests;
 
 use std::{borrow::Cow, time::Duration};
 
-use rustc_hash::FxHashMap;
-
-use super::{Answer, Call, LONGEST_WAIT, Response, message::one_line};
-use crate::list::PermissionId;
-use body::{Entity, Outcome};
+use super::{Answer, LONGEST_WAIT, Response, message::one_line};
+use body::Outcome;
+pub use read::{Reading, Shown, judge_read};
 
 /// The wait where a penalty does not say how long, or cannot be answered by a
 /// program: the count behind it clears in about an hour (partner pages:
@@ -151,95 +150,6 @@ impl Verdict {
     }
 }
 
-/// What a permission's status comes down to.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Shown {
-    /// `Revoked`.
-    Revoked,
-    /// `Accepted`, `Approved`, `Requested`, or a word unknown to us: not
-    /// known to be out of force.
-    Active,
-    /// `Declined`: never came into force.
-    Declined,
-}
-
-impl Shown {
-    fn from_status(status: &str) -> Self {
-        match status {
-            "Revoked" => Self::Revoked,
-            "Declined" => Self::Declined,
-            _ => Self::Active,
-        }
-    }
-}
-
-/// What the answer to a read means.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Reading {
-    /// The asked IDs that the API shows, each once and in the order asked.
-    /// It leaves out what it does not know.
-    Found(Vec<(PermissionId, Shown)>),
-    /// 404: for one ID, not known; for several it says nothing about any.
-    NotFound,
-    /// 413 or 414: too many IDs at once.
-    TooLarge,
-    /// 401: the token was refused.
-    Unauthorized {
-        /// The server's words.
-        message: String,
-    },
-    /// A time penalty; fields as in [`Verdict::Penalty`]. How a ticket would
-    /// be handed back with a read is not documented: wait, then read plainly.
-    Penalty {
-        /// The ticket.
-        ticket: Option<String>,
-        /// How long no call may start.
-        wait: Duration,
-        /// A captcha is asked for.
-        captcha: bool,
-    },
-    /// 423 or 429, as in [`Verdict::Lockout`].
-    Lockout {
-        /// The status.
-        status: u16,
-        /// What the server asks for, if it does.
-        retry_after: Option<Duration>,
-    },
-    /// No usable answer.
-    Failed {
-        /// A failure's kind, `unreadable`, or the status: `http_500`.
-        reason: String,
-        /// What happened, or the server's words.
-        message: String,
-        /// Whether the same read may well succeed later.
-        transient: bool,
-    },
-}
-
-impl Reading {
-    /// The word that is recorded.
-    #[must_use]
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Self::Found(_) => "found",
-            Self::NotFound => "not_found",
-            Self::TooLarge => "too_large",
-            Self::Unauthorized { .. } => "unauthorized",
-            Self::Penalty { .. } => "penalty",
-            Self::Lockout { .. } => "lockout",
-            Self::Failed { .. } => "failed",
-        }
-    }
-
-    fn unreadable(message: String) -> Self {
-        Self::Failed {
-            reason: "unreadable".to_owned(),
-            message,
-            transient: true,
-        }
-    }
-}
-
 /// Judges the answer to a [`Call::Revoke`].
 #[must_use]
 pub fn judge_revoke(answer: &Answer) -> Verdict {
@@ -339,97 +249,6 @@ fn judge_outcome(response: &Response) -> Verdict {
             )),
         },
     }
-}
-
-/// Judges the answer to `call`, a [`Call::Items`] or a [`Call::Item`]: an
-/// array belongs to the one, an object to the other.
-#[must_use]
-pub fn judge_read(call: &Call, answer: &Answer) -> Reading {
-    let response = match answer {
-        Answer::Response(response) => response,
-        Answer::NotSent(failure) | Answer::NoAnswer(failure) => {
-            return Reading::Failed {
-                reason: failure.kind.word().to_owned(),
-                message: one_line(&failure.detail),
-                transient: true,
-            };
-        }
-    };
-    match response.status {
-        200 => judge_entities(call, response),
-        401 => Reading::Unauthorized {
-            message: body::words(&response.body),
-        },
-        404 => Reading::NotFound,
-        413 | 414 => Reading::TooLarge,
-        status @ (423 | 429) => Reading::Lockout {
-            status,
-            retry_after: response.retry_after,
-        },
-        status => Reading::Failed {
-            reason: http_reason(status),
-            message: body::words(&response.body),
-            transient: !matches!(status, 300..=399 | 400 | 403 | 405 | 409 | 415 | 422),
-        },
-    }
-}
-
-fn judge_entities(call: &Call, response: &Response) -> Reading {
-    // An object may be a penalty or an error instead of what was asked for.
-    if let Ok(outcome) = body::object::<Outcome>(&response.body) {
-        if outcome.is_penalty() {
-            let Penalty {
-                ticket,
-                wait,
-                captcha,
-            } = penalty(&outcome);
-            return Reading::Penalty {
-                ticket,
-                wait,
-                captcha,
-            };
-        }
-        if let Some(text) = outcome.complaint() {
-            return Reading::unreadable(one_line(&text));
-        }
-    }
-    let (asked, entities) = match call {
-        Call::Revoke(_) => return Reading::unreadable("not a read".to_owned()),
-        Call::Items(ids) => (ids.as_slice(), body::objects::<Entity>(&response.body)),
-        Call::Item(id) => (
-            std::slice::from_ref(id),
-            body::object::<Entity>(&response.body).map(|entity| vec![entity]),
-        ),
-    };
-    match entities {
-        Ok(entities) => found(asked, &entities),
-        Err(fault) => Reading::unreadable(fault),
-    }
-}
-
-/// An answer with IDs that were not asked for, or with two opinions on one,
-/// is believed in nothing.
-fn found(asked: &[PermissionId], entities: &[Entity]) -> Reading {
-    let mut shown: FxHashMap<PermissionId, Option<Shown>> =
-        asked.iter().map(|&id| (id, None)).collect();
-    for entity in entities {
-        let status = Shown::from_status(&entity.status);
-        match shown.get_mut(&entity.id) {
-            None => {
-                return Reading::unreadable(format!("ID {} was not asked for", entity.id));
-            }
-            Some(Some(other)) if *other != status => {
-                return Reading::unreadable(format!("ID {} has two states", entity.id));
-            }
-            Some(known) => *known = Some(status),
-        }
-    }
-    // Taken out, so that an ID asked for twice is shown once.
-    let found = asked.iter().filter_map(|id| {
-        let status = shown.remove(id)??;
-        Some((*id, status))
-    });
-    Reading::Found(found.collect())
 }
 
 struct Penalty {

@@ -390,6 +390,13 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_command_has_no_input_and_its_standard_error_goes_nowhere() {
+        let nowhere = |fd| format!("test /dev/null -ef /dev/fd/{fd}");
+        let line = format!("sh -c '{} && {} && echo tok'", nowhere(0), nowhere(2));
+        assert_eq!(obtain(COMMAND, &line).await.unwrap().expose(), "tok");
+    }
+
+    #[tokio::test]
     async fn a_failing_command_says_so_and_hides_what_it_printed() {
         for line in [
             "sh -c 'echo s3cret; echo s3cret >&2; exit 3'",

@@ -1,158 +1,21 @@
-use std::{
-    io::Write as _,
-    net::TcpListener as StdListener,
-    process::Command,
-    sync::{Arc, Mutex},
-};
+mod server;
 
-use flate2::{Compression, write::GzEncoder};
+use std::{net::TcpListener as StdListener, process::Command};
+
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
 };
 
 use super::*;
 use crate::api::revoke_body;
+use server::{Reply, Server, gzip, head, http};
 
 const SECRET: &str = "s3cret-t0ken";
 const OK: &str = r#"{"ok":true}"#;
 /// Never reached in a test that passes.
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(200);
-
-/// What the server does with a request.
-#[derive(Clone)]
-enum Reply {
-    /// Sends these bytes and waits for the next request.
-    Keep(Vec<u8>),
-    /// Sends these bytes and closes the connection.
-    Close(Vec<u8>),
-    /// Sends these bytes and nothing more, but stays.
-    Hang(Vec<u8>),
-    /// Sends these bytes one by one, slowly, for ever.
-    Drip(Vec<u8>),
-    /// Resets the connection.
-    Reset,
-}
-
-/// A server that keeps what it was sent and answers by script: the n-th
-/// request gets the n-th reply.
-struct Server {
-    address: SocketAddr,
-    seen: Arc<Mutex<Vec<Vec<u8>>>>,
-    connections: Arc<Mutex<usize>>,
-}
-
-impl Server {
-    async fn start(script: impl IntoIterator<Item = Reply>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let connections = Arc::new(Mutex::new(0));
-        let script = Arc::new(Mutex::new(script.into_iter().collect::<Vec<_>>()));
-        script.lock().unwrap().reverse();
-        let (log, count) = (Arc::clone(&seen), Arc::clone(&connections));
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                *count.lock().unwrap() += 1;
-                tokio::spawn(converse(stream, Arc::clone(&script), Arc::clone(&log)));
-            }
-        });
-        Self {
-            address,
-            seen,
-            connections,
-        }
-    }
-
-    async fn one(reply: Reply) -> Self {
-        Self::start([reply]).await
-    }
-
-    fn api(&self, timeout: Duration) -> HttpApi {
-        api(&format!("http://{}/v1", self.address), timeout)
-    }
-
-    fn seen(&self) -> Vec<String> {
-        let seen = self.seen.lock().unwrap();
-        seen.iter()
-            .map(|request| String::from_utf8(request.clone()).unwrap())
-            .collect()
-    }
-
-    fn connections(&self) -> usize {
-        *self.connections.lock().unwrap()
-    }
-}
-
-/// A client that goes away ends the conversation; what it sent is kept.
-async fn converse(
-    mut stream: TcpStream,
-    script: Arc<Mutex<Vec<Reply>>>,
-    seen: Arc<Mutex<Vec<Vec<u8>>>>,
-) -> io::Result<()> {
-    while let Some(request) = next_request(&mut stream).await? {
-        seen.lock().unwrap().push(request);
-        let reply = script.lock().unwrap().pop();
-        match reply.expect("a request that the script does not know") {
-            Reply::Keep(bytes) => stream.write_all(&bytes).await?,
-            Reply::Close(bytes) => {
-                stream.write_all(&bytes).await?;
-                return stream.shutdown().await;
-            }
-            Reply::Hang(bytes) => {
-                stream.write_all(&bytes).await?;
-                return std::future::pending().await;
-            }
-            Reply::Drip(bytes) => {
-                stream.write_all(&bytes).await?;
-                loop {
-                    tokio::time::sleep(SHORT / 10).await;
-                    stream.write_all(b" ").await?;
-                }
-            }
-            Reply::Reset => return stream.set_zero_linger(),
-        }
-    }
-    Ok(())
-}
-
-async fn next_request(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
-    let mut request = Vec::new();
-    loop {
-        let head = find(&request, b"\r\n\r\n").map(|at| at + 4);
-        if let Some(head) = head {
-            let text = String::from_utf8_lossy(&request[..head]).to_lowercase();
-            let length = text.split("content-length: ").nth(1);
-            let length = length.and_then(|rest| rest.lines().next()?.parse().ok());
-            if request.len() >= head + length.unwrap_or(0) {
-                return Ok(Some(request));
-            }
-        }
-        if stream.read_buf(&mut request).await? == 0 {
-            return Ok(None);
-        }
-    }
-}
-
-/// A complete HTTP response.
-fn http(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
-    let body = body.as_ref();
-    let length = body.len();
-    let head = format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\n\r\n");
-    [head.as_bytes(), body].concat()
-}
-
-/// The head of a response with so long a body.
-fn head(status: &str, length: usize) -> Vec<u8> {
-    format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n").into_bytes()
-}
-
-fn gzip(body: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(body).unwrap();
-    encoder.finish().unwrap()
-}
 
 fn settings(base_url: &str, timeout: Duration) -> HttpSettings {
     HttpSettings {
@@ -167,6 +30,10 @@ fn settings(base_url: &str, timeout: Duration) -> HttpSettings {
 fn api(base_url: &str, timeout: Duration) -> HttpApi {
     let token = Token::new(SECRET, "test").unwrap();
     HttpApi::new(&settings(base_url, timeout), token).unwrap()
+}
+
+fn api_of(server: &Server, timeout: Duration) -> HttpApi {
+    api(&format!("http://{}/v1", server.address), timeout)
 }
 
 fn ids(numbers: &[i64]) -> Vec<PermissionId> {
@@ -228,7 +95,9 @@ fn checked(failure: &Failure) -> FailureKind {
 async fn a_revocation_is_sent_exactly_as_made() {
     let server = Server::one(Reply::Keep(http("200 OK", "", OK))).await;
     let body = revoke_body(&ids(&[1, i64::MAX]), Some("tick\"et"));
-    let answer = server.api(LONG).call(&Call::Revoke(body.clone())).await;
+    let answer = api_of(&server, LONG)
+        .call(&Call::Revoke(body.clone()))
+        .await;
     assert_eq!(response(answer), (200, OK.to_owned()));
 
     let seen = server.seen();
@@ -259,7 +128,7 @@ async fn a_revocation_is_sent_exactly_as_made() {
 async fn reads_name_their_ids_in_the_query() {
     let keep = || Reply::Keep(http("200 OK", "", "[]"));
     let server = Server::start([keep(), keep(), keep()]).await;
-    let api = server.api(LONG);
+    let api = api_of(&server, LONG);
     for call in [
         Call::Items(ids(&[3, 1, i64::MAX])),
         Call::Items(ids(&[7])),
@@ -289,7 +158,7 @@ async fn every_status_and_its_body_are_handed_on() {
         Reply::Keep(http(&format!("{status} X"), "", body))
     });
     let server = Server::start(replies).await;
-    let api = server.api(LONG);
+    let api = api_of(&server, LONG);
     for status in statuses {
         let answer = api.call(&revoke()).await;
         assert_eq!(response(answer), (status, format!("body of {status}")));
@@ -303,7 +172,7 @@ async fn no_redirect_is_followed_and_the_token_stays_here() {
         let location = format!("location: http://{}/x\r\n", elsewhere.address);
         let reply = http(&format!("{status} Moved"), &location, "moved");
         let server = Server::start([Reply::Keep(reply.clone()), Reply::Keep(reply)]).await;
-        let api = server.api(LONG);
+        let api = api_of(&server, LONG);
         for call in [revoke(), Call::Items(ids(&[1]))] {
             let answer = api.call(&call).await;
             assert_eq!(response(answer), (status, "moved".to_owned()));
@@ -316,7 +185,7 @@ async fn no_redirect_is_followed_and_the_token_stays_here() {
 #[tokio::test]
 async fn silence_before_the_headers_ends_with_the_time_out() {
     let server = Server::one(Reply::Hang(Vec::new())).await;
-    let answer = in_time(&server.api(SHORT), &revoke()).await;
+    let answer = in_time(&api_of(&server, SHORT), &revoke()).await;
     assert_eq!(unanswered(answer), FailureKind::Timeout);
     assert_eq!(server.seen().len(), 1);
 }
@@ -325,7 +194,7 @@ async fn silence_before_the_headers_ends_with_the_time_out() {
 async fn silence_within_the_body_ends_with_the_time_out() {
     let reply = [head("200 OK", 100), b"{\"ok\":".to_vec()].concat();
     let server = Server::one(Reply::Hang(reply)).await;
-    let answer = in_time(&server.api(SHORT), &revoke()).await;
+    let answer = in_time(&api_of(&server, SHORT), &revoke()).await;
     assert_eq!(unanswered(answer), FailureKind::Timeout);
 }
 
@@ -333,7 +202,7 @@ async fn silence_within_the_body_ends_with_the_time_out() {
 async fn the_time_out_is_for_the_whole_call() {
     // Something comes all the time, each piece well within the time-out.
     let server = Server::one(Reply::Drip(head("200 OK", 1_000_000))).await;
-    let answer = in_time(&server.api(SHORT), &revoke()).await;
+    let answer = in_time(&api_of(&server, SHORT), &revoke()).await;
     assert_eq!(unanswered(answer), FailureKind::Timeout);
 }
 
@@ -343,7 +212,7 @@ async fn a_body_that_is_cut_off_is_no_answer() {
     let chunk = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nb\r\n{\"ok\":true}\r\n";
     for reply in [short, chunk.to_vec()] {
         let server = Server::one(Reply::Close(reply)).await;
-        let answer = server.api(LONG).call(&revoke()).await;
+        let answer = api_of(&server, LONG).call(&revoke()).await;
         assert_eq!(unanswered(answer), FailureKind::Reset);
     }
 }
@@ -357,7 +226,7 @@ async fn a_lockout_is_seen_even_if_its_body_breaks_off() {
         Reply::Drip(partial),
     ] {
         let server = Server::one(reply).await;
-        let (status, body) = response(in_time(&server.api(SHORT), &revoke()).await);
+        let (status, body) = response(in_time(&api_of(&server, SHORT), &revoke()).await);
         assert_eq!((status, body.trim()), (429, "wait"));
     }
 }
@@ -370,7 +239,7 @@ async fn a_connection_that_ends_after_the_request_is_no_answer() {
         Reply::Close(b"HTTP/1.1 200 OK\r\ncontent-le".to_vec()),
     ] {
         let server = Server::one(reply).await;
-        let answer = server.api(LONG).call(&revoke()).await;
+        let answer = api_of(&server, LONG).call(&revoke()).await;
         assert_eq!(unanswered(answer), FailureKind::Reset);
         assert_eq!(server.seen().len(), 1);
     }
@@ -380,7 +249,7 @@ async fn a_connection_that_ends_after_the_request_is_no_answer() {
 async fn a_request_lost_on_a_used_connection_is_not_sent_again() {
     for lost in [Reply::Reset, Reply::Close(Vec::new())] {
         let server = Server::start([Reply::Keep(http("200 OK", "", OK)), lost]).await;
-        let api = server.api(LONG);
+        let api = api_of(&server, LONG);
         assert_eq!(response(api.call(&revoke()).await).0, 200);
         let answer = api.call(&revoke()).await;
         assert_eq!(unanswered(answer), FailureKind::Reset);
@@ -392,7 +261,7 @@ async fn a_request_lost_on_a_used_connection_is_not_sent_again() {
 async fn what_is_not_http_is_unreadable() {
     for noise in ["220 mail ready\r\n\r\n", "\0\0\0\0\0\0\0\0\r\n\r\n"] {
         let server = Server::one(Reply::Close(noise.into())).await;
-        let answer = server.api(LONG).call(&revoke()).await;
+        let answer = api_of(&server, LONG).call(&revoke()).await;
         assert_eq!(unanswered(answer), FailureKind::Unreadable);
     }
 }
@@ -401,12 +270,12 @@ async fn what_is_not_http_is_unreadable() {
 async fn a_body_past_the_limit_is_not_read() {
     let fits = vec![b' '; LARGEST_BODY];
     let server = Server::one(Reply::Keep(http("200 OK", "", &fits))).await;
-    let (status, body) = response(server.api(LONG).call(&revoke()).await);
+    let (status, body) = response(api_of(&server, LONG).call(&revoke()).await);
     assert_eq!((status, body.len()), (200, LARGEST_BODY));
 
     let endless = [head("200 OK", LARGEST_BODY + 1), fits, b" ".to_vec()].concat();
     let server = Server::one(Reply::Hang(endless)).await;
-    let answer = server.api(LONG).call(&revoke()).await;
+    let answer = api_of(&server, LONG).call(&revoke()).await;
     assert_eq!(unanswered(answer), FailureKind::TooLarge);
 }
 
@@ -414,13 +283,13 @@ async fn a_body_past_the_limit_is_not_read() {
 async fn gzip_is_decoded_and_its_decoded_size_is_limited() {
     let gzipped = |body: &[u8]| http("200 OK", "content-encoding: gzip\r\n", gzip(body));
     let server = Server::one(Reply::Keep(gzipped(OK.as_bytes()))).await;
-    let answer = server.api(LONG).call(&revoke()).await;
+    let answer = api_of(&server, LONG).call(&revoke()).await;
     assert_eq!(response(answer), (200, OK.to_owned()));
 
     let bomb = gzipped(&vec![b' '; LARGEST_BODY + 1]);
     assert!(bomb.len() < LARGEST_BODY / 100);
     let server = Server::one(Reply::Keep(bomb)).await;
-    let answer = server.api(LONG).call(&revoke()).await;
+    let answer = api_of(&server, LONG).call(&revoke()).await;
     assert_eq!(unanswered(answer), FailureKind::TooLarge);
 }
 
@@ -433,7 +302,7 @@ async fn damaged_gzip_is_unreadable() {
     for body in [&bent[..], &whole[..whole.len() - 10], b"plain text"] {
         let reply = http("200 OK", "content-encoding: gzip\r\n", body);
         let server = Server::one(Reply::Keep(reply)).await;
-        let answer = server.api(LONG).call(&revoke()).await;
+        let answer = api_of(&server, LONG).call(&revoke()).await;
         assert_eq!(unanswered(answer), FailureKind::Unreadable);
     }
 }
@@ -486,7 +355,7 @@ async fn localhost_is_this_machine() {
 async fn a_repeated_token_is_struck_out() {
     let body = format!("{SECRET}: Bearer {SECRET} is bad; {SECRET}");
     let server = Server::one(Reply::Keep(http("401 X", "", body))).await;
-    let answer = server.api(LONG).call(&revoke()).await;
+    let answer = api_of(&server, LONG).call(&revoke()).await;
     let expected = "***: Bearer *** is bad; ***".to_owned();
     assert_eq!(response(answer), (401, expected));
 }
@@ -507,7 +376,7 @@ async fn retry_after_comes_with_any_status() {
         Reply::Keep(http("503 X", "", "")),
     ])
     .await;
-    let api = server.api(LONG);
+    let api = api_of(&server, LONG);
     for expected in [Some(7), Some(90), None] {
         let answer = api.call(&revoke()).await;
         assert_eq!(answer.retry_after(), expected.map(Duration::from_secs));

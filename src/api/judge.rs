@@ -150,7 +150,7 @@ impl Verdict {
     }
 }
 
-/// Judges the answer to a [`Call::Revoke`].
+/// Judges the answer to a [`Call::Revoke`](super::Call::Revoke).
 #[must_use]
 pub fn judge_revoke(answer: &Answer) -> Verdict {
     let response = match answer {

@@ -94,12 +94,6 @@ pub(super) struct Lockout {
     pub(super) status: u16,
 }
 
-/// The newest ticket of one body.
-pub(super) struct Ticket {
-    pub(super) text: String,
-    pub(super) until: Moment,
-}
-
 /// The penalty an endpoint is under.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Penalty {
@@ -128,7 +122,8 @@ pub(super) struct Facts {
     pub(super) lockout: Option<Lockout>,
     lockouts: usize,
     touched: usize,
-    pub(super) tickets: FxHashMap<u64, Ticket>,
+    /// The newest ticket of each body that owes one.
+    pub(super) tickets: FxHashMap<u64, String>,
     pub(super) penalties: BTreeMap<Kind, Penalty>,
     pub(super) drawn: usize,
     impatient: usize,
@@ -214,8 +209,7 @@ impl Facts {
                 impatient,
             } => {
                 self.drawn += 1;
-                let text = ticket;
-                self.tickets.insert(key, Ticket { text, until });
+                self.tickets.insert(key, ticket);
                 let penalty = self.penalties.entry(kind).or_default();
                 penalty.until = penalty.until.max(until);
                 if impatient {

@@ -196,7 +196,10 @@ async fn a_read_serves_its_penalty_without_a_ticket() {
     call(&door, Call::Items(ids([1]))).await;
     let drawn = call(&door, Call::Items(ids([2]))).await;
     assert_eq!(drawn.ticket().1, 5);
-    advance(6.0).await;
+    advance(5.0).await;
+    let early = call(&door, Call::Items(ids([2]))).await;
+    assert_eq!(early.ticket().1, 10);
+    advance(11.0).await;
     let got = call(&door, Call::Items(ids([2]))).await;
     assert_eq!(got.shown().len(), 1);
 }

@@ -109,6 +109,8 @@ mod tests {
             "faults.read = { 503 = 0.6, hang = 0.5 }",
             "faults.revoke.hang = -0.1",
             "faults.script.item = [\"omit\"]",
+            "faults.script.other = [\"503\"]",
+            "endpoint_limits = [{ endpoint = \"other\", count = 1, window = \"1s\" }]",
             "population.unknown = 1.5",
             "limits = [{ count = 0, window = \"1s\" }]",
             "endpoint_limits = [{ endpoint = \"renew\", count = 1, window = \"0s\" }]",

@@ -25,16 +25,31 @@ impl PermissionId {
     ///
     /// What is wrong with the cell. Nothing is repaired: a number that a
     /// spreadsheet has rounded would be somebody else's permission.
+    #[inline]
     pub fn parse(cell: &[u8]) -> Result<Self, InvalidId> {
-        // Eighteen digits cannot overflow, and nearly every cell is so plain.
-        if cell.len() <= 18 && cell.iter().all(u8::is_ascii_digit) {
-            let number = cell
-                .iter()
-                .fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
-            if number > 0 {
-                return Ok(Self(number));
-            }
+        Self::from_digits(cell).map_or_else(|| Self::from_text(cell), Ok)
+    }
+
+    /// The ID of a cell that is as plain as nearly every cell is: digits
+    /// alone, and too few of them to overflow.
+    #[inline]
+    pub(super) fn from_digits(cell: &[u8]) -> Option<Self> {
+        if cell.len() > 18 {
+            return None;
         }
+        let mut number = 0;
+        for byte in cell {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                return None;
+            }
+            number = number * 10 + i64::from(digit);
+        }
+        (number > 0).then_some(Self(number))
+    }
+
+    #[cold]
+    fn from_text(cell: &[u8]) -> Result<Self, InvalidId> {
         let text = std::str::from_utf8(cell).map_err(|_| InvalidId::NotUtf8)?;
         let text = text.trim();
         if text.is_empty() {

@@ -111,6 +111,7 @@ impl Rows {
     ///
     /// The list cannot be read any further. The rows before it do not make a
     /// list: do not act on them.
+    #[inline]
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, ListError> {
         match &mut self.form {
             Form::Lines(long) => next_line(&mut self.text, long),
@@ -185,39 +186,47 @@ fn unquoted(line: &[u8]) -> Option<&[u8]> {
     }
 }
 
+#[inline]
 fn next_line<'a>(text: &'a mut Text, long: &'a mut Vec<u8>) -> Result<Option<Row<'a>>, ListError> {
-    loop {
-        let line = text.line();
-        let window = text.window()?;
-        let Some(len) = line_len(window) else {
-            if window.is_empty() {
-                return Ok(None);
-            }
-            long.clear();
-            long.extend_from_slice(&window[..window.len().min(SHOWN)]);
-            text.skip_line()?;
-            let id = Err(InvalidId::TooLong);
-            return Ok(Some(Row {
-                line,
-                cell: long,
-                id,
-            }));
-        };
-        let cell = &window[..len];
-        let id = match PermissionId::parse(cell) {
-            Err(InvalidId::Empty) if is_blank(cell) => {
-                text.take_line(len);
-                continue;
-            }
-            Err(InvalidId::NotANumber) => {
-                unquoted(cell).map_or(Err(InvalidId::UnclosedQuote), PermissionId::parse)
-            }
-            id => id,
-        };
+    let line = text.line();
+    let window = text.window()?;
+    if let Some(len) = line_len(window)
+        && let Some(id) = PermissionId::from_digits(&window[..len])
+    {
         let taken = text.take_line(len);
         let cell = text.taken(taken);
+        let id = Ok(id);
         return Ok(Some(Row { line, cell, id }));
     }
+    next_line_with_care(text, long)
+}
+
+#[cold]
+fn next_line_with_care<'a>(
+    text: &'a mut Text,
+    long: &'a mut Vec<u8>,
+) -> Result<Option<Row<'a>>, ListError> {
+    skip_blank_lines(text)?;
+    let line = text.line();
+    let window = text.window()?;
+    if window.is_empty() {
+        return Ok(None);
+    }
+    let Some(len) = line_len(window) else {
+        long.clear();
+        long.extend_from_slice(&window[..window.len().min(SHOWN)]);
+        text.skip_line()?;
+        let id = Err(InvalidId::TooLong);
+        return Ok(Some(Row {
+            line,
+            cell: long,
+            id,
+        }));
+    };
+    let id = unquoted(&window[..len]).map_or(Err(InvalidId::UnclosedQuote), PermissionId::parse);
+    let taken = text.take_line(len);
+    let cell = text.taken(taken);
+    Ok(Some(Row { line, cell, id }))
 }
 
 #[cfg(test)]

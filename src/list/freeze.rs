@@ -76,6 +76,13 @@ pub struct Census {
 }
 
 impl Census {
+    /// Whether every row is accounted for. If not, the program is wrong, and
+    /// nothing may be sent.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        self.total == self.distinct + self.duplicate + self.invalid
+    }
+
     /// The invalid rows in percent of all; 0 for an empty list.
     #[must_use]
     #[expect(

@@ -26,6 +26,17 @@ pub enum Input {
     Stdin,
 }
 
+impl From<PathBuf> for Input {
+    /// `-` is standard input, as usual on a command line.
+    fn from(path: PathBuf) -> Self {
+        if path.as_os_str() == "-" {
+            Self::Stdin
+        } else {
+            Self::Path(path)
+        }
+    }
+}
+
 impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

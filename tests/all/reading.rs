@@ -7,6 +7,7 @@ use std::{
     fmt::Write,
     io::{self, Cursor, Read, Write as _},
     num::NonZeroUsize,
+    path::PathBuf,
 };
 
 use flate2::write::GzEncoder;
@@ -71,10 +72,8 @@ fn sha256(bytes: &[u8]) -> String {
 
 fn adds_up(census: &Census, handed: &Handed, batch_size: usize) {
     let count = |len: usize| u64::try_from(len).unwrap();
-    assert_eq!(
-        census.total,
-        census.distinct + census.duplicate + census.invalid
-    );
+    assert!(census.adds_up(), "{census:?}");
+    assert_eq!(census.total, count(handed.ids.len() + handed.rejects.len()));
     assert_eq!(census.distinct, count(handed.ids.len()));
     assert_eq!(census.batches, count(handed.sizes.len()));
     let duplicates = handed
@@ -438,4 +437,32 @@ fn a_list_means_the_same_in_every_form() {
     assert_eq!(one.list_sha256, other.list_sha256);
     assert_eq!(one.list_sha256, sha256(b"11\n12\n"));
     assert_ne!(one.input_sha256, other.input_sha256);
+}
+
+#[test]
+fn a_long_list_is_read_alike_however_its_bytes_arrive() {
+    let expected: Vec<(i64, u64)> = (2..=100_000_u32)
+        .map(|line| (i64::from(line) * 37, line.into()))
+        .collect();
+    for (header, rest) in [("permissionId", ""), ("permissionId;note", ";\"a;b\"")] {
+        let rows: String = expected
+            .iter()
+            .map(|(id, _)| id.to_string() + rest + "\r\n")
+            .collect();
+        // Each blank moves every line end by a byte against the edges of
+        // what is read at once.
+        for (shift, step) in [(0, 1 << 20), (1, 1 << 16), (2, 4096), (3, 101)] {
+            let list = format!("{header}{}\r\n{rows}", " ".repeat(shift));
+            let (census, handed) = frozen(open(list.as_bytes(), step, None).unwrap(), 100).unwrap();
+            adds_up(&census, &handed, 100);
+            assert!(handed.ids == expected, "{header} {shift}");
+        }
+    }
+}
+
+#[test]
+fn a_dash_is_standard_input() {
+    assert_eq!(Input::from(PathBuf::from("-")), Input::Stdin);
+    let named = Input::from(PathBuf::from("./-"));
+    assert_eq!(named, Input::Path(PathBuf::from("./-")));
 }

@@ -5,7 +5,7 @@
 //! as a reject, and that memory grows by the distinct IDs alone. Storing them
 //! is left to the sink.
 
-use std::{fmt, fmt::Write, num::NonZeroUsize};
+use std::{fmt, num::NonZeroUsize};
 
 use rustc_hash::FxHashSet;
 use sha2::{Digest, Sha256};
@@ -206,8 +206,8 @@ impl Batch {
     ) -> Result<(), FreezeError<E>> {
         self.text.clear();
         for id in &self.ids {
-            // Writing to a string cannot fail.
-            let _ = writeln!(self.text, "{id}");
+            self.text.push_str(itoa::Buffer::new().format(id.get()));
+            self.text.push('\n');
         }
         digest.update(&self.text);
         sink(Frozen::Batch {

@@ -23,9 +23,8 @@ use super::{Answer, LONGEST_WAIT, Response, message::one_line};
 use body::Outcome;
 pub use read::{Reading, Shown, judge_read};
 
-/// The wait where a penalty does not say how long, or cannot be answered by a
-/// program: the count behind it clears in about an hour (partner pages:
-/// *penalty tickets*).
+/// The wait where a penalty does not say how long: the count behind it clears
+/// in about an hour (partner pages: *penalty tickets*).
 const UNTOLD_PENALTY: Duration = Duration::from_hours(1);
 
 /// What the answer to a revocation means.
@@ -63,9 +62,10 @@ pub enum Verdict {
         /// one the body is sent plainly.
         ticket: Option<String>,
         /// How long no call may start, at most [`LONGEST_WAIT`]; an hour
-        /// where the answer does not say, and at least an hour with a captcha.
+        /// where the answer does not say.
         wait: Duration,
-        /// A captcha is asked for, which no program can answer: no ticket.
+        /// A captcha is asked for, which no program can answer: no ticket, and
+        /// the wait is at least that of a lockout.
         captcha: bool,
     },
     /// 423 or 429: not executed, and no call may start for a documented hour.
@@ -265,8 +265,9 @@ fn penalty(outcome: &Outcome) -> Penalty {
     });
     let captcha = outcome.asks_captcha();
     let wait = match told {
-        Some(wait) if captcha => wait.max(UNTOLD_PENALTY),
         Some(wait) => wait,
+        // Whoever keeps the waits knows how long a captcha's count takes.
+        None if captcha => Duration::ZERO,
         None => UNTOLD_PENALTY,
     };
     Penalty {

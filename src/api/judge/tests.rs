@@ -93,7 +93,7 @@ fn every_row_of_the_answer_table_has_its_verdict() {
         (
             200,
             r#"{"p-ticket":"abc","p-time":15,"p-captcha":true}"#,
-            penalty(None, 3600.0, true),
+            penalty(None, 15.0, true),
         ),
         // Not executed
         (400, "", unfit(400, "")),
@@ -342,10 +342,10 @@ fn a_penalty_is_kept_whatever_is_wrong_with_its_parts() {
         (r#"{"p-ticket":"","p-time":15}"#, penalty(None, 15.0, false)),
         (r#"{"p-time":15}"#, penalty(None, 15.0, false)),
         // A captcha.
-        (r#"{"p-captcha":true}"#, penalty(None, 3600.0, true)),
+        (r#"{"p-captcha":true}"#, penalty(None, 0.0, true)),
         (
             r#"{"p-ticket":"t","p-time":15,"p-captcha":"yes"}"#,
-            penalty(None, 3600.0, true),
+            penalty(None, 15.0, true),
         ),
         (
             r#"{"p-ticket":"t","p-time":7200,"p-captcha":true}"#,

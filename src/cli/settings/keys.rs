@@ -3,11 +3,9 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use clap::builder::PossibleValue;
-
 use super::{
-    Environment, LogFormat, Progress, Settings, Verbosity, Verify,
-    environment::BaseUrl,
+    LOG_FORMATS, PROGRESS, Settings, Target, VERIFY, Verbosity,
+    target::{address, choices},
     values::{
         Complaint, duration, flag, line, percent, rates, show_duration, show_rates, show_word,
         whole, word, words,
@@ -33,7 +31,7 @@ pub(crate) struct Key {
     /// What becomes of the recorded value when a run is resumed.
     pub(crate) on_resume: OnResume,
     /// The words it can be, if it is one of a few.
-    pub(crate) words: Option<fn() -> Vec<PossibleValue>>,
+    pub(crate) words: Option<fn() -> Vec<&'static str>>,
     /// Reads a value into the settings.
     pub(super) set: fn(&mut Settings, &str) -> Result<(), Complaint>,
     /// The value as text that `set` reads back; `None` while there is none.
@@ -126,9 +124,15 @@ pub(crate) static KEYS: &[Key] = &[
         doc: "Where to revoke",
         default_in_words: Some("sandbox, unless a token or --config is given"),
         on_resume: OnResume::Frozen,
-        words: Some(words::<Environment>),
-        set: |s, text| put(&mut s.environment, word(text).map(Some)),
-        show: |s| s.environment.as_ref().and_then(show_word),
+        words: Some(|| words(&choices())),
+        set: |s, text| {
+            let named = word(text, &choices()).map(Target::Named);
+            put(&mut s.environment, named.map(Some))
+        },
+        show: |s| match &s.environment {
+            Some(Target::Named(environment)) => Some(environment.to_string()),
+            _ => None,
+        },
         ..BLANK
     },
     Key {
@@ -138,11 +142,11 @@ pub(crate) static KEYS: &[Key] = &[
         doc: "An address instead of --env: https, or http to a loopback address",
         on_resume: OnResume::Frozen,
         set: |s, text| {
-            let custom = BaseUrl::parse(text).map(Environment::Custom);
+            let custom = address(text).map(Target::Custom);
             put(&mut s.environment, custom.map(Some))
         },
         show: |s| match &s.environment {
-            Some(Environment::Custom(url)) => Some(url.as_str().to_owned()),
+            Some(Target::Custom(url)) => Some(url.to_string()),
             _ => None,
         },
         ..BLANK
@@ -281,9 +285,9 @@ pub(crate) static KEYS: &[Key] = &[
         heading: PROOF,
         placeholder: "WHAT",
         doc: "Read back every ID, only those in doubt, or none",
-        words: Some(words::<Verify>),
-        set: |s, text| put(&mut s.verify, word(text)),
-        show: |s| show_word(&s.verify),
+        words: Some(|| words(VERIFY)),
+        set: |s, text| put(&mut s.verify, word(text, VERIFY)),
+        show: |s| show_word(&s.verify, VERIFY),
         ..BLANK
     },
     Key {
@@ -356,9 +360,9 @@ pub(crate) static KEYS: &[Key] = &[
         placeholder: "WHEN",
         doc: "Draw a progress bar; auto: on a terminal",
         on_resume: OnResume::Anew,
-        words: Some(words::<Progress>),
-        set: |s, text| put(&mut s.progress, word(text)),
-        show: |s| show_word(&s.progress),
+        words: Some(|| words(PROGRESS)),
+        set: |s, text| put(&mut s.progress, word(text, PROGRESS)),
+        show: |s| show_word(&s.progress, PROGRESS),
         ..BLANK
     },
     Key {
@@ -367,9 +371,9 @@ pub(crate) static KEYS: &[Key] = &[
         placeholder: "FORMAT",
         doc: "How the log is written to stderr",
         on_resume: OnResume::Anew,
-        words: Some(words::<LogFormat>),
-        set: |s, text| put(&mut s.log_format, word(text)),
-        show: |s| show_word(&s.log_format),
+        words: Some(|| words(LOG_FORMATS)),
+        set: |s, text| put(&mut s.log_format, word(text, LOG_FORMATS)),
+        show: |s| show_word(&s.log_format, LOG_FORMATS),
         ..BLANK
     },
     Key {

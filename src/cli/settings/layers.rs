@@ -7,11 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rescind::api::Environment;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::{
-    Environment, KEYS, Key, Settings, default_rate,
+    KEYS, Key, Settings, Target, default_rate,
     file::{at, read_file},
     keys::OnResume,
     tokens::TOKENS,
@@ -134,7 +135,6 @@ impl Layers {
                 return Err(unknown(&format!("unknown variable {name}"), &name, known));
             }
         }
-        tokens.sort_by_key(|(name, _)| *name);
         let config = given.config.clone().or(config);
         let from_file = match &config {
             Some(path) => read_file(path)?,
@@ -238,7 +238,7 @@ impl Effective {
     /// # Errors
     /// Nobody named it, and a token or a settings file says that something
     /// other than the sandbox is meant.
-    pub(crate) fn environment(&self) -> Result<&Environment, Problem> {
+    pub(crate) fn environment(&self) -> Result<&Target, Problem> {
         self.settings.environment.as_ref().ok_or_else(|| {
             let given = match &self.config {
                 Some(path) => format!("the settings file {}", path.display()),
@@ -297,7 +297,7 @@ impl Effective {
     fn finish(&mut self) -> Result<(), Problem> {
         let settings = &mut self.settings;
         if settings.environment.is_none() && self.config.is_none() && self.tokens.is_empty() {
-            settings.environment = Some(Environment::Sandbox);
+            settings.environment = Some(Target::Named(Environment::Sandbox));
         }
         if !self.origins.contains_key("rate") {
             settings.rate = default_rate(settings.environment.as_ref());
@@ -318,7 +318,7 @@ impl Effective {
                 self.subject("retry-max"),
             )));
         }
-        let scarcest = settings.rate.0.iter().map(|quota| quota.count).min();
+        let scarcest = settings.rate.iter().map(|quota| quota.count).min();
         if let Some(scarcest) = scarcest.filter(|count| settings.burst > *count) {
             return Err(Problem::usage(format!(
                 "{}: {} is more than the {scarcest} calls of {}",

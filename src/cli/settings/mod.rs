@@ -7,22 +7,21 @@
 //! settings, each with its origin. Secrets are no settings: they come from
 //! their own variables and never appear in a file, a record or a message.
 
-mod environment;
 mod file;
 mod keys;
 mod layers;
 mod listing;
+mod target;
 mod tokens;
 mod values;
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use clap::ValueEnum;
+use rescind::sweep::{Policy, Quota, Verify};
 
-pub(crate) use environment::Environment;
 pub(crate) use keys::{KEYS, Key, Shape};
 pub(crate) use layers::{Effective, Given, Layers};
-pub(crate) use values::{Quota, Rates};
+pub(crate) use target::Target;
 
 /// Everything that can be set, typed and within its bounds.
 #[derive(Clone, PartialEq, Debug)]
@@ -31,7 +30,7 @@ pub(crate) struct Settings {
     pub(crate) runs_dir: PathBuf,
     /// Where a run goes; `None` until somebody names it
     /// ([`Effective::environment`] insists).
-    pub(crate) environment: Option<Environment>,
+    pub(crate) environment: Option<Target>,
     /// Certificates to trust besides the host's (PEM).
     pub(crate) ca_cert: Option<PathBuf>,
     /// The column with the IDs; found by its name if not given.
@@ -44,8 +43,8 @@ pub(crate) struct Settings {
     pub(crate) allow_empty: bool,
     /// Requests under way at once.
     pub(crate) workers: NonZeroUsize,
-    /// The quotas every call counts against.
-    pub(crate) rate: Rates,
+    /// The quotas every call counts against; none is unlimited.
+    pub(crate) rate: Vec<Quota>,
     /// Calls that may start together, taken out of the budget.
     pub(crate) burst: u32,
     /// POSTs of a batch without a clean answer, and tries of a read.
@@ -82,19 +81,15 @@ pub(crate) struct Settings {
     pub(crate) verbosity: Verbosity,
 }
 
-/// What is read back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum Verify {
-    /// Every ID.
-    All,
-    /// Only what is in doubt.
-    Doubtful,
-    /// Nothing: a clean answer is believed, and the report says so.
-    Off,
-}
+/// The words of [`Settings::verify`].
+const VERIFY: &[(&str, Verify)] = &[
+    ("all", Verify::All),
+    ("doubtful", Verify::Doubtful),
+    ("off", Verify::Off),
+];
 
 /// Whether a progress bar is drawn.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Progress {
     /// On a terminal only.
     Auto,
@@ -104,14 +99,24 @@ pub(crate) enum Progress {
     Never,
 }
 
+/// The words of [`Settings::progress`].
+const PROGRESS: &[(&str, Progress)] = &[
+    ("auto", Progress::Auto),
+    ("always", Progress::Always),
+    ("never", Progress::Never),
+];
+
 /// How the log is written to stderr.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LogFormat {
     /// Lines for people.
     Text,
     /// One JSON object a line.
     Json,
 }
+
+/// The words of [`Settings::log_format`].
+const LOG_FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
 
 /// How much is said on stderr.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -159,12 +164,33 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// How the sweep is to carry the run out.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the commands that send"))]
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            workers: self.workers.get(),
+            rate: self.rate.clone(),
+            burst: self.burst,
+            max_attempts: self.max_attempts,
+            retry_initial: self.retry_initial,
+            retry_max: self.retry_max,
+            timeout: self.timeout,
+            lockout_wait: self.lockout_wait,
+            penalty_margin: self.penalty_margin,
+            verify: self.verify,
+            read_size: self.read_size.get(),
+            max_consecutive_failures: self.max_consecutive_failures,
+        }
+    }
+}
+
 /// The rate where none is given. On real environments a fifth of the user's
 /// 5,000 an hour (partner pages: *rate limits*) is left to the vendor's other
 /// services; the sandbox and loopback addresses have nobody to spare.
-fn default_rate(environment: Option<&Environment>) -> Rates {
-    let quota = match environment {
-        Some(environment) if !environment.is_real() => Quota {
+fn default_rate(target: Option<&Target>) -> Vec<Quota> {
+    let quota = match target {
+        Some(target) if !target.is_real() => Quota {
             count: 200,
             window: Duration::from_secs(1),
         },
@@ -173,7 +199,7 @@ fn default_rate(environment: Option<&Environment>) -> Rates {
             window: Duration::from_hours(1),
         },
     };
-    Rates(vec![quota])
+    vec![quota]
 }
 
 #[cfg(test)]

@@ -4,10 +4,7 @@
 
 use std::{fmt::Write as _, ops::RangeInclusive, str::FromStr, time::Duration};
 
-use clap::{
-    ValueEnum,
-    builder::{PossibleValue, Resettable},
-};
+use rescind::sweep::Quota;
 
 /// Why a value is refused: a fragment that follows the name of the setting,
 /// and how to write it instead.
@@ -34,19 +31,6 @@ impl Complaint {
         self
     }
 }
-
-/// So many calls in every rolling window.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Quota {
-    /// Calls, at least one.
-    pub(crate) count: u32,
-    /// A second, a minute or an hour.
-    pub(crate) window: Duration,
-}
-
-/// The quotas that hold at once; none at all is `unlimited`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Rates(pub(crate) Vec<Quota>);
 
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 const WINDOWS: [(&str, Duration); 3] = [
@@ -141,13 +125,12 @@ pub(super) fn show_duration(value: Duration) -> String {
     text
 }
 
-/// `4000/h`, several separated by commas, or `unlimited` alone.
-pub(super) fn rates(text: &str) -> Result<Rates, Complaint> {
+/// `4000/h`, several separated by commas, or `unlimited` alone: no quota.
+pub(super) fn rates(text: &str) -> Result<Vec<Quota>, Complaint> {
     if text == "unlimited" {
-        return Ok(Rates(Vec::new()));
+        return Ok(Vec::new());
     }
-    let quotas = text.split(',').map(|part| quota(part.trim()));
-    quotas.collect::<Result<_, _>>().map(Rates)
+    text.split(',').map(|part| quota(part.trim())).collect()
 }
 
 fn quota(text: &str) -> Result<Quota, Complaint> {
@@ -167,11 +150,11 @@ fn quota(text: &str) -> Result<Quota, Complaint> {
 }
 
 /// The text that [`rates`] reads as these quotas.
-pub(super) fn show_rates(rates: &Rates) -> String {
-    if rates.0.is_empty() {
+pub(super) fn show_rates(quotas: &[Quota]) -> String {
+    if quotas.is_empty() {
         return "unlimited".to_owned();
     }
-    let shown = rates.0.iter().map(|quota| {
+    let shown = quotas.iter().map(|quota| {
         let unit = WINDOWS.iter().find(|(_, window)| *window == quota.window);
         format!("{}/{}", quota.count, unit.map_or("?", |(name, _)| name))
     });
@@ -184,25 +167,24 @@ pub(super) fn flag(text: &str) -> Result<bool, Complaint> {
         .map_err(|_| Complaint::new(format!("{text:?} is neither true nor false")))
 }
 
-/// One of an enumeration's words.
-pub(super) fn word<E: ValueEnum>(text: &str) -> Result<E, Complaint> {
-    E::from_str(text, false).map_err(|_| {
-        let all = words::<E>();
-        let all: Vec<_> = all.iter().map(PossibleValue::get_name).collect();
+/// The value of one of a table's words.
+pub(super) fn word<T: Copy>(text: &str, table: &[(&str, T)]) -> Result<T, Complaint> {
+    let found = table.iter().find(|(word, _)| *word == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let all: Vec<_> = table.iter().map(|(word, _)| *word).collect();
         Complaint::new(format!("{text:?} is not one of {}", all.join(", ")))
     })
 }
 
-/// All words of an enumeration, without their explanations.
-pub(super) fn words<E: ValueEnum>() -> Vec<PossibleValue> {
-    let all = E::value_variants().iter();
-    let words = all.filter_map(ValueEnum::to_possible_value);
-    words.map(|word| word.help(Resettable::Reset)).collect()
+/// All words of a table.
+pub(super) fn words<T>(table: &[(&'static str, T)]) -> Vec<&'static str> {
+    table.iter().map(|(word, _)| *word).collect()
 }
 
-/// The word of a value, if it has one.
-pub(super) fn show_word<E: ValueEnum>(value: &E) -> Option<String> {
-    Some(value.to_possible_value()?.get_name().to_owned())
+/// The word of a value.
+pub(super) fn show_word<T: PartialEq>(value: &T, table: &[(&str, T)]) -> Option<String> {
+    let (word, _) = table.iter().find(|(_, known)| known == value)?;
+    Some((*word).to_owned())
 }
 
 /// One line of text that is not empty.
@@ -288,7 +270,7 @@ mod tests {
             assert_eq!(show_rates(&rates(text).unwrap()), text);
         }
         assert_eq!(
-            rates("80/m, 5/s").unwrap().0,
+            rates("80/m, 5/s").unwrap(),
             [
                 Quota {
                     count: 80,

@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn with_nothing_given_it_is_the_sandbox() {
     let effective = Case::default().settle().unwrap();
-    assert_eq!(effective.environment().unwrap(), &Environment::Sandbox);
+    assert_eq!(effective.environment().unwrap().name(), "sandbox");
     assert_eq!(values::show_rates(&effective.settings.rate), "200/s");
     assert!(effective.token().unwrap().is_none());
 }
@@ -43,7 +43,7 @@ fn with_a_token_or_a_file_the_environment_has_to_be_named() {
         ..Case::default()
     };
     let effective = named.settle().unwrap();
-    assert_eq!(effective.environment().unwrap(), &Environment::Sandbox);
+    assert_eq!(effective.environment().unwrap().name(), "sandbox");
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn a_resume_takes_over_what_belongs_to_the_run() {
         }
     );
     assert_eq!(origin(&effective, "env"), "journal");
-    assert_eq!(effective.environment().unwrap(), &Environment::Demo);
+    assert_eq!(effective.environment().unwrap().name(), "demo");
     assert_eq!(effective.warnings, Vec::<String>::new());
 }
 

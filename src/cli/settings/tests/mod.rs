@@ -144,7 +144,7 @@ fn the_shipped_settings_file_holds_every_key_at_its_default() {
 #[test]
 fn the_nightly_settings_work_as_they_stand() {
     let nightly = settle_shipped("nightly.toml");
-    assert_eq!(nightly.environment().unwrap(), &Environment::Demo);
+    assert_eq!(nightly.environment().unwrap().name(), "demo");
     assert!(nightly.settings.yes, "nobody is there to be asked");
     assert_eq!(nightly.settings.verify, Verify::All);
     assert_eq!(values::show_rates(&nightly.settings.rate), "4000/h");
@@ -170,4 +170,50 @@ fn the_listing_shows_value_and_origin() {
         assert!(listed.lines().any(|line| line == row), "{row}\n{listed}");
     }
     assert_eq!(listed.lines().count(), KEYS.len() + 3);
+}
+
+#[test]
+fn the_policy_of_a_sweep_is_what_the_settings_say() {
+    let texts = [
+        ("workers", "2"),
+        ("rate", "80/m,5/s"),
+        ("burst", "3"),
+        ("max-attempts", "4"),
+        ("retry-initial", "6s"),
+        ("retry-max", "7s"),
+        ("timeout", "8s"),
+        ("lockout-wait", "9s"),
+        ("penalty-margin", "10s"),
+        ("verify", "doubtful"),
+        ("read-size", "11"),
+        ("max-consecutive-failures", "12"),
+    ];
+    let case = Case {
+        options: &texts,
+        ..Case::default()
+    };
+    let policy = case.settle().unwrap().settings.policy();
+    assert_eq!(policy.rate, values::rates("80/m,5/s").unwrap());
+    assert_eq!(policy.verify, Verify::Doubtful);
+    assert_eq!(
+        [
+            policy.retry_initial,
+            policy.retry_max,
+            policy.timeout,
+            policy.lockout_wait,
+            policy.penalty_margin
+        ],
+        [6, 7, 8, 9, 10].map(Duration::from_secs)
+    );
+    assert_eq!(
+        (policy.workers, policy.burst, policy.max_attempts),
+        (2, 3, 4)
+    );
+    assert_eq!(
+        (policy.read_size, policy.max_consecutive_failures),
+        (11, 12)
+    );
+
+    let unlimited = option("rate", "unlimited").unwrap().settings.policy();
+    assert_eq!(unlimited.rate, []);
 }

@@ -1,9 +1,6 @@
 //! What is refused, with which words; and that no secret is among them.
 
-use secrecy::ExposeSecret;
-
 use super::*;
-use crate::cli::settings::tokens::TokenSource;
 
 /// Key, value, what is said of it, and the hint.
 const BAD: &[(&str, &str, &str, Option<&str>)] = &[
@@ -87,7 +84,7 @@ const BAD: &[(&str, &str, &str, Option<&str>)] = &[
     (
         "base-url",
         "http://api.example.com",
-        "must be https (http only to a loopback address)",
+        "plain http is allowed to a loopback address only; use https",
         Some("write it as https://api.example.com/v1 or http://127.0.0.1:8080/v1"),
     ),
 ];
@@ -287,28 +284,40 @@ fn a_token_comes_from_exactly_one_place() {
         };
         case.settle().unwrap().token()
     };
-    for name in [
-        "RESCIND_TOKEN",
-        "RESCIND_TOKEN_FILE",
-        "RESCIND_TOKEN_COMMAND",
+    for (name, value, source) in [
+        ("RESCIND_TOKEN", "hunter2", "TokenSource::Fixed"),
+        ("RESCIND_TOKEN_FILE", "x y", "TokenSource::File(x y)"),
+        ("RESCIND_TOKEN_COMMAND", "x y", "TokenSource::Command(x)"),
     ] {
-        let (kind, value) = match token(&[(name, "x y")]).unwrap().unwrap() {
-            TokenSource::Text(text) => ("RESCIND_TOKEN", text.expose_secret().to_owned()),
-            TokenSource::File(path) => ("RESCIND_TOKEN_FILE", path.display().to_string()),
-            TokenSource::Command(line) => {
-                ("RESCIND_TOKEN_COMMAND", line.expose_secret().to_owned())
-            }
-        };
-        assert_eq!((kind, value.as_str()), (name, "x y"));
+        let found = token(&[(name, value)]).unwrap().unwrap();
+        assert_eq!(format!("{found:?}"), source);
     }
-    assert_eq!(
-        token(&[("RESCIND_TOKEN_FILE", "x"), ("RESCIND_TOKEN", "x")])
-            .unwrap_err()
-            .message,
-        "more than one token is given: RESCIND_TOKEN, RESCIND_TOKEN_FILE"
-    );
-    assert_eq!(
-        token(&[("RESCIND_TOKEN", " ")]).unwrap_err().message,
-        "RESCIND_TOKEN is empty"
-    );
+    for (variables, message, hint) in [
+        (
+            &[("RESCIND_TOKEN_FILE", "x"), ("RESCIND_TOKEN", "hunter2")][..],
+            "more than one token source is set: RESCIND_TOKEN, RESCIND_TOKEN_FILE",
+            "set exactly one of them",
+        ),
+        (
+            &[("RESCIND_TOKEN", "")],
+            "RESCIND_TOKEN is empty",
+            "give it a value, or unset it",
+        ),
+        (
+            &[("RESCIND_TOKEN", "hunter2 ")],
+            "RESCIND_TOKEN holds something that cannot be in a token",
+            "set it to the token alone, without quotes or line breaks",
+        ),
+        (
+            &[("RESCIND_TOKEN_COMMAND", "hunter2 'x")],
+            "RESCIND_TOKEN_COMMAND cannot be split into words",
+            "write a program and its arguments as for a shell, which is not used",
+        ),
+    ] {
+        let problem = token(variables).unwrap_err();
+        assert_eq!(problem.code, 2);
+        assert!(problem.message.starts_with(message), "{problem:?}");
+        assert_eq!(problem.hint.as_deref(), Some(hint));
+        assert!(!format!("{problem:?}").contains("hunter2"), "{problem:?}");
+    }
 }

@@ -1,1 +1,153 @@
-//! (being written)
+//! What is made from a journal and nothing else: the files of a run, the
+//! report on it, and the list of runs.
+//!
+//! This module owns the figures ([`Summary`]), the form of every file that a
+//! run leaves but its journal and its log, and the words in which a run is
+//! told. It promises that the figures add up or that it says so and fails,
+//! that memory does not grow with the size of a run, and that no text from
+//! outside reaches a terminal, a spreadsheet or a page in a form that could
+//! do something there. It opens journals for reading only.
+
+mod account;
+mod files;
+#[cfg(test)]
+mod fixture;
+mod json;
+mod markdown;
+mod outcome;
+mod phrase;
+mod plan;
+mod review;
+mod runs;
+mod summary;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::journal::{Archive, JournalError, RunFolder};
+
+pub use files::{
+    FILES, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, RESULTS_CSV, SUMMARY_JSON, refresh, write,
+};
+pub use outcome::{Outcome, ending, is_finished, open_ids};
+pub use plan::{Plan, PlannedReject};
+pub use runs::{Listed, Standing, finished_with_list, is_live, list, listing, unfinished};
+pub use summary::{InputFigures, OutcomeFigures, RejectFigures, Requests, Rows, Summary, Waits};
+
+/// A report that could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The journal could not be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The figures contradict each other.
+    #[error("the journal of run {run} does not add up: {what}")]
+    DoesNotAddUp {
+        /// The run.
+        run: String,
+        /// What contradicts what.
+        what: String,
+    },
+    /// A file of the run could not be written.
+    #[error("cannot {what} {}", path.display())]
+    File {
+        /// What was tried, as a verb.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The report could not be handed over; a closed pipe, for one.
+    #[error("cannot write the report")]
+    Output(#[source] io::Error),
+}
+
+impl ReportError {
+    fn file(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::File { what, path, source }
+    }
+}
+
+/// How a report is laid out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// For a terminal.
+    Text,
+    /// For a ticket or a chat.
+    Markdown,
+    /// `summary.json`.
+    Json,
+    /// `results.csv`.
+    Csv,
+}
+
+/// What a terminal can show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Style {
+    /// Whether to use colour. Nothing is said by colour alone.
+    pub colour: bool,
+    /// How many characters fit into a line.
+    pub width: usize,
+}
+
+impl Style {
+    /// For a file or a pipe.
+    pub const PLAIN: Self = Self {
+        colour: false,
+        width: 100,
+    };
+}
+
+/// Writes the report on the run in `folder` to `out`. `live` says that some
+/// process holds the lock and goes on with this run ([`is_live`]).
+///
+/// # Errors
+/// If the journal cannot be read or does not add up, or `out` takes no more.
+pub fn render(
+    folder: &RunFolder,
+    format: Format,
+    style: Style,
+    live: bool,
+    out: &mut dyn Write,
+) -> Result<(), ReportError> {
+    if format == Format::Csv {
+        return results(folder, out);
+    }
+    let summary = Summary::of(folder, live)?;
+    let text = match format {
+        Format::Markdown => markdown::markdown(&summary, folder),
+        Format::Json => json::json(&summary),
+        Format::Text | Format::Csv => text::text(&summary, folder, style),
+    };
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(ReportError::Output)
+}
+
+/// The report for a terminal, where the figures are known already.
+#[must_use]
+pub fn text(summary: &Summary, folder: &RunFolder, style: Style) -> String {
+    text::text(summary, folder, style)
+}
+
+fn results(folder: &RunFolder, out: &mut dyn Write) -> Result<(), ReportError> {
+    let archive = Archive::open(&folder.journal())?;
+    let mut account = account::Account::default();
+    let mut table = table::Results::new(out).map_err(ReportError::Output)?;
+    account::each_whole(&archive, |parts| {
+        account.whole(parts);
+        table.whole(parts).map_err(ReportError::Output)
+    })?;
+    table.finish().map_err(ReportError::Output)?;
+    archive.each_reject(|row| {
+        account.reject(&row);
+        Ok::<_, ReportError>(())
+    })?;
+    Summary::close(&account, &archive, folder, false).map(drop)
+}

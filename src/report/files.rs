@@ -1,0 +1,166 @@
+//! The files of a run: written beside the journal, each replaced whole and
+//! at once, readable by their owner only.
+//!
+//! A reader never meets half a file, and no file is replaced by figures that
+//! do not add up.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::account::{Account, each_whole};
+use super::table::{Permissions, Rejected, Remaining, Results};
+use super::{ReportError, Summary};
+use crate::journal::{Archive, RunFolder};
+
+/// One row per batch.
+pub const RESULTS_CSV: &str = "results.csv";
+/// One row per distinct ID.
+pub const PERMISSIONS_CSV: &str = "permissions.csv";
+/// The IDs not revoked; a valid input for a new run.
+pub const REMAINING_CSV: &str = "remaining.csv";
+/// The rows that gave no ID to send.
+pub const REJECTED_CSV: &str = "rejected.csv";
+/// The figures.
+pub const SUMMARY_JSON: &str = "summary.json";
+
+/// Every file that is made from a journal, in the order of writing.
+pub const FILES: [&str; 5] = [
+    RESULTS_CSV,
+    PERMISSIONS_CSV,
+    REMAINING_CSV,
+    REJECTED_CSV,
+    SUMMARY_JSON,
+];
+
+/// Writes all files of a run whose last process has recorded its end; they
+/// are on the disk when this returns.
+///
+/// # Errors
+/// If the journal cannot be read or does not add up, or a file cannot be
+/// written; then none was replaced, unless renaming failed half-way.
+pub fn write(folder: &RunFolder) -> Result<Summary, ReportError> {
+    let archive = Archive::open(&folder.journal())?;
+    let mut account = Account::default();
+    let draft = |name| Draft::begin(folder.path(), name);
+    let failed = |name| ReportError::file("write", &folder.path().join(name));
+
+    let (results, permissions) = (draft(RESULTS_CSV)?, draft(PERMISSIONS_CSV)?);
+    let (remaining, rejected) = (draft(REMAINING_CSV)?, draft(REJECTED_CSV)?);
+    let mut by_batch = Results::new(results.file()).map_err(failed(RESULTS_CSV))?;
+    let mut by_id = Permissions::new(permissions.file()).map_err(failed(PERMISSIONS_CSV))?;
+    let mut left = Remaining::new(remaining.file()).map_err(failed(REMAINING_CSV))?;
+    let mut out = Rejected::new(rejected.file()).map_err(failed(REJECTED_CSV))?;
+    each_whole(&archive, |parts| {
+        account.whole(parts);
+        by_batch.whole(parts).map_err(failed(RESULTS_CSV))?;
+        by_id.whole(parts).map_err(failed(PERMISSIONS_CSV))?;
+        left.whole(parts).map_err(failed(REMAINING_CSV))
+    })?;
+    archive.each_reject(|row| {
+        account.reject(&row);
+        out.row(&row).map_err(failed(REJECTED_CSV))
+    })?;
+    by_batch.finish().map_err(failed(RESULTS_CSV))?;
+    by_id.finish().map_err(failed(PERMISSIONS_CSV))?;
+    left.finish().map_err(failed(REMAINING_CSV))?;
+    out.finish().map_err(failed(REJECTED_CSV))?;
+    let summary = Summary::close(&account, &archive, folder, false)?;
+    let figures = figures(folder, &summary)?;
+
+    let drafts = [results, permissions, remaining, rejected, figures];
+    for draft in &drafts {
+        draft.sync()?;
+    }
+    for draft in drafts {
+        draft.replace()?;
+    }
+    File::open(folder.path())
+        .and_then(|folder| folder.sync_all())
+        .map_err(ReportError::file("sync", folder.path()))?;
+    Ok(summary)
+}
+
+/// Brings `results.csv` and `summary.json` up to date while the run goes on.
+/// They are not forced onto the disk: the journal is.
+///
+/// # Errors
+/// If the journal cannot be read or does not add up, or a file cannot be
+/// written.
+pub fn refresh(folder: &RunFolder) -> Result<Summary, ReportError> {
+    let archive = Archive::open(&folder.journal())?;
+    let mut account = Account::default();
+    let failed = || ReportError::file("write", &folder.path().join(RESULTS_CSV));
+    let results = Draft::begin(folder.path(), RESULTS_CSV)?;
+    let mut by_batch = Results::new(results.file()).map_err(failed())?;
+    each_whole(&archive, |parts| {
+        account.whole(parts);
+        by_batch.whole(parts).map_err(failed())
+    })?;
+    archive.each_reject(|row| {
+        account.reject(&row);
+        Ok::<_, ReportError>(())
+    })?;
+    by_batch.finish().map_err(failed())?;
+    let summary = Summary::close(&account, &archive, folder, true)?;
+    let figures = figures(folder, &summary)?;
+    results.replace()?;
+    figures.replace()?;
+    Ok(summary)
+}
+
+fn figures(folder: &RunFolder, summary: &Summary) -> Result<Draft, ReportError> {
+    let draft = Draft::begin(folder.path(), SUMMARY_JSON)?;
+    draft
+        .file()
+        .write_all(super::json::json(summary).as_bytes())
+        .map_err(ReportError::file("write", &draft.path))?;
+    Ok(draft)
+}
+
+/// A file that is going to replace another. Dropped, it leaves nothing.
+struct Draft {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Draft {
+    fn begin(folder: &Path, name: &str) -> Result<Self, ReportError> {
+        // The name is always the same, so that a process that is killed
+        // leaves one file at the most. Only the lock's holder writes here.
+        let aside = format!(".{name}.new");
+        let path = folder.join(name);
+        let cleared = match fs::remove_file(folder.join(&aside)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+        let made = cleared.and_then(|()| {
+            // Readable by the owner only: the crate makes it so.
+            tempfile::Builder::new()
+                .prefix(&aside)
+                .rand_bytes(0)
+                .tempfile_in(folder)
+        });
+        let file = made.map_err(ReportError::file("write", &path))?;
+        Ok(Self { file, path })
+    }
+
+    fn file(&self) -> &File {
+        self.file.as_file()
+    }
+
+    fn sync(&self) -> Result<(), ReportError> {
+        self.file()
+            .sync_all()
+            .map_err(ReportError::file("write", &self.path))
+    }
+
+    fn replace(self) -> Result<(), ReportError> {
+        match self.file.persist(&self.path) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(ReportError::file("replace", &self.path)(error.error)),
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! The figures of a run, as `summary.json` shows them.
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::account::Account;
+use super::outcome::{Outcome, ending, is_finished, open_ids};
+use super::phrase::{self, visible};
+use super::{ReportError, account};
+use crate::journal::{Archive, Facts, ProcessRow, RunFolder, State, Tally};
+
+/// The figures of a run. Everything counted was counted batch by batch and
+/// row by row, and was found to add up. Text from outside is on one line and
+/// free of control characters; it is still not to be trusted as markup.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Summary {
+    /// The run's ID.
+    pub run: String,
+    /// The program's version, as of the last process.
+    pub version: String,
+    /// The environment's name.
+    pub environment: String,
+    /// The base URL that calls go to.
+    pub base_url: String,
+    /// Where the list came from.
+    pub input: InputFigures,
+    /// The operator's note.
+    pub note: String,
+    /// Who started the last process.
+    pub operator: String,
+    /// Where the last process ran.
+    pub host: String,
+    /// How the last process ended, in a word: `running` while it goes on,
+    /// `interrupted` if it ended without saying how.
+    pub outcome: String,
+    /// The last process's exit code, if it has one.
+    pub exit_code: Option<u8>,
+    /// A sentence on why the last process ended so; may be empty.
+    pub explanation: String,
+    /// Whether nothing is open and no read is owed.
+    pub finished: bool,
+    /// When the first process started.
+    #[serde(serialize_with = "time")]
+    pub started_at: Timestamp,
+    /// When the last process ended, if it said so.
+    #[serde(serialize_with = "optional_time")]
+    pub finished_at: Option<Timestamp>,
+    /// The rows of the input: `total = distinct + duplicate + invalid`.
+    pub rows: Rows,
+    /// The IDs in each state; they add up to `rows.distinct`.
+    #[serde(serialize_with = "states")]
+    pub ids: Tally,
+    /// IDs that are still to be read before the run is finished.
+    pub owed: u64,
+    /// Revoked IDs that a read showed as revoked.
+    pub read_back: u64,
+    /// Revoked IDs that no read has shown: a clean `ok:true` is all there is.
+    pub unread: u64,
+    /// IDs that a read found in a state that they should not be in.
+    pub mismatches: u64,
+    /// What the last process read back (`--verify`), as its settings say.
+    pub verify: Option<String>,
+    /// The batches that the list was cut into.
+    pub batches: u64,
+    /// Batches and parts that were revoked after more than one attempt.
+    pub recovered: u64,
+    /// Batches of the list whose IDs parted ways.
+    pub divided: u64,
+    /// Calls made.
+    pub requests: Requests,
+    /// How often the run was resumed.
+    pub resumes: u64,
+    /// Time waited by all processes together, in seconds.
+    pub waited: Waits,
+    /// The IDs by state and reason, in the order of the accounting.
+    pub outcomes: Vec<OutcomeFigures>,
+    /// The rows that gave no ID to send, by reason.
+    pub rejected: Vec<RejectFigures>,
+}
+
+/// Where a list came from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct InputFigures {
+    /// The file, or `-` for standard input.
+    pub path: String,
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
+    /// The column the IDs were taken from.
+    pub column: String,
+}
+
+/// The rows of an input.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Rows {
+    /// All rows.
+    pub total: u64,
+    /// Rows that gave an ID for the first time.
+    pub distinct: u64,
+    /// Rows that repeat an earlier ID.
+    pub duplicate: u64,
+    /// Rows that hold no ID.
+    pub invalid: u64,
+}
+
+/// Calls made; one that may not have been sent counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Requests {
+    /// Revocations.
+    pub revoke: u64,
+    /// Reads.
+    pub read: u64,
+    /// Log-ins and renewals.
+    pub auth: u64,
+}
+
+/// Seconds waited, by cause.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+pub struct Waits {
+    /// Until the pace allowed the next call.
+    pub rate: f64,
+    /// For a backoff to pass.
+    pub retry: f64,
+    /// For time penalties.
+    pub penalty: f64,
+    /// For lockouts.
+    pub lockout: f64,
+}
+
+/// The IDs of one state and reason.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct OutcomeFigures {
+    /// The state.
+    #[serde(serialize_with = "word")]
+    pub state: State,
+    /// The reason, in a word; may be empty.
+    pub reason: String,
+    /// How many IDs.
+    pub ids: u64,
+    /// In how many undivided batches.
+    pub batches: u64,
+    /// The first words that the server, or the program, had for one of them.
+    pub message: String,
+    /// Whether there are other words for others of them.
+    pub other_messages: bool,
+    /// The first few IDs.
+    pub samples: Vec<i64>,
+}
+
+/// The rejected rows of one reason.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct RejectFigures {
+    /// `duplicate`, or `invalid: …`.
+    pub reason: String,
+    /// How many rows.
+    pub rows: u64,
+    /// The first few lines.
+    pub lines: Vec<u64>,
+}
+
+impl Summary {
+    /// Counts the figures of the run in `folder`. `live` says that some
+    /// process holds the lock and goes on with this run.
+    ///
+    /// # Errors
+    /// If the journal cannot be read, or its figures do not add up.
+    pub fn of(folder: &RunFolder, live: bool) -> Result<Self, ReportError> {
+        let archive = Archive::open(&folder.journal())?;
+        let mut account = Account::default();
+        account::each_whole(&archive, |parts| {
+            account.whole(parts);
+            Ok::<_, ReportError>(())
+        })?;
+        archive.each_reject(|row| {
+            account.reject(&row);
+            Ok::<_, ReportError>(())
+        })?;
+        Self::close(&account, &archive, folder, live)
+    }
+
+    /// Makes the figures of a finished count, if they add up.
+    pub(super) fn close(
+        account: &Account,
+        archive: &Archive,
+        folder: &RunFolder,
+        live: bool,
+    ) -> Result<Self, ReportError> {
+        let facts = archive.facts()?;
+        let rows = Rows::of(&facts);
+        account
+            .check(&facts, &archive.tally()?, archive.owed()?)
+            .map_err(|what| ReportError::DoesNotAddUp {
+                run: folder.run().to_string(),
+                what,
+            })?;
+        let processes = archive.processes()?;
+        let calls = archive.calls()?;
+        let last = processes.last();
+        let text = |of: fn(&ProcessRow) -> &str| {
+            last.map_or_else(String::new, |process| visible(of(process)).into_owned())
+        };
+        let (outcome, exit_code) = how_it_ended(last, live);
+        Ok(Self {
+            run: folder.run().to_string(),
+            version: text(|process| &process.version),
+            environment: visible(&facts.environment).into_owned(),
+            base_url: visible(&facts.base_url).into_owned(),
+            input: InputFigures {
+                path: visible(&facts.input_path).into_owned(),
+                sha256: facts.input_sha256,
+                column: visible(&facts.column).into_owned(),
+            },
+            note: visible(&facts.note).into_owned(),
+            operator: text(|process| &process.operator),
+            host: text(|process| &process.host),
+            outcome,
+            exit_code,
+            explanation: text(|process| &process.explanation),
+            finished: is_finished(&account.tally, account.owed),
+            started_at: processes
+                .first()
+                .map_or(facts.created, |first| first.started),
+            finished_at: last.and_then(|process| process.ended),
+            rows,
+            ids: account.tally,
+            owed: account.owed,
+            read_back: account.read_back,
+            unread: account.unread,
+            mismatches: account.mismatches,
+            verify: last.and_then(verify_of),
+            batches: facts.batches,
+            recovered: account.recovered,
+            divided: account.divided,
+            requests: Requests {
+                revoke: calls.revoke,
+                read: calls.read,
+                auth: calls.auth,
+            },
+            resumes: processes
+                .iter()
+                .filter(|process| process.command == "resume")
+                .count() as u64,
+            waited: Waits::of(&processes),
+            outcomes: account.outcomes(),
+            rejected: account.rejected(),
+        })
+    }
+
+    /// How a process ends that nothing stopped and that leaves the run so.
+    #[must_use]
+    pub const fn ending(&self, allow_empty: bool) -> Outcome {
+        ending(
+            &self.ids,
+            self.owed,
+            self.mismatches,
+            self.rows,
+            allow_empty,
+        )
+    }
+
+    /// The IDs that are not revoked.
+    #[must_use]
+    pub fn not_revoked(&self) -> u64 {
+        State::SHOWN
+            .into_iter()
+            .filter(|state| *state != State::Revoked)
+            .map(|state| self.ids.of(state))
+            .sum()
+    }
+
+    /// The IDs that a resume would send or settle.
+    #[must_use]
+    pub const fn open(&self) -> u64 {
+        open_ids(&self.ids)
+    }
+}
+
+/// The last process's word and code. One that has not ended goes on if the
+/// run is `live`, and was cut off otherwise.
+pub(super) fn how_it_ended(last: Option<&ProcessRow>, live: bool) -> (String, Option<u8>) {
+    match last {
+        Some(process) if process.ended.is_some() => {
+            let word = process.outcome.as_deref().unwrap_or("interrupted");
+            (visible(word).into_owned(), process.exit_code)
+        }
+        _ if live => ("running".to_owned(), None),
+        _ => ("interrupted".to_owned(), None),
+    }
+}
+
+fn verify_of(process: &ProcessRow) -> Option<String> {
+    let settings: serde_json::Value = serde_json::from_str(&process.settings).ok()?;
+    let word = settings.get("verify")?.as_str()?;
+    Some(visible(word).into_owned())
+}
+
+impl Rows {
+    pub(super) fn of(facts: &Facts) -> Self {
+        Self {
+            total: facts.rows_total,
+            distinct: facts.rows_distinct,
+            duplicate: facts.rows_duplicate,
+            invalid: facts.rows_invalid,
+        }
+    }
+}
+
+impl Waits {
+    fn of(processes: &[ProcessRow]) -> Self {
+        let sum = |of: fn(&ProcessRow) -> f64| {
+            let seconds: f64 = processes.iter().map(of).sum();
+            (seconds * 1000.0).round() / 1000.0
+        };
+        Self {
+            rate: sum(|process| process.waited.rate),
+            retry: sum(|process| process.waited.retry),
+            penalty: sum(|process| process.waited.penalty),
+            lockout: sum(|process| process.waited.lockout),
+        }
+    }
+}
+
+fn time<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&phrase::rfc3339(*at))
+}
+
+#[expect(clippy::ref_option, reason = "serde passes fields by reference")]
+fn optional_time<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+    at.map(phrase::rfc3339).serialize(to)
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes fields by reference"
+)]
+fn word<S: Serializer>(state: &State, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(state.word())
+}
+
+fn states<S: Serializer>(tally: &Tally, to: S) -> Result<S::Ok, S::Error> {
+    let mut map = to.serialize_map(Some(State::SHOWN.len()))?;
+    for state in State::SHOWN {
+        map.serialize_entry(state.word(), &tally.of(state))?;
+    }
+    map.end()
+}

@@ -1,0 +1,264 @@
+//! The CSV tables: their columns, and what stands in a row of each.
+//!
+//! RFC 4180, UTF-8. A text cell that a spreadsheet would run as a formula
+//! gets a quote in front; numbers, times and words of our own are no text.
+
+use std::borrow::Cow;
+use std::fmt::{Display, Write as _};
+use std::io::{self, Write};
+
+use super::account::each_id;
+use super::phrase::{milliseconds, rfc3339, visible};
+use crate::journal::{BatchRow, RejectRow, State};
+
+/// The rows are large and many, the system calls need not be.
+const BUFFER: usize = 256 * 1024;
+
+const RESULTS: [&str; 14] = [
+    "batch",
+    "state",
+    "ids",
+    "reason",
+    "message",
+    "http_status",
+    "attempts",
+    "first_line",
+    "last_line",
+    "first_sent_at",
+    "settled_at",
+    "elapsed_ms",
+    "verified",
+    "permission_ids",
+];
+const PERMISSIONS: [&str; 5] = ["permission_id", "line", "state", "reason", "batch"];
+const REMAINING: [&str; 5] = ["permission_id", "line", "state", "reason", "message"];
+const REJECTED: [&str; 3] = ["line", "value", "reason"];
+
+/// A table that is being written.
+struct Table<W: Write> {
+    csv: csv::Writer<W>,
+    cell: String,
+}
+
+impl<W: Write> Table<W> {
+    fn new(out: W, header: &[&str]) -> io::Result<Self> {
+        let mut csv = csv::WriterBuilder::new()
+            .terminator(csv::Terminator::CRLF)
+            .buffer_capacity(BUFFER)
+            .from_writer(out);
+        csv.write_record(header)?;
+        Ok(Self {
+            csv,
+            cell: String::new(),
+        })
+    }
+
+    /// A word or time of our own.
+    fn word(&mut self, word: &str) -> io::Result<()> {
+        Ok(self.csv.write_field(word)?)
+    }
+
+    fn number(&mut self, number: impl Display) -> io::Result<()> {
+        self.cell.clear();
+        // Writing to a string cannot fail.
+        let _ = write!(self.cell, "{number}");
+        Ok(self.csv.write_field(&self.cell)?)
+    }
+
+    fn optional(&mut self, value: Option<impl Display>) -> io::Result<()> {
+        match value {
+            Some(value) => self.number(value),
+            None => self.word(""),
+        }
+    }
+
+    fn end_row(&mut self) -> io::Result<()> {
+        Ok(self.csv.write_record(None::<&[u8]>)?)
+    }
+
+    fn finish(self) -> io::Result<W> {
+        self.csv
+            .into_inner()
+            .map_err(csv::IntoInnerError::into_error)
+    }
+}
+
+/// Text from outside as a cell that can be looked at safely.
+fn text_cell(text: &str) -> Cow<'_, str> {
+    let shown = visible(text);
+    if is_formula(text) {
+        Cow::Owned(format!("'{shown}"))
+    } else {
+        shown
+    }
+}
+
+/// Whether a spreadsheet might run this. Some strip blanks before they look,
+/// and some take the wide forms of the signs (OWASP, *CSV injection*).
+fn is_formula(text: &str) -> bool {
+    text.starts_with(['\t', '\r', '\n'])
+        || text
+            .trim_start()
+            .starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
+}
+
+/// `results.csv`: one row per undivided batch.
+pub(super) struct Results<W: Write>(Table<W>);
+
+impl<W: Write> Results<W> {
+    pub(super) fn new(out: W) -> io::Result<Self> {
+        Ok(Self(Table::new(out, &RESULTS)?))
+    }
+
+    pub(super) fn whole(&mut self, parts: &[BatchRow]) -> io::Result<()> {
+        parts.iter().try_for_each(|part| self.part(part))
+    }
+
+    fn part(&mut self, row: &BatchRow) -> io::Result<()> {
+        let table = &mut self.0;
+        let batch = &row.batch;
+        let elapsed = row.first_sent.zip(row.settled);
+        table.word(&batch.path)?;
+        table.word(batch.state.word())?;
+        table.number(batch.ids.len())?;
+        table.word(&text_cell(&row.reason))?;
+        table.word(&text_cell(&row.message))?;
+        table.optional(row.http_status)?;
+        table.number(row.attempts)?;
+        table.optional(batch.lines.first())?;
+        table.optional(batch.lines.last())?;
+        table.optional(row.first_sent.map(rfc3339))?;
+        table.optional(row.settled.map(rfc3339))?;
+        table.optional(elapsed.map(|(sent, settled)| milliseconds(sent, settled)))?;
+        table.word(row.verified.word())?;
+        table.cell.clear();
+        for (index, id) in batch.ids.iter().enumerate() {
+            let blank = if index > 0 { " " } else { "" };
+            let _ = write!(table.cell, "{blank}{id}");
+        }
+        table.csv.write_field(&table.cell)?;
+        table.end_row()
+    }
+
+    pub(super) fn finish(self) -> io::Result<W> {
+        self.0.finish()
+    }
+}
+
+/// `permissions.csv`: one row per distinct ID.
+pub(super) struct Permissions<W: Write>(Table<W>);
+
+impl<W: Write> Permissions<W> {
+    pub(super) fn new(out: W) -> io::Result<Self> {
+        Ok(Self(Table::new(out, &PERMISSIONS)?))
+    }
+
+    pub(super) fn whole(&mut self, parts: &[BatchRow]) -> io::Result<()> {
+        let table = &mut self.0;
+        each_id(parts, |id, line, row| {
+            table.number(id)?;
+            table.number(line)?;
+            table.word(row.batch.state.word())?;
+            table.word(&text_cell(&row.reason))?;
+            table.word(&row.batch.path)?;
+            table.end_row()
+        })
+    }
+
+    pub(super) fn finish(self) -> io::Result<W> {
+        self.0.finish()
+    }
+}
+
+/// `remaining.csv`: one row per ID that is not revoked.
+pub(super) struct Remaining<W: Write>(Table<W>);
+
+impl<W: Write> Remaining<W> {
+    pub(super) fn new(out: W) -> io::Result<Self> {
+        Ok(Self(Table::new(out, &REMAINING)?))
+    }
+
+    pub(super) fn whole(&mut self, parts: &[BatchRow]) -> io::Result<()> {
+        if parts.iter().all(|part| part.batch.state == State::Revoked) {
+            return Ok(());
+        }
+        let table = &mut self.0;
+        each_id(parts, |id, line, row| {
+            if row.batch.state == State::Revoked {
+                return Ok(());
+            }
+            table.number(id)?;
+            table.number(line)?;
+            table.word(row.batch.state.word())?;
+            table.word(&text_cell(&row.reason))?;
+            table.word(&text_cell(&row.message))?;
+            table.end_row()
+        })
+    }
+
+    pub(super) fn finish(self) -> io::Result<W> {
+        self.0.finish()
+    }
+}
+
+/// `rejected.csv`: one row per row of the input that gave no ID to send.
+pub(super) struct Rejected<W: Write>(Table<W>);
+
+impl<W: Write> Rejected<W> {
+    pub(super) fn new(out: W) -> io::Result<Self> {
+        Ok(Self(Table::new(out, &REJECTED)?))
+    }
+
+    pub(super) fn row(&mut self, row: &RejectRow) -> io::Result<()> {
+        let table = &mut self.0;
+        table.number(row.line)?;
+        table.word(&text_cell(&row.value))?;
+        table.word(&text_cell(&row.reason))?;
+        table.end_row()
+    }
+
+    pub(super) fn finish(self) -> io::Result<W> {
+        self.0.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_spreadsheet_would_run_is_defused() {
+        for (text, expected) in [
+            ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+            ("+1", "'+1"),
+            ("-1.02E+09", "'-1.02E+09"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("  =1+1", "'  =1+1"),
+            ("＝1+1", "'＝1+1"),
+            ("\tx", "' x"),
+            ("\rx", "' x"),
+            ("a=b", "a=b"),
+            ("1.02E+09", "1.02E+09"),
+            ("", ""),
+            ("\u{1b}[31m", "\u{FFFD}[31m"),
+        ] {
+            assert_eq!(text_cell(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn cells_are_quoted_as_rfc_4180_says() {
+        let mut table = Rejected::new(Vec::new()).unwrap();
+        table
+            .row(&RejectRow {
+                line: 7,
+                value: "a \"b\", c".to_owned(),
+                reason: "invalid: not a number".to_owned(),
+            })
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(table.finish().unwrap()).unwrap(),
+            "line,value,reason\r\n7,\"a \"\"b\"\", c\",invalid: not a number\r\n"
+        );
+    }
+}

@@ -1,0 +1,536 @@
+//! The promises of this module, each test named for one.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::fixture::{Fate, Fixture, REVOKED, UNVERIFIED, complete, facts, freeze, mixed, plain};
+use super::*;
+use crate::journal::{Facts, Holder, Lock, State, Verified};
+
+const LIVE: &str = "https://live.tradovateapi.com/v1";
+
+/// What is expected, in a file of its own: it has to be the same to the byte.
+/// With `WRITE_EXPECTED` in the environment the files are made anew.
+#[track_caller]
+fn assert_same(name: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/report")
+        .join(name);
+    if std::env::var_os("WRITE_EXPECTED").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, actual).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap();
+    assert!(expected == actual, "{} differs:\n{actual}", path.display());
+}
+
+fn rendered(run: &Fixture, format: Format, style: Style, live: bool) -> String {
+    let mut out = Vec::new();
+    render(&run.folder, format, style, live, &mut out).unwrap();
+    placed(run, &String::from_utf8(out).unwrap())
+}
+
+/// The text, as if the runs lay in `/srv/runs`.
+fn placed(run: &Fixture, text: &str) -> String {
+    text.replace(run.runs.path().to_str().unwrap(), "/srv/runs")
+}
+
+fn file(run: &Fixture, name: &str) -> String {
+    fs::read_to_string(run.folder.path().join(name)).unwrap()
+}
+
+fn records(csv: &str) -> Vec<csv::StringRecord> {
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    reader.records().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn every_file_is_what_the_contract_says() {
+    let run = mixed();
+    write(&run.folder).unwrap();
+    for name in FILES {
+        assert_same(&format!("mixed/{name}"), &file(&run, name));
+    }
+    let header = |name| file(&run, name).lines().next().unwrap().to_owned();
+    assert_eq!(
+        [RESULTS_CSV, PERMISSIONS_CSV, REMAINING_CSV, REJECTED_CSV].map(header),
+        [
+            "batch,state,ids,reason,message,http_status,attempts,first_line,last_line,first_sent_at,settled_at,elapsed_ms,verified,permission_ids",
+            "permission_id,line,state,reason,batch",
+            "permission_id,line,state,reason,message",
+            "line,value,reason",
+        ]
+    );
+}
+
+#[test]
+fn every_row_is_in_exactly_one_file_and_the_figures_add_up() {
+    let run = mixed();
+    write(&run.folder).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&file(&run, SUMMARY_JSON)).unwrap();
+    let figure = |path: &str| summary.pointer(path).unwrap().as_u64().unwrap();
+    assert_eq!(
+        figure("/rows/total"),
+        figure("/rows/distinct") + figure("/rows/duplicate") + figure("/rows/invalid")
+    );
+    let states = summary["ids"].as_object().unwrap();
+    assert_eq!(
+        states.keys().map(String::as_str).collect::<Vec<_>>(),
+        [
+            "exhausted",
+            "in_flight",
+            "missing",
+            "pending",
+            "refused",
+            "revoked",
+            "unknown"
+        ]
+    );
+    let sum: u64 = states.values().map(|ids| ids.as_u64().unwrap()).sum();
+    assert_eq!(sum, figure("/rows/distinct"));
+
+    let permissions = records(&file(&run, PERMISSIONS_CSV));
+    let mut lines: Vec<u64> = permissions
+        .iter()
+        .map(|row| row[1].parse().unwrap())
+        .collect();
+    assert!(lines.is_sorted(), "in the order of the list");
+    let rejected = records(&file(&run, REJECTED_CSV));
+    lines.extend(rejected.iter().map(|row| row[0].parse::<u64>().unwrap()));
+    lines.sort_unstable();
+    let all: Vec<u64> = (2..2 + figure("/rows/total")).collect();
+    assert_eq!(lines, all, "each line of the list is told of once");
+
+    for (state, ids) in states {
+        let ids = ids.as_u64().unwrap();
+        let in_permissions = permissions.iter().filter(|row| &row[2] == state).count();
+        let results = records(&file(&run, RESULTS_CSV));
+        let in_results = results.iter().filter(|row| &row[1] == state);
+        let in_results: u64 = in_results
+            .map(|row| {
+                assert_eq!(row[2], row[13].split(' ').count().to_string());
+                row[2].parse::<u64>().unwrap()
+            })
+            .sum();
+        assert_eq!((in_permissions as u64, in_results), (ids, ids), "{state}");
+    }
+}
+
+#[test]
+fn what_remains_is_a_list_for_a_new_run() {
+    use crate::list::{Frozen, Input, Rows, freeze};
+    let run = mixed();
+    write(&run.folder).unwrap();
+    let remaining = run.folder.path().join(REMAINING_CSV);
+    let rows = Rows::open(&Input::Path(remaining), None).unwrap();
+    let mut ids = Vec::new();
+    let census = freeze(rows, 100.try_into().unwrap(), |frozen| {
+        match frozen {
+            Frozen::Batch { ids: some, .. } => ids.extend(some.iter().map(|id| id.get())),
+            Frozen::Reject { value, .. } => panic!("{value} is no ID"),
+        }
+        Ok::<_, std::convert::Infallible>(())
+    })
+    .unwrap();
+    assert_eq!(census.column, "permission_id");
+    assert_eq!(
+        ids,
+        [
+            3003, 3006, 4001, 5001, 5002, 6001, 6002, 6003, 7001, 8001, 8002, 8003, 8004, 8005
+        ]
+    );
+}
+
+#[test]
+fn files_are_replaced_whole_for_their_owner_only_and_nothing_is_left_behind() {
+    let run = mixed();
+    let at = |name: &str| run.folder.path().join(name);
+    for name in FILES {
+        fs::write(at(name), "old").unwrap();
+        fs::set_permissions(at(name), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    // What a process that was killed left.
+    fs::write(at(".results.csv.new"), "half a fi").unwrap();
+    let old = fs::File::open(at(RESULTS_CSV)).unwrap();
+    write(&run.folder).unwrap();
+    assert_eq!(
+        std::io::read_to_string(old).unwrap(),
+        "old",
+        "whoever reads the old file goes on reading it"
+    );
+    for name in FILES {
+        let mode = fs::metadata(at(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    let mut found: Vec<String> = fs::read_dir(run.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with("journal.db"))
+        .collect();
+    found.sort();
+    let mut expected = FILES.map(str::to_owned);
+    expected.sort();
+    assert_eq!(found, expected);
+
+    let first = FILES.map(|name| file(&run, name));
+    write(&run.folder).unwrap();
+    assert_eq!(
+        first,
+        FILES.map(|name| file(&run, name)),
+        "same journal, same files"
+    );
+}
+
+#[test]
+fn while_a_run_goes_on_results_and_summary_say_so() {
+    let run = mixed();
+    let summary = refresh(&run.folder).unwrap();
+    assert_eq!(
+        (summary.outcome.as_str(), summary.exit_code),
+        ("running", None)
+    );
+    let shown: serde_json::Value = serde_json::from_str(&file(&run, SUMMARY_JSON)).unwrap();
+    assert_eq!(shown["outcome"], "running");
+    assert!(shown["exit_code"].is_null());
+    assert!(!run.folder.path().join(PERMISSIONS_CSV).exists());
+    let refreshed = file(&run, RESULTS_CSV);
+    write(&run.folder).unwrap();
+    assert_eq!(refreshed, file(&run, RESULTS_CSV));
+    assert!(file(&run, SUMMARY_JSON).contains("\"outcome\": \"interrupted\""));
+    assert!(rendered(&run, Format::Text, Style::PLAIN, true).starts_with("STILL RUNNING on LIVE"));
+}
+
+#[test]
+fn figures_that_do_not_add_up_are_an_error_and_replace_nothing() {
+    type Spoil = fn(&mut Facts);
+    let wrong: [(Spoil, &str); 5] = [
+        (|facts| facts.rows_total += 1, "rows"),
+        (|facts| facts.rows_distinct += 1, "distinct IDs"),
+        (|facts| facts.rows_duplicate += 1, "duplicate rows"),
+        (|facts| facts.rows_invalid += 1, "invalid rows"),
+        (|facts| facts.batches += 1, "batches"),
+    ];
+    for (spoil, what) in wrong {
+        let mut facts = facts("live", LIVE);
+        spoil(&mut facts);
+        let rejects = [(3, "1", "duplicate"), (4, "x", "invalid: not a number")];
+        let run = Fixture::freeze(facts, &[(&[1], &[2])], &rejects);
+        fs::write(run.folder.path().join(RESULTS_CSV), "old").unwrap();
+        for error in [
+            write(&run.folder).unwrap_err(),
+            refresh(&run.folder).unwrap_err(),
+            Summary::of(&run.folder, false).unwrap_err(),
+            render(
+                &run.folder,
+                Format::Csv,
+                Style::PLAIN,
+                false,
+                &mut Vec::new(),
+            )
+            .unwrap_err(),
+        ] {
+            assert!(matches!(error, ReportError::DoesNotAddUp { .. }));
+            assert!(error.to_string().contains(what), "{error}");
+        }
+        assert_eq!(file(&run, RESULTS_CSV), "old");
+    }
+}
+
+#[test]
+fn the_reports_read_as_expected() {
+    let run = mixed();
+    assert_same(
+        "mixed/report.txt",
+        &rendered(&run, Format::Text, Style::PLAIN, false),
+    );
+    assert_same(
+        "mixed/report.md",
+        &rendered(&run, Format::Markdown, Style::PLAIN, false),
+    );
+    write(&run.folder).unwrap();
+    let json = rendered(&run, Format::Json, Style::PLAIN, false);
+    assert_eq!(json, file(&run, SUMMARY_JSON));
+    let csv = rendered(&run, Format::Csv, Style::PLAIN, false);
+    assert_eq!(csv, file(&run, RESULTS_CSV));
+    let done = complete("sandbox", "http://127.0.0.1:4000/v1", &REVOKED, "all");
+    assert_same(
+        "complete.txt",
+        &rendered(&done, Format::Text, Style::PLAIN, false),
+    );
+}
+
+#[test]
+fn no_text_from_outside_steers_a_terminal() {
+    let run = mixed();
+    let colour = Style {
+        colour: true,
+        width: 72,
+    };
+    for format in [Format::Text, Format::Markdown, Format::Json, Format::Csv] {
+        let text = rendered(&run, format, Style::PLAIN, false);
+        let steering = text
+            .chars()
+            .find(|c| c.is_control() && !matches!(c, '\n' | '\r'));
+        assert_eq!(steering, None, "{format:?}");
+        assert!(format == Format::Csv || !text.contains('\r'), "{format:?}");
+        assert!(
+            !text.lines().any(|line| line.starts_with("DONE")),
+            "{format:?}: the server's words are no verdict"
+        );
+    }
+    // With colour, the only sequences are ours.
+    let painted = rendered(&run, Format::Text, colour, false);
+    let plain = ["\u{1b}[1;31m", "\u{1b}[1m", "\u{1b}[0m"]
+        .iter()
+        .fold(painted.clone(), |text, ours| text.replace(ours, ""));
+    assert_ne!(painted, plain);
+    let style = Style {
+        colour: false,
+        ..colour
+    };
+    assert_eq!(
+        plain,
+        rendered(&run, Format::Text, style, false),
+        "nothing is said by colour alone"
+    );
+    let too_long = plain
+        .lines()
+        .filter(|line| !line.contains("/srv/runs"))
+        .find(|line| line.chars().count() > 72);
+    assert_eq!(too_long, None);
+}
+
+/// The verdict's first lines, up to the facts.
+fn verdict(run: &Fixture) -> String {
+    let text = rendered(run, Format::Text, Style::PLAIN, false);
+    text.split("\n\n").next().unwrap().to_owned()
+}
+
+/// What stands under `Next`.
+fn next(run: &Fixture) -> String {
+    let text = rendered(run, Format::Text, Style::PLAIN, false);
+    text.split("Next\n").nth(1).unwrap().to_owned()
+}
+
+/// A run of three IDs that ends so.
+fn ended(outcome: &str, code: u8, explanation: &str, last: &Fate) -> Fixture {
+    let mut run = Fixture::freeze(facts("demo", ""), &[(&[1, 2], &[2, 3]), (&[3], &[4])], &[]);
+    run.process("run", "{}");
+    run.deliver(1, 2, &REVOKED);
+    run.deliver(2, 1, last);
+    run.end(outcome, code, explanation);
+    run
+}
+
+#[test]
+fn the_verdict_says_first_whether_the_run_can_be_forgotten() {
+    let run = complete("live", LIVE, &REVOKED, "all");
+    assert_eq!(
+        verdict(&run),
+        "DONE on LIVE: all 3 IDs are revoked.\nSafe to forget? Yes."
+    );
+    let run = complete("sandbox", LIVE, &REVOKED, "all");
+    assert_eq!(
+        verdict(&run),
+        "DONE in the SANDBOX: all 3 IDs are revoked.\n\
+         Safe to forget? Yes.\n\
+         This was the sandbox: nothing real was revoked."
+    );
+    let run = complete("custom", "https://example.test/v1", &REVOKED, "all");
+    assert!(verdict(&run).starts_with("DONE on CUSTOM (https://example.test/v1): "));
+    let run = complete("staging-live", LIVE, &UNVERIFIED, "off");
+    assert_eq!(
+        verdict(&run),
+        "DONE on STAGING-LIVE: all 3 IDs are revoked.\n\
+         Safe to forget? Yes, if the API's ok:true is enough for you: 3 IDs were not read back."
+    );
+    let text = rendered(&run, Format::Text, Style::PLAIN, false);
+    assert!(text.contains("for 3 IDs revoked here means ok:true, not read back (--verify off)"));
+}
+
+#[test]
+fn the_verdict_tells_the_outcomes_apart() {
+    let refused = Fate {
+        reason: "refused",
+        ..plain(State::Refused)
+    };
+    let run = ended("partial", 3, "", &refused);
+    assert_eq!(
+        verdict(&run),
+        "NOT ALL REVOKED on DEMO: 1 of 3 IDs are not revoked.\n\
+         Safe to forget? No: 1 refused by the API."
+    );
+    assert!(next(&run).contains("remaining.csv\n      the IDs not revoked and why; a list for"));
+    assert!(!next(&run).contains("resume"));
+
+    let mismatch = Fate {
+        reason: "verification_mismatch",
+        verified: Verified::Active,
+        ..plain(State::Unknown)
+    };
+    let run = ended("mismatch", 9, "", &mismatch);
+    assert_eq!(
+        verdict(&run),
+        "MISMATCH on DEMO: 1 ID was accepted, yet not shown as revoked.\n\
+         Safe to forget? No, a person has to find out why: 1 that may or may not be revoked."
+    );
+    let summary = Summary::of(&run.folder, false).unwrap();
+    assert_eq!(summary.ending(false), Outcome::Mismatch);
+
+    let owed = Fate {
+        owed: true,
+        ..UNVERIFIED
+    };
+    let run = ended("partial", 3, "", &owed);
+    assert!(verdict(&run).starts_with("NOT ALL READ BACK on DEMO: 1 ID is still to be read."));
+    assert!(
+        next(&run).starts_with("  rescind resume 20261123T020000Z-3f2a9c --runs-dir /srv/runs\n")
+    );
+
+    let run = ended(
+        "unauthorized",
+        8,
+        "401: token expired\u{1b}[2J",
+        &plain(State::Pending),
+    );
+    assert_eq!(
+        verdict(&run),
+        "NOT FINISHED on DEMO: 1 of 3 IDs are open.\n\
+         Safe to forget? No: 1 not sent yet.\n\
+         It was stopped because the token or log-in was refused.\n\
+         It says: 401: token expired\u{FFFD}[2J"
+    );
+    assert!(next(&run).contains("carries on, once the token is good"));
+
+    let mut run = ended("deferred", 5, "", &REVOKED);
+    run.process("resume", "{}");
+    run.kill();
+    assert_eq!(
+        verdict(&run),
+        "NOT CLOSED on DEMO: every ID is settled, the run did not end.\n\
+         Safe to forget? Nearly: only its end is not recorded.\n\
+         The process ended without a word: it was killed, or the power was cut."
+    );
+}
+
+#[test]
+fn rows_that_name_no_permission_keep_a_run_from_being_complete() {
+    let rejects = [(3, "x", "invalid: not a number")];
+    let mut run = Fixture::freeze(facts("live", LIVE), &[(&[1], &[2])], &rejects);
+    run.process("run", "{}");
+    run.deliver(1, 1, &REVOKED);
+    let summary = Summary::of(&run.folder, true).unwrap();
+    assert_eq!(summary.ending(false), Outcome::Partial);
+    run.end("partial", 3, "");
+    assert_eq!(
+        verdict(&run),
+        "ROWS LEFT OUT on LIVE: 1 ID is revoked, but 1 row was invalid.\n\
+         Safe to forget? No: 1 row holds no valid ID."
+    );
+    assert!(next(&run).contains("rejected.csv"));
+}
+
+#[test]
+fn an_empty_list_is_told_as_such() {
+    let mut run = Fixture::freeze(facts("live", LIVE), &[], &[]);
+    run.process("run", "{}");
+    run.end("empty", 4, "");
+    assert!(verdict(&run).starts_with("EMPTY LIST on LIVE: there was nothing to revoke."));
+    write(&run.folder).unwrap();
+    assert_eq!(
+        file(&run, PERMISSIONS_CSV),
+        "permission_id,line,state,reason,batch\r\n"
+    );
+}
+
+#[test]
+fn a_run_that_nobody_took_up_is_interrupted() {
+    let run = Fixture::freeze(facts("live", LIVE), &[(&[1], &[2])], &[]);
+    let summary = Summary::of(&run.folder, false).unwrap();
+    assert_eq!(
+        (summary.outcome.as_str(), summary.exit_code),
+        ("interrupted", None)
+    );
+    assert_eq!(summary.started_at, fixture::start());
+    assert!(verdict(&run).starts_with("NOT FINISHED on LIVE: 1 of 1 ID is open."));
+}
+
+/// Damages the journal of a run of its own, and says where.
+fn damaged(runs: &crate::journal::RunsDir) -> PathBuf {
+    let facts = Facts {
+        created: "2026-11-22T02:00:00Z".parse().unwrap(),
+        ..facts("live", LIVE)
+    };
+    let folder = freeze(runs, facts, &[(&[1], &[2])], &[]);
+    fs::write(
+        folder.journal(),
+        "not a database, and long enough to be read as one",
+    )
+    .unwrap();
+    folder.journal()
+}
+
+#[test]
+fn runs_are_listed_newest_first_and_an_unreadable_one_with_its_error() {
+    let run = mixed();
+    damaged(&run.runs);
+    let facts = Facts {
+        created: "2026-11-24T02:00:00Z".parse().unwrap(),
+        ..facts("sandbox", "")
+    };
+    freeze(&run.runs, facts, &[(&[1, 2], &[2, 3])], &[]);
+    let listed = list(&run.runs).unwrap();
+    assert_same("runs.txt", &placed(&run, &listing(&listed, Style::PLAIN)));
+    assert_eq!(listing(&[], Style::PLAIN), "no runs\n");
+}
+
+#[test]
+fn only_the_run_that_was_taken_up_last_can_be_going_on() {
+    let run = mixed();
+    let facts = Facts {
+        created: "2026-11-22T02:00:00Z".parse().unwrap(),
+        ..facts("live", LIVE)
+    };
+    let older = freeze(&run.runs, facts, &[(&[1], &[2])], &[]);
+    assert!(!is_live(&run.runs, &run.folder).unwrap());
+    let holder = Holder {
+        command: "resume".to_owned(),
+        pid: 4711,
+        host: "night-1".to_owned(),
+        since: "2026-11-23T02:00:31Z".to_owned(),
+    };
+    let lock = Lock::take(&run.runs, "live", LIVE, &holder, Duration::ZERO).unwrap();
+    assert!(is_live(&run.runs, &run.folder).unwrap());
+    assert!(!is_live(&run.runs, &older).unwrap());
+    drop(lock);
+    assert!(!is_live(&run.runs, &run.folder).unwrap());
+}
+
+#[test]
+fn earlier_runs_are_found_by_where_they_go_and_what_they_revoke() {
+    let names = |listed: Vec<Listed>| -> Vec<String> {
+        let runs = listed.into_iter().map(|run| run.folder.run().to_string());
+        runs.collect()
+    };
+    let open = mixed();
+    damaged(&open.runs);
+    let run = open.folder.run().to_string();
+    assert_eq!(
+        names(unfinished(&open.runs, "live", "other").unwrap()),
+        [run]
+    );
+    assert!(names(unfinished(&open.runs, "demo", LIVE).unwrap()).is_empty());
+    let list = facts("live", LIVE).list_sha256;
+    assert!(names(finished_with_list(&open.runs, "live", LIVE, &list).unwrap()).is_empty());
+
+    let done = complete("custom", "http://127.0.0.1:1/v1", &REVOKED, "all");
+    let run = done.folder.run().to_string();
+    let found =
+        |url: &str, list: &str| names(finished_with_list(&done.runs, "custom", url, list).unwrap());
+    assert_eq!(found("http://127.0.0.1:1/v1", &list), [run]);
+    assert!(found("http://127.0.0.1:2/v1", &list).is_empty());
+    assert!(found("http://127.0.0.1:1/v1", "another").is_empty());
+    assert!(names(unfinished(&done.runs, "custom", "http://127.0.0.1:1/v1").unwrap()).is_empty());
+}

@@ -24,6 +24,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod verdict;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -66,6 +66,11 @@ pub(super) fn ids_are(n: u64) -> String {
     count(n, "ID is", "IDs are")
 }
 
+/// `1 ID was`, `2 IDs were`.
+pub(super) fn ids_were(n: u64) -> String {
+    count(n, "ID was", "IDs were")
+}
+
 /// A length of time to the precision that matters at its size: `0.4s`,
 /// `6m 40s`, `2h 05m`, `3d 04h`.
 pub(super) fn duration(seconds: f64) -> String {

@@ -1,13 +1,15 @@
 //! The promises of this module, each test named for one.
 
+mod verdicts;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::fixture::{Fate, Fixture, REVOKED, UNVERIFIED, complete, facts, freeze, mixed, plain};
+use super::fixture::{Fixture, REVOKED, complete, facts, freeze, mixed};
 use super::*;
-use crate::journal::{Facts, Holder, Lock, State, Verified};
+use crate::journal::{Facts, Holder, Lock};
 
 const LIVE: &str = "https://live.tradovateapi.com/v1";
 
@@ -300,161 +302,6 @@ fn no_text_from_outside_steers_a_terminal() {
         .filter(|line| !line.contains("/srv/runs"))
         .find(|line| line.chars().count() > 72);
     assert_eq!(too_long, None);
-}
-
-/// The verdict's first lines, up to the facts.
-fn verdict(run: &Fixture) -> String {
-    let text = rendered(run, Format::Text, Style::PLAIN, false);
-    text.split("\n\n").next().unwrap().to_owned()
-}
-
-/// What stands under `Next`.
-fn next(run: &Fixture) -> String {
-    let text = rendered(run, Format::Text, Style::PLAIN, false);
-    text.split("Next\n").nth(1).unwrap().to_owned()
-}
-
-/// A run of three IDs that ends so.
-fn ended(outcome: &str, code: u8, explanation: &str, last: &Fate) -> Fixture {
-    let mut run = Fixture::freeze(facts("demo", ""), &[(&[1, 2], &[2, 3]), (&[3], &[4])], &[]);
-    run.process("run", "{}");
-    run.deliver(1, 2, &REVOKED);
-    run.deliver(2, 1, last);
-    run.end(outcome, code, explanation);
-    run
-}
-
-#[test]
-fn the_verdict_says_first_whether_the_run_can_be_forgotten() {
-    let run = complete("live", LIVE, &REVOKED, "all");
-    assert_eq!(
-        verdict(&run),
-        "DONE on LIVE: all 3 IDs are revoked.\nSafe to forget? Yes."
-    );
-    let run = complete("sandbox", LIVE, &REVOKED, "all");
-    assert_eq!(
-        verdict(&run),
-        "DONE in the SANDBOX: all 3 IDs are revoked.\n\
-         Safe to forget? Yes.\n\
-         This was the sandbox: nothing real was revoked."
-    );
-    let run = complete("custom", "https://example.test/v1", &REVOKED, "all");
-    assert!(verdict(&run).starts_with("DONE on CUSTOM (https://example.test/v1): "));
-    let run = complete("staging-live", LIVE, &UNVERIFIED, "off");
-    assert_eq!(
-        verdict(&run),
-        "DONE on STAGING-LIVE: all 3 IDs are revoked.\n\
-         Safe to forget? Yes, if the API's ok:true is enough for you: 3 IDs were not read back."
-    );
-    let text = rendered(&run, Format::Text, Style::PLAIN, false);
-    assert!(text.contains("for 3 IDs revoked here means ok:true, not read back (--verify off)"));
-}
-
-#[test]
-fn the_verdict_tells_the_outcomes_apart() {
-    let refused = Fate {
-        reason: "refused",
-        ..plain(State::Refused)
-    };
-    let run = ended("partial", 3, "", &refused);
-    assert_eq!(
-        verdict(&run),
-        "NOT ALL REVOKED on DEMO: 1 of 3 IDs are not revoked.\n\
-         Safe to forget? No: 1 refused by the API."
-    );
-    assert!(next(&run).contains("remaining.csv\n      the IDs not revoked and why; a list for"));
-    assert!(!next(&run).contains("resume"));
-
-    let mismatch = Fate {
-        reason: "verification_mismatch",
-        verified: Verified::Active,
-        ..plain(State::Unknown)
-    };
-    let run = ended("mismatch", 9, "", &mismatch);
-    assert_eq!(
-        verdict(&run),
-        "MISMATCH on DEMO: 1 ID was accepted, yet not shown as revoked.\n\
-         Safe to forget? No, a person has to find out why: 1 that may or may not be revoked."
-    );
-    let summary = Summary::of(&run.folder, false).unwrap();
-    assert_eq!(summary.ending(false), Outcome::Mismatch);
-
-    let owed = Fate {
-        owed: true,
-        ..UNVERIFIED
-    };
-    let run = ended("partial", 3, "", &owed);
-    assert!(verdict(&run).starts_with("NOT ALL READ BACK on DEMO: 1 ID is still to be read."));
-    assert!(
-        next(&run).starts_with("  rescind resume 20261123T020000Z-3f2a9c --runs-dir /srv/runs\n")
-    );
-
-    let run = ended(
-        "unauthorized",
-        8,
-        "401: token expired\u{1b}[2J",
-        &plain(State::Pending),
-    );
-    assert_eq!(
-        verdict(&run),
-        "NOT FINISHED on DEMO: 1 of 3 IDs are open.\n\
-         Safe to forget? No: 1 not sent yet.\n\
-         It was stopped because the token or log-in was refused.\n\
-         It says: 401: token expired\u{FFFD}[2J"
-    );
-    assert!(next(&run).contains("carries on, once the token is good"));
-
-    let mut run = ended("deferred", 5, "", &REVOKED);
-    run.process("resume", "{}");
-    run.kill();
-    assert_eq!(
-        verdict(&run),
-        "NOT CLOSED on DEMO: every ID is settled, the run did not end.\n\
-         Safe to forget? Nearly: only its end is not recorded.\n\
-         The process ended without a word: it was killed, or the power was cut."
-    );
-}
-
-#[test]
-fn rows_that_name_no_permission_keep_a_run_from_being_complete() {
-    let rejects = [(3, "x", "invalid: not a number")];
-    let mut run = Fixture::freeze(facts("live", LIVE), &[(&[1], &[2])], &rejects);
-    run.process("run", "{}");
-    run.deliver(1, 1, &REVOKED);
-    let summary = Summary::of(&run.folder, true).unwrap();
-    assert_eq!(summary.ending(false), Outcome::Partial);
-    run.end("partial", 3, "");
-    assert_eq!(
-        verdict(&run),
-        "ROWS LEFT OUT on LIVE: 1 ID is revoked, but 1 row was invalid.\n\
-         Safe to forget? No: 1 row holds no valid ID."
-    );
-    assert!(next(&run).contains("rejected.csv"));
-}
-
-#[test]
-fn an_empty_list_is_told_as_such() {
-    let mut run = Fixture::freeze(facts("live", LIVE), &[], &[]);
-    run.process("run", "{}");
-    run.end("empty", 4, "");
-    assert!(verdict(&run).starts_with("EMPTY LIST on LIVE: there was nothing to revoke."));
-    write(&run.folder).unwrap();
-    assert_eq!(
-        file(&run, PERMISSIONS_CSV),
-        "permission_id,line,state,reason,batch\r\n"
-    );
-}
-
-#[test]
-fn a_run_that_nobody_took_up_is_interrupted() {
-    let run = Fixture::freeze(facts("live", LIVE), &[(&[1], &[2])], &[]);
-    let summary = Summary::of(&run.folder, false).unwrap();
-    assert_eq!(
-        (summary.outcome.as_str(), summary.exit_code),
-        ("interrupted", None)
-    );
-    assert_eq!(summary.started_at, fixture::start());
-    assert!(verdict(&run).starts_with("NOT FINISHED on LIVE: 1 of 1 ID is open."));
 }
 
 /// Damages the journal of a run of its own, and says where.

@@ -1,0 +1,247 @@
+//! The verdict on a run: what a reader has to know first, and what to do
+//! next.
+
+use std::path::Path;
+
+use super::Summary;
+use super::phrase::{count, ids, ids_are, ids_were, number, place, shortfall, visible};
+use super::review::{Step, Tone};
+use crate::journal::State;
+
+/// What a reader has to tell apart first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Complete,
+    /// Every ID is revoked, but rows of the list named none.
+    RowsLeftOut,
+    Partial,
+    Mismatch,
+    Empty,
+    Running,
+    Unfinished,
+}
+
+impl Kind {
+    pub(super) fn of(summary: &Summary) -> Self {
+        match summary.outcome.as_str() {
+            "running" => Self::Running,
+            // What a word claims is held against the figures.
+            "complete" | "partial" if summary.not_revoked() > 0 || !summary.finished => {
+                Self::Partial
+            }
+            "complete" | "partial" if summary.rows.invalid > 0 => Self::RowsLeftOut,
+            "complete" | "partial" => Self::Complete,
+            "mismatch" => Self::Mismatch,
+            "empty" => Self::Empty,
+            _ => Self::Unfinished,
+        }
+    }
+
+    pub(super) fn tone(self) -> Tone {
+        match self {
+            Self::Complete => Tone::Good,
+            Self::RowsLeftOut | Self::Partial | Self::Running | Self::Empty => Tone::Wary,
+            Self::Mismatch | Self::Unfinished => Tone::Bad,
+        }
+    }
+}
+
+pub(super) fn headline(kind: Kind, summary: &Summary) -> String {
+    let place = place(&summary.environment, &summary.base_url);
+    let all = summary.rows.distinct;
+    let invalid = count(summary.rows.invalid, "row was invalid", "rows were invalid");
+    match kind {
+        Kind::Complete if all == 1 => format!("DONE {place}: the one ID is revoked."),
+        Kind::Complete => format!("DONE {place}: all {} are revoked.", ids(all)),
+        Kind::RowsLeftOut if all == 0 => {
+            format!("NOTHING REVOKED {place}: the list names no ID; {invalid}.")
+        }
+        Kind::RowsLeftOut => {
+            format!(
+                "ROWS LEFT OUT {place}: {} revoked, but {invalid}.",
+                ids_are(all)
+            )
+        }
+        Kind::Partial if summary.not_revoked() == 0 => {
+            format!(
+                "NOT ALL READ BACK {place}: {} still to be read.",
+                ids_are(summary.owed)
+            )
+        }
+        Kind::Partial => missed(summary, &place),
+        Kind::Mismatch => format!(
+            "MISMATCH {place}: {} accepted, yet not shown as revoked.",
+            count(summary.mismatches, "ID was", "IDs were")
+        ),
+        Kind::Empty => format!("EMPTY LIST {place}: there was nothing to revoke."),
+        Kind::Running => format!(
+            "STILL RUNNING {place}: {} of {} revoked so far.",
+            number(summary.ids.of(State::Revoked)),
+            ids_are(all)
+        ),
+        Kind::Unfinished if summary.open() > 0 => format!(
+            "NOT FINISHED {place}: {} of {} open.",
+            number(summary.open()),
+            ids_are(all)
+        ),
+        Kind::Unfinished if summary.owed > 0 => format!(
+            "NOT FINISHED {place}: {} still to be read back.",
+            ids_are(summary.owed)
+        ),
+        Kind::Unfinished if summary.not_revoked() > 0 => missed(summary, &place),
+        Kind::Unfinished => {
+            format!("NOT CLOSED {place}: all IDs are revoked, but the run was cut short.")
+        }
+    }
+}
+
+fn missed(summary: &Summary, place: &str) -> String {
+    format!(
+        "NOT ALL REVOKED {place}: {} of {} not revoked.",
+        number(summary.not_revoked()),
+        ids_are(summary.rows.distinct)
+    )
+}
+
+pub(super) fn answers(kind: Kind, summary: &Summary) -> Vec<String> {
+    let (unread, short) = (summary.unread, shortfalls(summary));
+    let mut answers = vec![match kind {
+        Kind::Complete if unread == 0 => "Safe to forget? Yes.".to_owned(),
+        Kind::Complete => format!(
+            "Safe to forget? Yes, if the API's ok:true is enough for you: {} not read back.",
+            ids_were(unread)
+        ),
+        Kind::Empty => "Safe to forget? Only if an empty list was expected.".to_owned(),
+        Kind::Running => "Safe to forget? Not yet.".to_owned(),
+        Kind::Mismatch if short.is_empty() => {
+            "Safe to forget? No, a person has to find out why.".to_owned()
+        }
+        Kind::Mismatch => format!("Safe to forget? No, a person has to find out why: {short}."),
+        Kind::Unfinished if short.is_empty() => {
+            "Safe to forget? Nearly: a resume sends nothing and closes it.".to_owned()
+        }
+        Kind::RowsLeftOut | Kind::Partial | Kind::Unfinished => {
+            format!("Safe to forget? No: {short}.")
+        }
+    }];
+    if summary.environment == "sandbox" {
+        answers.push("This was the sandbox: nothing real was revoked.".to_owned());
+    }
+    answers.extend(why(summary).map(str::to_owned));
+    if !summary.explanation.is_empty() {
+        answers.push(format!("It says: {}", summary.explanation));
+    }
+    answers
+}
+
+/// All that keeps a run from being complete.
+fn shortfalls(summary: &Summary) -> String {
+    let mut all: Vec<String> = State::SHOWN
+        .into_iter()
+        .filter(|state| *state != State::Revoked && summary.ids.of(*state) > 0)
+        .map(|state| shortfall(state, summary.ids.of(state)))
+        .collect();
+    if summary.owed > 0 {
+        all.push(format!("{} still to be read back", number(summary.owed)));
+    }
+    if summary.rows.invalid > 0 {
+        let rows = count(summary.rows.invalid, "row holds", "rows hold");
+        all.push(format!("{rows} no valid ID"));
+    }
+    all.join(", ")
+}
+
+/// Why the last process ended before it was done, as far as its word says.
+fn why(summary: &Summary) -> Option<&'static str> {
+    Some(match (summary.outcome.as_str(), summary.exit_code) {
+        ("interrupted", None) => {
+            "The process ended without a word: it was killed, or the power was cut."
+        }
+        ("interrupted", Some(129)) => "It was interrupted by SIGHUP.",
+        ("interrupted", Some(130)) => "It was interrupted by SIGINT (Ctrl-C).",
+        ("interrupted", Some(143)) => "It was interrupted by SIGTERM.",
+        ("interrupted", _) => "It was interrupted by a signal.",
+        ("error", _) => "It was stopped by an internal error, or the journal could not be written.",
+        ("deferred", _) => "It was stopped by a wait that does not fit.",
+        ("stopped", _) => "It was stopped by the first batch or the breaker.",
+        ("held", _) => "It is held by a cap, or because it is old: a person has to decide.",
+        ("unauthorized", _) => "It was stopped because the token or log-in was refused.",
+        _ => return None,
+    })
+}
+
+pub(super) fn next(kind: Kind, summary: &Summary, folder: &Path) -> Vec<Step> {
+    let command = |verb: &str| {
+        let mut command = format!("rescind {verb} {}", summary.run);
+        let runs = folder.parent().unwrap_or(folder);
+        if runs != Path::new("runs") {
+            command.push_str(" --runs-dir ");
+            command.push_str(&quoted(runs));
+        }
+        command
+    };
+    let step = |what: String, why: &str| Step {
+        what,
+        why: why.to_owned(),
+    };
+    let file = |name: &str, why: &str| step(quoted(&folder.join(name)), why);
+    let mut steps = Vec::new();
+    if kind == Kind::Running {
+        steps.push(step(command("report"), "looks again"));
+        return steps;
+    }
+    if kind == Kind::Mismatch {
+        steps.push(file(
+            super::RESULTS_CSV,
+            "the rows with the reason verification_mismatch, or verified as active",
+        ));
+    }
+    if !summary.finished || kind == Kind::Unfinished {
+        let why = match summary.outcome.as_str() {
+            "unauthorized" => "carries on, once the token is good",
+            "stopped" | "error" => "carries on, once the cause is mended",
+            "held" => "carries on, once a person has looked at it",
+            _ if summary.finished => "sends nothing, writes all files again and records the end",
+            _ => "settles what is open and carries on; nothing settled is sent again",
+        };
+        steps.push(step(command("resume"), why));
+    }
+    let lost = summary.ids.of(State::Refused) + summary.ids.of(State::Missing);
+    if summary.finished && summary.not_revoked() > 0 {
+        steps.push(file(
+            super::REMAINING_CSV,
+            "the IDs not revoked and why; a list for a new run",
+        ));
+    } else if lost > 0 {
+        steps.push(file(
+            super::REMAINING_CSV,
+            "the IDs not revoked so far and why",
+        ));
+    }
+    if summary.rows.invalid > 0 {
+        steps.push(file(
+            super::REJECTED_CSV,
+            "the rows that hold no valid ID and why",
+        ));
+    }
+    if kind == Kind::Empty {
+        steps.push(step(
+            command("report"),
+            "shows this again; look at what makes the list",
+        ));
+    }
+    if steps.is_empty() {
+        steps.push(step(
+            command("report"),
+            "shows this again; there is nothing left to do",
+        ));
+    }
+    steps
+}
+
+/// A path as a shell takes it, and a terminal too.
+fn quoted(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let path = visible(&path);
+    shlex::try_quote(&path).map_or_else(|_| path.clone().into_owned(), std::borrow::Cow::into_owned)
+}

@@ -3,8 +3,23 @@
 
 mod args;
 mod exit;
+#[expect(
+    dead_code,
+    reason = "the commands that use it are not part of this build"
+)]
+mod logging;
 mod problem;
+#[expect(
+    dead_code,
+    reason = "the commands that use it are not part of this build"
+)]
+mod screen;
 mod settings;
+#[expect(
+    dead_code,
+    reason = "the commands that use it are not part of this build"
+)]
+mod terminal;
 
 use std::{
     env,

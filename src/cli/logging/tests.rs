@@ -1,0 +1,184 @@
+//! What reaches the terminal and what reaches `run.log`.
+
+use std::{
+    io::{self, Read, Seek, Write},
+    sync::{Arc, Mutex},
+};
+
+use serde_json::Value;
+use tracing::{debug, error, info, warn};
+
+use super::*;
+
+/// A terminal that keeps what was printed.
+fn terminal(draw: bool, colour: bool) -> (Terminal, Arc<Mutex<Vec<u8>>>) {
+    let out = Arc::new(Mutex::new(Vec::new()));
+    let terminal = Terminal::onto(Arc::clone(&out) as _, draw, || 80, colour);
+    (terminal, out)
+}
+
+/// What the terminal and `run.log` got of what `tell` told.
+fn logged(format: LogFormat, verbosity: Verbosity, tell: impl FnOnce()) -> (String, String) {
+    let (terminal, out) = terminal(false, false);
+    let mut file = tempfile::tempfile().unwrap();
+    let log = Some(file.try_clone().unwrap());
+    let subscriber = subscriber(log, format, verbosity, &terminal);
+    tracing::subscriber::with_default(subscriber, tell);
+    let mut text = String::new();
+    file.rewind().unwrap();
+    file.read_to_string(&mut text).unwrap();
+    let shown = String::from_utf8(out.lock().unwrap().clone()).unwrap();
+    (shown, text)
+}
+
+fn every_level() {
+    error!("e-ours");
+    warn!("w-ours");
+    info!("i-ours");
+    debug!("d-ours");
+    warn!(target: ONLY_LOGGED, "w-only");
+    error!(target: "hyper", "e-other");
+    warn!(target: "hyper", "w-other");
+    info!(target: "hyper", "i-other");
+    debug!(target: "hyper", "Authorization: Bearer s3cret");
+}
+
+#[test]
+fn the_terminal_shows_what_was_asked_for_and_run_log_all_that_is_ours() {
+    for (verbosity, expected) in [
+        (Verbosity::Quiet, "e-ours e-other"),
+        (Verbosity::Normal, "e-ours w-ours i-ours e-other w-other"),
+        (
+            Verbosity::Verbose,
+            "e-ours w-ours i-ours d-ours e-other w-other",
+        ),
+    ] {
+        let (shown, file) = logged(LogFormat::Text, verbosity, every_level);
+        let last = |line: &str| line.rsplit(' ').next().unwrap_or_default().to_owned();
+        let words: Vec<_> = shown.lines().map(last).collect();
+        assert_eq!(words.join(" "), expected, "{verbosity:?}");
+        let words: Vec<_> = file
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .map(|line| line["message"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(
+            words.join(" "),
+            "e-ours w-ours i-ours d-ours w-only e-other w-other",
+            "{verbosity:?}"
+        );
+    }
+}
+
+#[test]
+fn without_a_run_the_terminal_still_gets_its_lines() {
+    let (terminal, out) = terminal(false, false);
+    let subscriber = subscriber(None, LogFormat::Text, Verbosity::Verbose, &terminal);
+    tracing::subscriber::with_default(subscriber, every_level);
+    let shown = String::from_utf8(out.lock().unwrap().clone()).unwrap();
+    assert_eq!(shown.lines().count(), 6, "{shown}");
+}
+
+#[test]
+fn lines_are_dated_and_have_fields() {
+    let tell = || warn!(batch = %"7.2", ids = 3, status = Some(500), none = None::<u8>, "words");
+    let (shown, file) = logged(LogFormat::Text, Verbosity::Normal, tell);
+    let (date, rest) = shown.split_once(' ').unwrap();
+    assert!(date.parse::<Timestamp>().is_ok(), "{shown}");
+    assert_eq!(rest, " WARN words batch=7.2 ids=3 status=500\n");
+
+    let (json, _) = logged(LogFormat::Json, Verbosity::Normal, tell);
+    for line in [&json, &file] {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(
+            line["timestamp"]
+                .as_str()
+                .is_some_and(|at| at.len() == 24 && at.parse::<Timestamp>().is_ok()),
+            "{line}"
+        );
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["message"], "words");
+        assert_eq!(line["batch"], "7.2");
+        assert_eq!(line["ids"], 3);
+        assert_eq!(line["status"], 500);
+        assert!(line["target"].as_str().unwrap().starts_with("rescind::"));
+    }
+}
+
+#[test]
+fn no_control_character_of_a_text_field_gets_through() {
+    let words = "red\u{1b}[31m\nforged line\r\u{7}\u{9b}2J\u{202e}";
+    let tell = || warn!(said = words, "{}", "\u{1b}[2J");
+    for format in [LogFormat::Text, LogFormat::Json] {
+        let (shown, file) = logged(format, Verbosity::Normal, tell);
+        assert!(shown.contains("forged line"), "{shown}");
+        for text in [&shown, &file] {
+            assert_eq!(text.lines().count(), 1, "{text}");
+            let unsafe_one = |c: char| c == '\u{1b}' || c == '\r' || c == '\u{7}';
+            assert!(!text.contains(unsafe_one), "{text:?}");
+        }
+    }
+    let (shown, _) = logged(LogFormat::Text, Verbosity::Normal, tell);
+    assert!(!shown.contains(['\u{9b}', '\u{202e}']), "{shown:?}");
+}
+
+#[test]
+fn nothing_is_coloured_unless_asked_for() {
+    for colour in [false, true] {
+        let (terminal, out) = terminal(false, colour);
+        let subscriber = subscriber(None, LogFormat::Text, Verbosity::Normal, &terminal);
+        tracing::subscriber::with_default(subscriber, || warn!("words"));
+        assert_eq!(out.lock().unwrap().contains(&0x1b), colour);
+    }
+}
+
+#[test]
+fn a_run_log_that_cannot_be_written_is_told_of_once() {
+    let (terminal, out) = terminal(false, false);
+    let reading_only = File::open(std::env::current_exe().unwrap()).unwrap();
+    let subscriber = subscriber(
+        Some(reading_only),
+        LogFormat::Text,
+        Verbosity::Quiet,
+        &terminal,
+    );
+    tracing::subscriber::with_default(subscriber, || {
+        info!("one");
+        info!("two");
+    });
+    let shown = String::from_utf8(out.lock().unwrap().clone()).unwrap();
+    assert!(
+        shown.starts_with("error: run.log cannot be written: "),
+        "{shown}"
+    );
+    assert_eq!(shown.lines().count(), 1, "{shown}");
+}
+
+/// A terminal whose session is gone.
+struct Gone;
+
+impl Write for Gone {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+#[test]
+fn a_terminal_that_is_gone_harms_nothing() {
+    let terminal = Terminal::onto(Arc::new(Mutex::new(Gone)), true, || 80, true);
+    let bar = terminal.attach(indicatif::ProgressBar::new(7)).unwrap();
+    bar.tick();
+    let mut file = tempfile::tempfile().unwrap();
+    let log = Some(file.try_clone().unwrap());
+    let subscriber = subscriber(log, LogFormat::Text, Verbosity::Normal, &terminal);
+    tracing::subscriber::with_default(subscriber, || warn!("words"));
+    bar.finish_and_clear();
+    let mut text = String::new();
+    file.rewind().unwrap();
+    file.read_to_string(&mut text).unwrap();
+    assert!(text.contains("words"));
+}

@@ -1,0 +1,156 @@
+//! What a person sees while a run goes on: a bar on a terminal, dated counter
+//! lines otherwise, and news of batches and waits in both.
+//!
+//! [`Screen`] is the sweep's observer: it shows what was recorded and nothing
+//! else. Where lines go is the [log](super::logging)'s affair, how they share
+//! the terminal with the bar the [`Terminal`]'s.
+
+mod figures;
+mod line;
+mod narrator;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use jiff::tz::TimeZone;
+use rescind::journal::{BatchId, Entry, HoldCause, Tally};
+use rescind::sweep::{Clock, Observer, Quota};
+use tokio::time::Instant;
+use tracing::info;
+
+use self::{figures::Figures, narrator::Narrator};
+use super::{logging::ONLY_LOGGED, terminal::Terminal};
+
+/// How often the bar is drawn anew: seconds count down, and nothing flickers.
+const TICK: Duration = Duration::from_millis(200);
+
+/// The time between counter lines, at least.
+const COUNT_EVERY: Duration = Duration::from_secs(10);
+
+/// How a process finds its run.
+#[derive(Debug)]
+pub(crate) struct Beginning<'a> {
+    /// How the IDs stand.
+    pub(crate) tally: &'a Tally,
+    /// The limits.
+    pub(crate) rate: &'a [Quota],
+    /// How many batches the list was cut into.
+    pub(crate) batches: u64,
+    /// The paths of the parts that earlier processes made.
+    pub(crate) parts: HashMap<BatchId, String>,
+    /// A hold that is still on, and for how long.
+    pub(crate) hold: Option<(HoldCause, Duration)>,
+    /// The sweep's clock.
+    pub(crate) clock: Clock,
+}
+
+/// The observer that shows a run. The bar goes with it.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    // Never locked while an event is sent: printing above the bar takes the
+    // bar's own lock, and drawing the bar takes this one.
+    figures: Arc<Mutex<Figures>>,
+    narrator: Mutex<Narrator>,
+    counted: Mutex<Instant>,
+    bar: Option<ProgressBar>,
+}
+
+impl Screen {
+    /// Shows a run that is about to be carried on.
+    pub(crate) fn start(terminal: &Terminal, beginning: Beginning<'_>) -> Self {
+        Self::in_zone(terminal, beginning, TimeZone::system())
+    }
+
+    fn in_zone(terminal: &Terminal, beginning: Beginning<'_>, zone: TimeZone) -> Self {
+        let Beginning {
+            tally, rate, clock, ..
+        } = beginning;
+        let mut figures = Figures::new(tally, rate, clock, zone);
+        if let Some((cause, left)) = beginning.hold {
+            let until = clock.at(Instant::now() + left);
+            figures.hold(narrator::inherited(cause, until, left), until);
+        }
+        let figures = Arc::new(Mutex::new(figures));
+        let screen = Self {
+            bar: bar(terminal, &figures),
+            figures,
+            narrator: Mutex::new(Narrator::new(beginning.batches, beginning.parts)),
+            counted: Mutex::new(Instant::now()),
+        };
+        screen.count();
+        screen
+    }
+
+    /// Clears the bar and says the last figures.
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        lock(&self.narrator).finish();
+        self.count();
+    }
+
+    /// A counter line; below it goes without where there is a bar.
+    fn count(&self) {
+        let words = lock(&self.figures).view().counters();
+        if self.bar.is_some() {
+            info!(target: ONLY_LOGGED, "{words}");
+        } else {
+            info!("{words}");
+        }
+        *lock(&self.counted) = Instant::now();
+    }
+}
+
+impl Observer for Screen {
+    fn recorded(&self, entries: &[Entry], tally: &Tally) {
+        let mut phase = false;
+        {
+            let mut narrator = lock(&self.narrator);
+            for entry in entries {
+                if matches!(entry, Entry::Begun { .. }) && lock(&self.figures).hold_is_over() {
+                    info!("the wait is over");
+                    phase = true;
+                }
+                if let Some((cause, until)) = narrator.tell(entry) {
+                    lock(&self.figures).hold(cause, until);
+                }
+            }
+        }
+        let answers = entries.iter();
+        let answers = answers.filter(|entry| matches!(entry, Entry::Answered { .. }));
+        phase |= lock(&self.figures).update(tally, answers.count());
+        if phase || lock(&self.counted).elapsed() >= COUNT_EVERY {
+            self.count();
+        }
+    }
+}
+
+/// Everything is written at once, and what is half written is still true.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A bar that draws itself from `figures` until it is cleared.
+fn bar(terminal: &Terminal, figures: &Arc<Mutex<Figures>>) -> Option<ProgressBar> {
+    let (figures, columns) = (Arc::clone(figures), terminal.clone());
+    let line = move |_: &ProgressState, out: &mut dyn fmt::Write| {
+        let view = lock(&figures).view();
+        // Writing to indicatif's string cannot fail.
+        let _ = out.write_str(&view.line(columns.columns()));
+    };
+    let style = ProgressStyle::with_template("{line}").ok()?;
+    let bar = terminal.attach(ProgressBar::no_length())?;
+    bar.set_style(style.with_key("line", line));
+    bar.tick();
+    bar.enable_steady_tick(TICK);
+    Some(bar)
+}
+
+#[cfg(test)]
+mod tests;

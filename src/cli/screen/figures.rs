@@ -1,0 +1,246 @@
+//! The figures behind the bar and the counter lines: how the IDs stand, how
+//! fast it goes, how long it will take.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use jiff::{Timestamp, tz::TimeZone};
+use rescind::journal::Tally;
+use rescind::sweep::{Clock, Quota};
+use tokio::time::Instant;
+
+use super::line::{View, Wait};
+
+/// Calls a second are counted over this time.
+const WINDOW: Duration = Duration::from_secs(5);
+
+/// What is known of a run under way.
+#[derive(Debug)]
+pub(super) struct Figures {
+    tally: Tally,
+    /// The least that was ever settled: what this process started from.
+    /// Settled IDs that are sent again (exhausted ones) lower it.
+    floor: u64,
+    clock: Clock,
+    zone: TimeZone,
+    began: Instant,
+    /// When how many calls were answered, oldest first.
+    answers: VecDeque<(Instant, usize)>,
+    limit: Option<Quota>,
+    /// What everybody waits for, and until when.
+    hold: Option<(String, Timestamp)>,
+}
+
+impl Figures {
+    pub(super) fn new(tally: &Tally, rate: &[Quota], clock: Clock, zone: TimeZone) -> Self {
+        let spacing = |quota: &&Quota| quota.window / quota.count.max(1);
+        Self {
+            tally: *tally,
+            floor: tally.settled(),
+            clock,
+            zone,
+            began: Instant::now(),
+            answers: VecDeque::new(),
+            limit: rate.iter().max_by_key(spacing).copied(),
+            hold: None,
+        }
+    }
+
+    /// Takes up how the IDs stand now. True when the last one was settled
+    /// by it.
+    pub(super) fn update(&mut self, tally: &Tally, answers: usize) -> bool {
+        let before = self.tally;
+        self.tally = *tally;
+        self.floor = self.floor.min(tally.settled());
+        let now = Instant::now();
+        if answers > 0 {
+            self.answers.push_back((now, answers));
+        }
+        self.forget(now);
+        before.settled() < before.total() && tally.settled() == tally.total()
+    }
+
+    fn forget(&mut self, now: Instant) {
+        let old = |at: &Instant| now.saturating_duration_since(*at) >= WINDOW;
+        while self.answers.front().is_some_and(|(at, _)| old(at)) {
+            self.answers.pop_front();
+        }
+    }
+
+    /// A hold is on until then.
+    pub(super) fn hold(&mut self, cause: String, until: Timestamp) {
+        self.hold = Some((cause, until));
+    }
+
+    /// Whether a hold was on and its time is over; says so once.
+    pub(super) fn hold_is_over(&mut self) -> bool {
+        let over = matches!(&self.hold, Some((_, until)) if self.clock.until(*until).is_zero());
+        if over {
+            self.hold = None;
+        }
+        over
+    }
+
+    /// How things stand at this moment.
+    pub(super) fn view(&self) -> View {
+        let now = Instant::now();
+        let wait = self.hold.as_ref().and_then(|(cause, until)| {
+            let left = self.clock.until(*until);
+            (!left.is_zero()).then(|| Wait {
+                cause: cause.clone(),
+                until: self.local(*until, left),
+                left,
+            })
+        });
+        View {
+            tally: self.tally,
+            pace: self.pace(now),
+            limit: self.limit,
+            left: self.left(now, wait.as_ref()),
+            wait,
+        }
+    }
+
+    fn pace(&self, now: Instant) -> f64 {
+        let recent = self.answers.iter();
+        let recent = recent.filter(|(at, _)| now.saturating_duration_since(*at) < WINDOW);
+        let calls: usize = recent.map(|(_, calls)| calls).sum();
+        let span = now.saturating_duration_since(self.began);
+        // Within the first second a rate would be a guess.
+        let span = span.clamp(Duration::from_secs(1), WINDOW);
+        real(calls as u64) / span.as_secs_f64()
+    }
+
+    /// Waits count: what this process has settled a second of wall time, and
+    /// what is left of a hold besides.
+    fn left(&self, now: Instant, wait: Option<&Wait>) -> Option<Duration> {
+        let settled = self.tally.settled();
+        let gained = settled - self.floor;
+        if gained == 0 {
+            return None;
+        }
+        let open = self.tally.total() - settled;
+        let elapsed = now.saturating_duration_since(self.began).as_secs_f64();
+        let work = Duration::try_from_secs_f64(elapsed * real(open) / real(gained)).ok()?;
+        work.checked_add(wait.map_or(Duration::ZERO, |wait| wait.left))
+    }
+
+    fn local(&self, moment: Timestamp, left: Duration) -> String {
+        let format = if left < Duration::from_hours(24) {
+            "%H:%M:%S"
+        } else {
+            "%b %d %H:%M"
+        };
+        let zoned = moment.to_zoned_datetime(self.zone.clone());
+        zoned.strftime(format).to_string()
+    }
+}
+
+/// Counts as figures for a rate; a rounding error does not matter there.
+fn real(count: u64) -> f64 {
+    u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use rescind::journal::State;
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn figures(total: u64, rate: &[(u32, u64)]) -> (Figures, Tally) {
+        let mut tally = Tally::default();
+        tally.add(State::Pending, total);
+        let rate: Vec<Quota> = rate
+            .iter()
+            .map(|(count, seconds)| Quota {
+                count: *count,
+                window: Duration::from_secs(*seconds),
+            })
+            .collect();
+        let wall = "2026-11-23T02:00:00Z".parse().unwrap();
+        let clock = Clock::starting(wall);
+        (Figures::new(&tally, &rate, clock, TimeZone::UTC), tally)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pace_is_that_of_the_last_five_seconds() {
+        let (mut figures, tally) = figures(100, &[]);
+        assert!(figures.view().pace < 0.001);
+        figures.update(&tally, 10);
+        assert!((figures.view().pace - 10.0).abs() < 0.001, "one second");
+        advance(Duration::from_secs(4)).await;
+        figures.update(&tally, 30);
+        assert!((figures.view().pace - 10.0).abs() < 0.001, "40 in 4 s");
+        advance(Duration::from_millis(1_001)).await;
+        assert!((figures.view().pace - 6.0).abs() < 0.001, "the 10 are old");
+        advance(Duration::from_secs(5)).await;
+        assert!(figures.view().pace < 0.001);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_left_counts_waits() {
+        let (mut figures, mut tally) = figures(1_000, &[]);
+        advance(Duration::from_secs(10)).await;
+        assert_eq!(figures.view().left, None, "nothing is settled");
+        tally.shift(State::Pending, State::Revoked, 250);
+        figures.update(&tally, 3);
+        assert_eq!(figures.view().left, Some(Duration::from_secs(30)));
+        let until = figures.clock.now() + Duration::from_secs(100);
+        figures.hold("lockout (429)".to_owned(), until);
+        assert_eq!(figures.view().left, Some(Duration::from_secs(130)));
+        advance(Duration::from_secs(90)).await;
+        // 250 in 100 s, 750 left; and 10 s of the hold.
+        assert_eq!(figures.view().left, Some(Duration::from_secs(310)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_this_process_settled_tells_how_fast_it_is() {
+        let (_, mut tally) = figures(1_000, &[]);
+        tally.shift(State::Pending, State::Revoked, 500);
+        tally.shift(State::Pending, State::Exhausted, 100);
+        let clock = Clock::starting("2026-11-23T02:00:00Z".parse().unwrap());
+        let mut figures = Figures::new(&tally, &[], clock, TimeZone::UTC);
+        tally.shift(State::Exhausted, State::InFlight, 100);
+        figures.update(&tally, 0);
+        advance(Duration::from_secs(10)).await;
+        tally.shift(State::InFlight, State::Revoked, 100);
+        figures.update(&tally, 1);
+        assert_eq!(figures.view().left, Some(Duration::from_secs(40)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_is_shown_until_its_time_is_over() {
+        let (mut figures, _) = figures(10, &[(4_000, 3_600), (5, 1), (80, 60)]);
+        assert_eq!(
+            figures.view().limit.map(|quota| quota.count),
+            Some(4_000),
+            "the tightest"
+        );
+        assert!(!figures.hold_is_over(), "there is none");
+        let until = figures.clock.now() + Duration::from_secs(4_365);
+        figures.hold("lockout (429)".to_owned(), until);
+        let wait = figures.view().wait.unwrap();
+        assert_eq!(wait.until, "03:12:45");
+        assert_eq!(wait.left, Duration::from_secs(4_365));
+        assert!(!figures.hold_is_over());
+        advance(Duration::from_secs(4_365)).await;
+        assert!(figures.view().wait.is_none());
+        assert!(figures.hold_is_over());
+        assert!(!figures.hold_is_over(), "said once");
+
+        let until = figures.clock.now() + Duration::from_hours(30);
+        figures.hold("lockout".to_owned(), until);
+        assert_eq!(figures.view().wait.unwrap().until, "Nov 24 09:12");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_id_settled_is_noticed_once() {
+        let (mut figures, mut tally) = figures(2, &[]);
+        tally.shift(State::Pending, State::Revoked, 1);
+        assert!(!figures.update(&tally, 1));
+        tally.shift(State::Pending, State::Refused, 1);
+        assert!(figures.update(&tally, 1));
+        assert!(!figures.update(&tally, 1));
+    }
+}

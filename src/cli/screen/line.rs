@@ -1,0 +1,382 @@
+//! The one line of the bar, and the words of counter lines: pure text, made
+//! to fit.
+
+use std::time::Duration;
+
+use rescind::journal::{State, Tally};
+use rescind::sweep::Quota;
+
+/// The narrowest bar that is worth drawing, and the widest.
+const BAR: std::ops::RangeInclusive<usize> = 10..=30;
+
+/// The states that a person has to know of, in the order of the accounting.
+const TROUBLES: [State; 4] = [
+    State::Refused,
+    State::Missing,
+    State::Exhausted,
+    State::Unknown,
+];
+
+/// How things stand at one moment.
+#[derive(Clone, Debug)]
+pub(super) struct View {
+    pub(super) tally: Tally,
+    /// Calls answered a second.
+    pub(super) pace: f64,
+    /// The tightest limit.
+    pub(super) limit: Option<Quota>,
+    /// How long it will take, where that can be told.
+    pub(super) left: Option<Duration>,
+    /// What everybody waits for.
+    pub(super) wait: Option<Wait>,
+}
+
+/// A hold that is on.
+#[derive(Clone, Debug)]
+pub(super) struct Wait {
+    /// What for.
+    pub(super) cause: String,
+    /// Until when, in local time.
+    pub(super) until: String,
+    pub(super) left: Duration,
+}
+
+impl View {
+    /// The line of the bar, in no more than `columns` if that can be.
+    pub(super) fn line(&self, columns: usize) -> String {
+        for (words, bar) in self.wordings() {
+            let length = words.chars().count();
+            if !bar && length <= columns {
+                return words;
+            }
+            // The brackets and the blank behind them.
+            let room = columns.saturating_sub(length + 3);
+            if bar && room >= *BAR.start() {
+                return format!("[{}] {words}", self.bar(room.min(*BAR.end())));
+            }
+        }
+        self.share().chars().take(columns).collect()
+    }
+
+    /// What the line may say, and whether with a bar, the richest first.
+    fn wordings(&self) -> Vec<(String, bool)> {
+        let share = self.share();
+        let short = share.trim_end_matches(" IDs");
+        let said = |parts: &[&str]| -> String {
+            let parts: Vec<&str> = parts.iter().copied().filter(|p| !p.is_empty()).collect();
+            parts.join(" · ")
+        };
+        let end = self.end();
+        if let Some(wait) = &self.wait {
+            let Wait { cause, until, left } = wait;
+            let left = hours(*left);
+            let full = format!("{cause} until {until}, {left} left");
+            let brief = cause.split(" (").next().unwrap_or(cause);
+            return vec![
+                (said(&[&share, &full, &end]), true),
+                (said(&[&share, &full]), true),
+                (said(&[&share, &full]), false),
+                (said(&[short, &full]), false),
+                (said(&[short, &format!("{brief}, {left} left")]), false),
+                (format!("{brief}, {left} left"), false),
+            ];
+        }
+        let pace = format!("{} req/s", rate(self.pace));
+        let limited = match self.limit {
+            Some(limit) => format!("{pace} of {}", quota(limit)),
+            None => pace.clone(),
+        };
+        let troubles = said(
+            &self
+                .troubles()
+                .iter()
+                .map(String::as_str)
+                .collect::<Vec<_>>(),
+        );
+        let sum = self.sum_of_troubles();
+        vec![
+            (said(&[&share, &limited, &troubles, &end]), true),
+            (said(&[&share, &pace, &troubles, &end]), true),
+            (said(&[&share, &pace, &sum, &end]), true),
+            (said(&[&share, &pace, &sum, &end]), false),
+            (said(&[&share, &sum, &end]), false),
+            (said(&[short, &sum]), false),
+        ]
+    }
+
+    fn share(&self) -> String {
+        let (settled, total) = (self.tally.settled(), self.tally.total());
+        format!("{}/{} IDs", grouped(settled), grouped(total))
+    }
+
+    fn all_settled(&self) -> bool {
+        self.tally.settled() == self.tally.total()
+    }
+
+    /// Settled IDs may still have to be read, which no count shows.
+    fn end(&self) -> String {
+        match self.left {
+            _ if self.all_settled() => "last reads".to_owned(),
+            Some(left) => format!("ETA {}", clock(left)),
+            None => "ETA --:--".to_owned(),
+        }
+    }
+
+    fn bar(&self, length: usize) -> String {
+        let (settled, total) = (self.tally.settled(), self.tally.total().max(1));
+        // A bar is full only when everything is settled.
+        let full = u128::from(settled) * length as u128 / u128::from(total);
+        let full = usize::try_from(full).unwrap_or(length).min(length);
+        format!("{}{}", "#".repeat(full), "-".repeat(length - full))
+    }
+
+    fn troubles(&self) -> Vec<String> {
+        let counts = TROUBLES.iter().map(|state| (state, self.tally.of(*state)));
+        counts
+            .filter(|(_, ids)| *ids > 0)
+            .map(|(state, ids)| format!("{} {state}", grouped(ids)))
+            .collect()
+    }
+
+    fn sum_of_troubles(&self) -> String {
+        match TROUBLES.iter().map(|state| self.tally.of(*state)).sum() {
+            0 => String::new(),
+            ids => format!("{} not revoked", grouped(ids)),
+        }
+    }
+
+    /// The words of a counter line.
+    pub(super) fn counters(&self) -> String {
+        let (settled, total) = (self.tally.settled(), self.tally.total());
+        let mut states = Vec::new();
+        if self.tally.of(State::Revoked) > 0 {
+            states.push(format!(
+                "{} revoked",
+                grouped(self.tally.of(State::Revoked))
+            ));
+        }
+        states.extend(self.troubles());
+        let mut words = format!("{} of {} IDs settled", grouped(settled), grouped(total));
+        if !states.is_empty() {
+            words.push_str(": ");
+            words.push_str(&states.join(", "));
+        }
+        words.push_str(&format!("; {} calls/s", rate(self.pace)));
+        if let Some(left) = self.left.filter(|_| !self.all_settled()) {
+            words.push_str(&format!("; about {} left", clock(left)));
+        }
+        words
+    }
+}
+
+/// A whole number in groups of three digits.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Below ten one decimal says more than none.
+fn rate(pace: f64) -> String {
+    if pace < 9.95 {
+        format!("{pace:.1}")
+    } else {
+        format!("{pace:.0}")
+    }
+}
+
+fn quota(quota: Quota) -> String {
+    let count = grouped(quota.count.into());
+    match quota.window.as_secs() {
+        1 => format!("{count}/s"),
+        60 => format!("{count}/m"),
+        3600 => format!("{count}/h"),
+        _ => format!("{count} in {:?}", quota.window),
+    }
+}
+
+/// `00:12`, `1:02:03` or `2d 03h`.
+pub(super) fn clock(span: Duration) -> String {
+    let seconds = rounded_up(span);
+    match seconds {
+        0..3_600 => format!("{:02}:{:02}", seconds / 60, seconds % 60),
+        3_600..86_400 => format!(
+            "{}:{:02}:{:02}",
+            seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        ),
+        _ => format!("{}d {:02}h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+/// `00:42:10`.
+pub(super) fn hours(span: Duration) -> String {
+    let seconds = rounded_up(span);
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
+}
+
+/// A countdown shows zero only when the time is over.
+fn rounded_up(span: Duration) -> u64 {
+    span.as_secs()
+        .saturating_add(u64::from(span.subsec_nanos() > 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(revoked: u64, refused: u64, unknown: u64, pending: u64) -> View {
+        let mut tally = Tally::default();
+        tally.add(State::Revoked, revoked);
+        tally.add(State::Refused, refused);
+        tally.add(State::Unknown, unknown);
+        tally.add(State::Pending, pending);
+        View {
+            tally,
+            pace: 38.2,
+            limit: Some(Quota {
+                count: 200,
+                window: Duration::from_secs(1),
+            }),
+            left: Some(Duration::from_millis(11_200)),
+            wait: None,
+        }
+    }
+
+    fn waiting(view: View) -> View {
+        View {
+            wait: Some(Wait {
+                cause: "lockout (429)".to_owned(),
+                until: "03:12:45".to_owned(),
+                left: Duration::from_secs(2_530),
+            }),
+            ..view
+        }
+    }
+
+    #[test]
+    fn the_line_says_less_on_a_narrower_terminal() {
+        let some = view(1_219, 12, 3, 2_786);
+        for (columns, line) in [
+            (
+                90,
+                "[####-----------] 1,234/4,020 IDs · 38 req/s of 200/s · 12 refused · 3 unknown · ETA 00:12",
+            ),
+            (
+                79,
+                "[###----------] 1,234/4,020 IDs · 38 req/s · 12 refused · 3 unknown · ETA 00:12",
+            ),
+            (
+                59,
+                "1,234/4,020 IDs · 38 req/s · 15 not revoked · ETA 00:12",
+            ),
+            (45, "1,234/4,020 IDs · 15 not revoked · ETA 00:12"),
+            (30, "1,234/4,020 · 15 not revoked"),
+            (15, "1,234/4,020 IDs"),
+            (8, "1,234/4,"),
+            (0, ""),
+        ] {
+            assert_eq!(some.line(columns), line);
+        }
+        assert_eq!(
+            view(1_200, 0, 0, 2_820).line(79),
+            "[########---------------------] 1,200/4,020 IDs · 38 req/s of 200/s · ETA 00:12"
+        );
+    }
+
+    #[test]
+    fn during_a_hold_the_line_says_what_it_waits_for_and_until_when() {
+        let held = waiting(view(1_219, 12, 3, 2_786));
+        for (columns, line) in [
+            (
+                79,
+                "[####-----------] 1,234/4,020 IDs · lockout (429) until 03:12:45, 00:42:10 left",
+            ),
+            (
+                64,
+                "1,234/4,020 IDs · lockout (429) until 03:12:45, 00:42:10 left",
+            ),
+            (
+                59,
+                "1,234/4,020 · lockout (429) until 03:12:45, 00:42:10 left",
+            ),
+            (45, "1,234/4,020 · lockout, 00:42:10 left"),
+            (25, "lockout, 00:42:10 left"),
+        ] {
+            assert_eq!(held.line(columns), line);
+        }
+    }
+
+    #[test]
+    fn no_line_is_longer_than_its_columns() {
+        let views = [
+            view(0, 0, 0, 0),
+            view(0, 0, 0, 1),
+            view(12_345_678, 1_234_567, 7, 12_345_678_901),
+            waiting(view(12_345_678, 1_234_567, 7, 12_345_678_901)),
+        ];
+        for view in views {
+            for columns in 0..100 {
+                let line = view.line(columns);
+                assert!(line.chars().count() <= columns, "{columns}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_bar_is_full_only_when_all_is_settled() {
+        assert!(view(999_999, 0, 0, 1).line(79).contains("#-]"));
+        let done = view(1_000_000, 0, 0, 0).line(79);
+        assert!(done.contains("#]") && !done.contains('-'), "{done}");
+        assert!(done.ends_with("last reads"), "{done}");
+    }
+
+    #[test]
+    fn counters_name_every_state_that_is_taken() {
+        let words = view(1_180, 12, 8, 2_820).counters();
+        assert_eq!(
+            words,
+            "1,200 of 4,020 IDs settled: 1,180 revoked, 12 refused, 8 unknown; \
+             38 calls/s; about 00:12 left"
+        );
+        let start = View {
+            left: None,
+            pace: 0.0,
+            ..view(0, 0, 0, 7)
+        };
+        assert_eq!(start.counters(), "0 of 7 IDs settled; 0.0 calls/s");
+    }
+
+    #[test]
+    fn spans_and_numbers_read_well() {
+        for (seconds, text) in [
+            (0, "00:00"),
+            (59, "00:59"),
+            (3_599, "59:59"),
+            (3_723, "1:02:03"),
+            (97_200, "1d 03h"),
+        ] {
+            assert_eq!(clock(Duration::from_secs(seconds)), text);
+        }
+        assert_eq!(clock(Duration::from_millis(1)), "00:01");
+        assert_eq!(hours(Duration::from_secs(2_530)), "00:42:10");
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000")] {
+            assert_eq!(grouped(number), text);
+        }
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!((rate(1.11), rate(9.96)), ("1.1".into(), "10".into()));
+        let slow = Quota {
+            count: 4_000,
+            window: Duration::from_hours(1),
+        };
+        assert_eq!(quota(slow), "4,000/h");
+    }
+}

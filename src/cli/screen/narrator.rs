@@ -1,0 +1,278 @@
+//! What was recorded, told as log events: every call and every change of
+//! state for `run.log`, and what a person should know for standard error.
+//!
+//! The server's words are always a quoted field (`said`), never part of a
+//! line's own text: whatever control characters they hold come out escaped.
+
+use std::collections::HashMap;
+
+use jiff::{Timestamp, tz::TimeZone};
+use rescind::journal::{BatchId, CallId, CallKind, Entry, HoldCause, Move, State, Verified};
+use tracing::{debug, info, warn};
+
+use super::line::hours;
+use crate::cli::logging::{LOCAL, ONLY_LOGGED};
+
+/// So many lines about batches that ended alike are shown; `run.log` has all.
+const SHOWN: u64 = 20;
+
+/// A call that is under way.
+#[derive(Debug)]
+struct Begun {
+    kind: CallKind,
+    batch: Option<BatchId>,
+    ids: u64,
+}
+
+/// How an answer bears on a hold that begins with it.
+#[derive(Debug)]
+struct Answer {
+    status: Option<u16>,
+    verdict: &'static str,
+}
+
+/// What is remembered to tell the entries as events.
+#[derive(Debug, Default)]
+pub(super) struct Narrator {
+    /// How many batches the list was cut into.
+    batches: u64,
+    /// The paths of parts.
+    parts: HashMap<BatchId, String>,
+    calls: HashMap<CallId, Begun>,
+    last: Option<Answer>,
+    /// The newest hold that was told of, and its cause in words.
+    hold: Option<(i64, String)>,
+    /// Lines about batches, by state and reason.
+    told: HashMap<(State, String), u64>,
+}
+
+impl Narrator {
+    pub(super) fn new(batches: u64, parts: HashMap<BatchId, String>) -> Self {
+        Self {
+            batches,
+            parts,
+            ..Self::default()
+        }
+    }
+
+    fn path(&self, batch: BatchId) -> String {
+        match self.parts.get(&batch) {
+            Some(path) => path.clone(),
+            None if batch.cast_unsigned() <= self.batches => batch.to_string(),
+            // A part made by an earlier process.
+            None => format!("#{batch}"),
+        }
+    }
+
+    /// Tells one entry. A hold that begins or lasts longer comes back: why,
+    /// and until when.
+    pub(super) fn tell(&mut self, entry: &Entry) -> Option<(String, Timestamp)> {
+        match entry {
+            Entry::Begun {
+                call,
+                kind,
+                batch,
+                ids,
+                ..
+            } => {
+                let begun = Begun {
+                    kind: *kind,
+                    batch: *batch,
+                    ids: *ids,
+                };
+                self.calls.insert(*call, begun);
+            }
+            Entry::Withdrawn { call } => {
+                self.calls.remove(call);
+                debug!(call, "a call was not made after all");
+            }
+            Entry::Answered {
+                call,
+                elapsed_us,
+                status,
+                verdict,
+                message,
+                ..
+            } => {
+                let begun = self.calls.remove(call);
+                self.last = Some(Answer {
+                    status: *status,
+                    verdict,
+                });
+                debug!(
+                    call,
+                    kind = begun.as_ref().map(|begun| begun.kind.word()),
+                    batch = begun
+                        .as_ref()
+                        .and_then(|begun| begun.batch)
+                        .map(|batch| self.path(batch)),
+                    ids = begun.as_ref().map(|begun| begun.ids),
+                    status,
+                    verdict,
+                    ms = elapsed_us / 1_000,
+                    said = said(message),
+                    "a call was answered"
+                );
+            }
+            Entry::Moved(change) => self.moved(change),
+            Entry::Divided {
+                batch, from, parts, ..
+            } => {
+                let path = self.path(*batch);
+                debug!(batch = %path, %from, parts = parts.len(), "a batch was divided");
+                self.parts.remove(batch);
+                for part in parts {
+                    let (id, state) = (part.batch.id, part.batch.state);
+                    self.parts.insert(id, part.batch.path.clone());
+                    self.moved(&Move {
+                        batch: id,
+                        ids: part.batch.len(),
+                        from: State::Divided,
+                        to: state,
+                        reason: part.reason.clone(),
+                        message: part.message.clone(),
+                        http_status: None,
+                        verified: part.verified,
+                        owed: part.owed,
+                        at: Timestamp::UNIX_EPOCH,
+                    });
+                }
+            }
+            Entry::Held {
+                hold,
+                cause,
+                began,
+                until,
+                ..
+            } => return Some(self.held(*hold, *cause, *began, *until)),
+            Entry::Sending { .. } | Entry::Unsent { .. } | Entry::Waited(_) => {}
+        }
+        None
+    }
+
+    fn held(
+        &mut self,
+        hold: i64,
+        cause: HoldCause,
+        began: Timestamp,
+        until: Timestamp,
+    ) -> (String, Timestamp) {
+        let wait = until.duration_since(began).try_into().unwrap_or_default();
+        let wait = hours(wait);
+        let until_local = local(until);
+        match &self.hold {
+            Some((known, words)) if *known == hold => {
+                debug!(hold, until = %until_local, "the wait is longer now: {wait} in all");
+                (words.clone(), until)
+            }
+            _ => {
+                let words = cause_in_words(cause, self.last.as_ref());
+                warn!(hold, until = %until_local, "{words}: no call for {wait}");
+                self.hold = Some((hold, words.clone()));
+                (words, until)
+            }
+        }
+    }
+
+    /// Tells of a change of a batch's state. Trouble is shown: what is
+    /// settled that way as a warning, what will be looked into as news.
+    fn moved(&mut self, change: &Move) {
+        let path = self.path(change.batch);
+        let news = change.from != change.to;
+        let doubtful = change.to == State::Unknown && change.verified == Verified::No;
+        let trouble = matches!(
+            change.to,
+            State::Refused | State::Missing | State::Exhausted | State::Unknown
+        );
+        let shown = news && trouble && self.may_show(change);
+        macro_rules! tell {
+            ($target:expr, $level:ident, $words:literal, $($args:tt)*) => {
+                tracing::event!(
+                    target: $target,
+                    tracing::Level::$level,
+                    batch = %path,
+                    ids = change.ids,
+                    reason = (!change.reason.is_empty())
+                        .then(|| tracing::field::display(&change.reason)),
+                    status = change.http_status,
+                    verified = word(change.verified),
+                    said = said(&change.message),
+                    $words,
+                    $($args)*
+                )
+            };
+        }
+        let to = change.to;
+        match (news && trouble, doubtful, shown) {
+            (true, true, true) => tell!(module_path!(), INFO, "a batch is in doubt",),
+            (true, true, false) => tell!(ONLY_LOGGED, INFO, "a batch is in doubt",),
+            (true, false, true) => tell!(module_path!(), WARN, "a batch is {}", to),
+            (true, false, false) => tell!(ONLY_LOGGED, WARN, "a batch is {}", to),
+            (false, ..) => tell!(module_path!(), DEBUG, "a batch is {}", to),
+        }
+    }
+
+    /// Counts a line about a batch, and tells whether it is to be shown.
+    fn may_show(&mut self, change: &Move) -> bool {
+        let key = (change.to, change.reason.as_ref().to_owned());
+        let told = self.told.entry(key).or_default();
+        *told += 1;
+        if *told == SHOWN + 1 {
+            let (state, reason) = (change.to, &change.reason);
+            warn!(%state, %reason, "further such lines only in run.log");
+        }
+        *told <= SHOWN
+    }
+
+    /// Tells how many lines were not shown.
+    pub(super) fn finish(&self) {
+        for ((state, reason), told) in &self.told {
+            if let Some(more @ 1..) = told.checked_sub(SHOWN) {
+                info!(%state, %reason, "{more} more such lines in run.log");
+            }
+        }
+    }
+}
+
+/// The words of a server, or of what failed; quoted wherever they appear.
+fn said(message: &str) -> Option<&str> {
+    (!message.is_empty()).then_some(message)
+}
+
+fn word(verified: Verified) -> Option<&'static str> {
+    (verified != Verified::No).then(|| verified.word())
+}
+
+fn local(moment: Timestamp) -> String {
+    let zoned = moment.to_zoned_datetime(TimeZone::system());
+    zoned.strftime(LOCAL).to_string()
+}
+
+/// A hold's cause for a person; a captcha is waited out like a lockout.
+fn cause_in_words(cause: HoldCause, answer: Option<&Answer>) -> String {
+    match (cause, answer) {
+        (HoldCause::Penalty, _) => "time penalty".to_owned(),
+        (
+            HoldCause::Lockout,
+            Some(Answer {
+                verdict: "penalty", ..
+            }),
+        ) => "lockout (captcha)".to_owned(),
+        (
+            HoldCause::Lockout,
+            Some(Answer {
+                status: Some(status),
+                ..
+            }),
+        ) => format!("lockout ({status})"),
+        (HoldCause::Lockout, _) => "lockout".to_owned(),
+    }
+}
+
+/// Tells of a hold that an earlier process left.
+pub(super) fn inherited(cause: HoldCause, until: Timestamp, left: std::time::Duration) -> String {
+    let words = cause_in_words(cause, None);
+    let (until, left) = (local(until), hours(left));
+    warn!(until = %until, "{words} from before: no call for {left}");
+    words
+}

@@ -1,0 +1,363 @@
+//! What an observer of entries shows, and where.
+
+use std::{
+    borrow::Cow,
+    fs::File,
+    io::{Read, Seek},
+};
+
+use jiff::Timestamp;
+use rescind::journal::{Batch, CallKind, Move, Part, State, Verified, Waited};
+use serde_json::Value;
+use tokio::time::advance;
+
+use super::*;
+use crate::cli::{
+    logging,
+    settings::{LogFormat, Verbosity},
+};
+
+struct Stage {
+    out: Arc<Mutex<Vec<u8>>>,
+    file: File,
+    tally: Tally,
+    clock: Clock,
+}
+
+impl Stage {
+    fn new(ids: u64) -> Self {
+        let mut tally = Tally::default();
+        tally.add(State::Pending, ids);
+        Self {
+            out: Arc::default(),
+            file: tempfile::tempfile().unwrap(),
+            tally,
+            clock: Clock::starting("2026-11-23T02:00:00Z".parse().unwrap()),
+        }
+    }
+
+    /// A screen whose events are kept until the guard is dropped.
+    fn screen(&self, draw: bool) -> (Screen, tracing::subscriber::DefaultGuard) {
+        self.screen_with(draw, None, HashMap::new())
+    }
+
+    fn screen_with(
+        &self,
+        draw: bool,
+        hold: Option<(HoldCause, Duration)>,
+        parts: HashMap<BatchId, String>,
+    ) -> (Screen, tracing::subscriber::DefaultGuard) {
+        let terminal = Terminal::onto(Arc::clone(&self.out) as _, draw, || 80, false);
+        let log = Some(self.file.try_clone().unwrap());
+        let log = logging::subscriber(log, LogFormat::Text, Verbosity::Normal, &terminal);
+        let guard = tracing::subscriber::set_default(log);
+        let beginning = Beginning {
+            tally: &self.tally,
+            rate: &[],
+            batches: 40,
+            parts,
+            hold,
+            clock: self.clock,
+        };
+        (Screen::in_zone(&terminal, beginning, TimeZone::UTC), guard)
+    }
+
+    fn raw(&self) -> String {
+        String::from_utf8(self.out.lock().unwrap().clone()).unwrap()
+    }
+
+    /// What was shown since the last time, without the dates.
+    fn shown(&self) -> Vec<String> {
+        let text = self.raw();
+        self.out.lock().unwrap().clear();
+        let undated = |line: &str| line.split_once(' ').unwrap().1.trim_start().to_owned();
+        text.lines().map(undated).collect()
+    }
+
+    fn logged(&mut self) -> Vec<Value> {
+        let mut text = String::new();
+        self.file.rewind().unwrap();
+        self.file.read_to_string(&mut text).unwrap();
+        let lines = text.lines();
+        lines.map(|l| serde_json::from_str(l).unwrap()).collect()
+    }
+}
+
+fn moved(batch: BatchId, to: State, reason: &'static str, message: &str) -> Entry {
+    Entry::Moved(Move {
+        batch,
+        ids: 100,
+        from: State::InFlight,
+        to,
+        reason: Cow::Borrowed(reason),
+        message: message.to_owned(),
+        http_status: Some(500),
+        verified: Verified::No,
+        owed: false,
+        at: Timestamp::UNIX_EPOCH,
+    })
+}
+
+fn call(number: i64, status: Option<u16>, verdict: &'static str) -> [Entry; 2] {
+    [
+        Entry::Begun {
+            call: number,
+            kind: CallKind::Revoke,
+            batch: Some(7),
+            ids: 100,
+            at: Timestamp::UNIX_EPOCH,
+        },
+        Entry::Answered {
+            call: number,
+            at: Timestamp::UNIX_EPOCH,
+            elapsed_us: 38_400,
+            status,
+            verdict,
+            message: "slow\u{1b}[31m down\nforged".to_owned(),
+        },
+    ]
+}
+
+fn held(clock: Clock, hold: i64, cause: HoldCause, seconds: i64) -> Entry {
+    let began = clock.now();
+    Entry::Held {
+        hold,
+        cause,
+        began,
+        until: began + jiff::SignedDuration::from_secs(seconds),
+        full_ms: seconds * 1_000,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn counter_lines_come_at_the_start_at_the_end_and_every_ten_seconds() {
+    let mut stage = Stage::new(4_020);
+    let (screen, _guard) = stage.screen(false);
+    assert_eq!(
+        stage.shown(),
+        ["INFO 0 of 4,020 IDs settled; 0.0 calls/s"],
+        "at the start"
+    );
+    for second in 0..25 {
+        advance(Duration::from_secs(1)).await;
+        stage.tally.shift(State::Pending, State::Revoked, 100);
+        screen.recorded(&call(second, Some(200), "accepted"), &stage.tally);
+    }
+    assert_eq!(
+        stage.shown(),
+        [
+            "INFO 1,000 of 4,020 IDs settled: 1,000 revoked; 1.0 calls/s; about 00:31 left",
+            "INFO 2,000 of 4,020 IDs settled: 2,000 revoked; 1.0 calls/s; about 00:21 left",
+        ]
+    );
+    stage.tally.shift(State::Pending, State::Refused, 1_520);
+    screen.recorded(&[Entry::Waited(Waited::default())], &stage.tally);
+    let last =
+        ["INFO 4,020 of 4,020 IDs settled: 2,500 revoked, 1,520 refused; 1.0 calls/s".to_owned()];
+    assert_eq!(stage.shown(), last, "all settled");
+    screen.finish();
+    assert_eq!(stage.shown(), last);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_is_a_warning_once_with_its_cause_and_end() {
+    let mut stage = Stage::new(400);
+    let (screen, _guard) = stage.screen(false);
+    stage.shown();
+    let mut entries = call(1, Some(429), "lockout").to_vec();
+    entries.push(held(stage.clock, 1, HoldCause::Lockout, 3_600));
+    screen.recorded(&entries, &stage.tally);
+    // A call that was under way prolongs it.
+    let mut entries = call(2, Some(200), "accepted").to_vec();
+    entries.push(held(stage.clock, 1, HoldCause::Lockout, 3_605));
+    screen.recorded(&entries, &stage.tally);
+    let shown = stage.shown();
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    assert!(
+        shown[0].starts_with("WARN lockout (429): no call for 01:00:00 hold=1 until=2026-11-23T"),
+        "{shown:?}"
+    );
+
+    advance(Duration::from_secs(3_604)).await;
+    screen.recorded(&call(3, None, "in_doubt"), &stage.tally);
+    let early = stage.shown();
+    assert!(
+        early.iter().all(|line| !line.contains("wait is over")),
+        "{early:?}"
+    );
+    advance(Duration::from_secs(1)).await;
+    screen.recorded(&call(4, Some(200), "penalty"), &stage.tally);
+    assert_eq!(stage.shown()[0], "INFO the wait is over");
+
+    let mut entries = call(5, Some(200), "penalty").to_vec();
+    entries.push(held(stage.clock, 2, HoldCause::Penalty, 16));
+    screen.recorded(&entries, &stage.tally);
+    assert!(stage.shown()[0].starts_with("WARN time penalty: no call for 00:00:16 hold=2"));
+    entries[2] = held(stage.clock, 3, HoldCause::Lockout, 16);
+    screen.recorded(&entries, &stage.tally);
+    assert!(stage.shown()[0].starts_with("WARN lockout (captcha): no call for 00:00:16 hold=3"));
+    let prolonged = "the wait is longer now: 01:00:05 in all";
+    assert!(
+        stage
+            .logged()
+            .iter()
+            .any(|line| line["message"] == prolonged)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_left_by_an_earlier_process_is_told_of_at_the_start() {
+    let stage = Stage::new(400);
+    let hold = Some((HoldCause::Lockout, Duration::from_secs(90)));
+    let (_screen, _guard) = stage.screen_with(false, hold, HashMap::new());
+    let shown = stage.shown();
+    assert!(
+        shown[0].starts_with("WARN lockout from before: no call for 00:01:30 until=2026-11-23T"),
+        "{shown:?}"
+    );
+    assert!(shown[1].starts_with("INFO 0 of 400 IDs"), "{shown:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_with_a_batch_is_shown_with_its_path_reason_and_words() {
+    let mut stage = Stage::new(400);
+    let parts = HashMap::from([(44, "9.1".to_owned())]);
+    let (screen, _guard) = stage.screen_with(false, None, parts);
+    stage.shown();
+    let part = |id, state, reason| Part {
+        batch: Batch {
+            id,
+            path: format!("8.{}", id - 40),
+            root: 8,
+            state,
+            ids: vec![5.try_into().unwrap()],
+            lines: vec![1],
+        },
+        reason: Cow::Borrowed(reason),
+        message: String::new(),
+        verified: Verified::No,
+        owed: false,
+    };
+    let entries = [
+        moved(7, State::Unknown, "timeout", "no answer"),
+        moved(7, State::Pending, "", ""),
+        moved(7, State::Revoked, "", ""),
+        Entry::Divided {
+            batch: 8,
+            from: State::Unknown,
+            parts: vec![
+                part(41, State::Revoked, ""),
+                part(42, State::Missing, "absent"),
+            ],
+            at: Timestamp::UNIX_EPOCH,
+        },
+        moved(41, State::Exhausted, "http_500", "\u{1b}[2Jsorry\nERROR"),
+        moved(44, State::Refused, "violations", ""),
+        moved(45, State::Refused, "violations", ""),
+    ];
+    screen.recorded(&entries, &stage.tally);
+    assert_eq!(
+        stage.shown(),
+        [
+            r#"INFO a batch is in doubt batch=7 ids=100 reason=timeout status=500 said="no answer""#,
+            r"WARN a batch is missing batch=8.2 ids=1 reason=absent",
+            r#"WARN a batch is exhausted batch=8.1 ids=100 reason=http_500 status=500 said="\u{1b}[2Jsorry\nERROR""#,
+            r"WARN a batch is refused batch=9.1 ids=100 reason=violations status=500",
+            r"WARN a batch is refused batch=#45 ids=100 reason=violations status=500",
+        ]
+    );
+    let logged = stage.logged();
+    let divided = logged
+        .iter()
+        .find(|line| line["message"] == "a batch was divided");
+    assert_eq!(divided.unwrap()["parts"], 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_troubles_alike_the_rest_is_only_in_run_log() {
+    let mut stage = Stage::new(4_000);
+    let (screen, _guard) = stage.screen(false);
+    stage.shown();
+    for batch in 1..=40 {
+        let refused = moved(batch, State::Refused, "violations", "");
+        let missing = moved(batch, State::Missing, "absent", "");
+        screen.recorded(&[refused], &stage.tally);
+        if batch <= 20 {
+            screen.recorded(&[missing], &stage.tally);
+        }
+    }
+    let shown = stage.shown();
+    let alike = |words: &str| shown.iter().filter(|line| line.contains(words)).count();
+    assert_eq!(alike("a batch is refused"), 20);
+    assert_eq!(alike("a batch is missing"), 20);
+    assert_eq!(shown.len(), 41, "{shown:?}");
+    assert_eq!(
+        shown[40],
+        "WARN further such lines only in run.log state=refused reason=violations"
+    );
+    screen.finish();
+    assert_eq!(
+        stage.shown()[0],
+        "INFO 20 more such lines in run.log state=refused reason=violations"
+    );
+    let logged = stage.logged();
+    let refused = logged
+        .iter()
+        .filter(|line| line["message"] == "a batch is refused");
+    assert_eq!(refused.count(), 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn run_log_has_every_call_and_every_change_of_state() {
+    let mut stage = Stage::new(400);
+    let (screen, _guard) = stage.screen(false);
+    let mut entries = call(12, Some(200), "accepted").to_vec();
+    entries.push(moved(7, State::Revoked, "unverified", ""));
+    entries.push(Entry::Withdrawn { call: 13 });
+    screen.recorded(&entries, &stage.tally);
+    assert_eq!(stage.shown().len(), 1, "the counter line");
+    let logged = stage.logged();
+    let call = &logged[1];
+    assert_eq!(call["message"], "a call was answered");
+    for (field, value) in [
+        ("call", Value::from(12)),
+        ("kind", "revoke".into()),
+        ("batch", "7".into()),
+        ("ids", 100.into()),
+        ("status", 200.into()),
+        ("verdict", "accepted".into()),
+        ("ms", 38.into()),
+        ("said", "slow\u{1b}[31m down\nforged".into()),
+    ] {
+        assert_eq!(call[field], value, "{field}");
+    }
+    assert_eq!(logged[2]["message"], "a batch is revoked");
+    assert_eq!(logged[3]["call"], 13);
+}
+
+#[tokio::test]
+async fn lines_print_above_the_bar_and_the_bar_goes_at_the_end() {
+    let mut stage = Stage::new(400);
+    let (screen, _guard) = stage.screen(true);
+    let bar = "0/400 IDs · 0.0 req/s · ETA --:--";
+    assert!(stage.raw().contains(bar), "{:?}", stage.raw());
+    stage.out.lock().unwrap().clear();
+
+    screen.recorded(&[moved(7, State::Refused, "why", "")], &stage.tally);
+    let raw = stage.raw();
+    let (before, after) = raw.split_once("WARN").unwrap();
+    assert!(before.starts_with("\r\u{1b}[2K"), "cleared first: {raw:?}");
+    let (line, after) = after.split_once('\n').unwrap();
+    assert!(line.ends_with("reason=why status=500"), "{raw:?}");
+    assert!(after.contains(bar), "drawn again: {raw:?}");
+
+    screen.finish();
+    let raw = stage.raw();
+    let (_, left) = raw.rsplit_once("\r\u{1b}[2K").unwrap();
+    assert_eq!(left, "", "{raw:?}");
+    let counters = stage.logged();
+    let counters = counters
+        .iter()
+        .filter(|line| line["message"].as_str().unwrap().contains(" IDs settled"));
+    assert_eq!(counters.count(), 2, "they go to run.log all the same");
+}

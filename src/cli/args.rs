@@ -165,10 +165,6 @@ pub(crate) struct Options(pub(crate) Given);
 
 /// The settings that say where runs are.
 #[derive(Clone, Default, Debug)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for the commands that read runs")
-)]
 pub(crate) struct Folder(pub(crate) Given);
 
 fn of_folder(key: &Key) -> bool {

@@ -26,3 +26,8 @@ exit_codes! {
     INTERRUPT = 130: "interrupted by SIGINT (Ctrl-C); resume carries on"
     TERMINATED = 143: "interrupted by SIGTERM; resume carries on"
 }
+
+/// The code of a process that a signal ended, by the shell's convention.
+pub(crate) fn signal(number: i32) -> u8 {
+    u8::try_from(128 + number).unwrap_or(ERROR)
+}

@@ -2,23 +2,18 @@
 //! What belongs to a process is here; what belongs to a run is the library's.
 
 mod args;
+mod carry;
+mod consent;
 mod exit;
-#[expect(
-    dead_code,
-    reason = "the commands that use it are not part of this build"
-)]
 mod logging;
 mod problem;
-#[expect(
-    dead_code,
-    reason = "the commands that use it are not part of this build"
-)]
+mod review;
+mod run;
 mod screen;
+mod serve;
 mod settings;
-#[expect(
-    dead_code,
-    reason = "the commands that use it are not part of this build"
-)]
+mod signals;
+mod snapshot;
 mod terminal;
 
 use std::{
@@ -103,15 +98,20 @@ fn perform(
             let mut text = Vec::new();
             written(page.render(&mut text).and_then(|()| out.write_all(&text)))
         }
-        Task::Plan { .. }
-        | Task::Run { .. }
-        | Task::Resume { .. }
-        | Task::Report { .. }
-        | Task::Runs { .. }
-        | Task::Sandbox(_) => Err(Problem::new(
-            exit::ERROR,
-            "this command is not part of this build",
-        )),
+        Task::Plan { input, options } => review::plan(&input, &options, variables, out),
+        Task::Run { input, options } => run::run(&input, &options, variables, out),
+        Task::Resume { run, options } => run::resume(run.as_deref(), &options, variables, out),
+        Task::Report {
+            run,
+            format,
+            output,
+            folder,
+        } => {
+            let output = output.as_deref();
+            review::report(run.as_deref(), format, output, &folder, variables, out)
+        }
+        Task::Runs { folder } => review::runs(&folder, variables, out),
+        Task::Sandbox(options) => serve::sandbox(&options, out),
     }
 }
 

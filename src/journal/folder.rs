@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -125,6 +125,7 @@ impl RunsDir {
     pub(super) fn scratch(&self) -> Result<tempfile::TempDir, JournalError> {
         tempfile::Builder::new()
             .prefix(SCRATCH)
+            .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(&self.0)
             .map_err(JournalError::folder("create a folder in", &self.0))
     }

@@ -270,6 +270,18 @@ impl Archive {
         Ok(parts)
     }
 
+    /// The names of the parts that batches were divided into.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn part_paths(&self) -> Result<HashMap<BatchId, String>, JournalError> {
+        self.with(|db| {
+            db.prepare("SELECT id, path FROM batch WHERE parent IS NOT NULL")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })
+    }
+
     /// Hands each row that gave no ID to `visit`, in the order of the input.
     ///
     /// # Errors

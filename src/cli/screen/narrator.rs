@@ -180,10 +180,18 @@ impl Narrator {
         let path = self.path(change.batch);
         let news = change.from != change.to;
         let doubtful = change.to == State::Unknown && change.verified == Verified::No;
-        let trouble = matches!(
-            change.to,
-            State::Refused | State::Missing | State::Exhausted | State::Unknown
-        );
+        // A refusal is looked into at once, step by step: what comes of it is
+        // told, not every step.
+        let step = doubtful
+            && matches!(
+                change.reason.as_ref(),
+                "refused" | "violation" | "http_409" | "http_422"
+            );
+        let trouble = !step
+            && matches!(
+                change.to,
+                State::Refused | State::Missing | State::Exhausted | State::Unknown
+            );
         let shown = news && trouble && self.may_show(change);
         macro_rules! tell {
             ($target:expr, $level:ident, $words:literal, $($args:tt)*) => {

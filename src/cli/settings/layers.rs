@@ -253,10 +253,6 @@ impl Effective {
 
     /// The settings as the journal keeps them, by key: text that reads back
     /// to the same value, or null. No secret is among them.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the commands with a journal")
-    )]
     pub(crate) fn recorded(&self) -> Map<String, Value> {
         let shown = KEYS.iter().map(|key| {
             let text = (key.show)(&self.settings);

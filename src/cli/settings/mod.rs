@@ -166,7 +166,6 @@ impl Default for Settings {
 
 impl Settings {
     /// How the sweep is to carry the run out.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the commands that send"))]
     pub(crate) fn policy(&self) -> Policy {
         Policy {
             workers: self.workers.get(),

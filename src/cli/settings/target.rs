@@ -17,7 +17,6 @@ pub(crate) enum Target {
 
 impl Target {
     /// The name, as it is recorded: `demo`, or `custom`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the commands that send"))]
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Named(environment) => environment.name(),
@@ -26,7 +25,6 @@ impl Target {
     }
 
     /// The base URL; the sandbox inside the process has none of its own.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the commands that send"))]
     pub(crate) fn base_url(&self) -> Option<BaseUrl> {
         match self {
             Self::Named(environment) => environment.base_url(),

@@ -1,0 +1,369 @@
+//! Carrying out a run that exists: what `run` and `resume` share.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rescind::api::{BaseUrl, HttpApi, HttpSettings, Token};
+use rescind::journal::{
+    Archive, Facts, HoldCause, Journal, Process, RunFolder, RunsDir, recent_calls,
+};
+use rescind::report::{self, Outcome, Summary};
+use rescind::sandbox::{Rules, World, base_url, bind, serve};
+use rescind::sweep::{Clock, Ledger, Past, Policy, Reason, Stop, Sweep};
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+
+use super::exit;
+use super::logging;
+use super::problem::Problem;
+use super::screen::{Beginning, Screen};
+use super::settings::{Effective, Settings};
+use super::signals::{self, Signals};
+use super::snapshot::Snapshots;
+use super::terminal::Terminal;
+
+/// How far back calls are looked for: the longest window there is, and some.
+const MEMORY: Duration = Duration::from_hours(2);
+
+/// Where calls go.
+pub(super) enum Gateway {
+    /// To the API at an address.
+    Http(Box<HttpApi>),
+    /// To the sandbox that is started inside this process.
+    Sandbox,
+}
+
+/// The runtime of a process that sends.
+pub(super) fn runtime() -> Result<Runtime, Problem> {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Problem::new(exit::ERROR, "cannot start the runtime").caused_by(&error))
+}
+
+impl Gateway {
+    /// Obtains the token and gets ready to call; nothing is sent.
+    pub(super) fn open(effective: &Effective, runtime: &Runtime) -> Result<Self, Problem> {
+        let environment = effective.environment()?;
+        let Some(address) = environment.base_url() else {
+            return Ok(Self::Sandbox);
+        };
+        let source = effective.token()?.ok_or_else(|| {
+            Problem::usage(format!("no token is given for {environment}"))
+                .hint("set one of RESCIND_TOKEN, RESCIND_TOKEN_FILE, RESCIND_TOKEN_COMMAND")
+        })?;
+        let token = runtime
+            .block_on(source.obtain())
+            .map_err(|error| Problem::usage("the token cannot be obtained").caused_by(&error))?;
+        client(&effective.settings, address, token).map(Self::Http)
+    }
+}
+
+fn client(settings: &Settings, base_url: BaseUrl, token: Token) -> Result<Box<HttpApi>, Problem> {
+    let http = HttpSettings {
+        base_url,
+        timeout: settings.timeout,
+        connect_timeout: settings.timeout.min(Duration::from_secs(10)),
+        ca_cert: settings.ca_cert.clone(),
+        user_agent: concat!("rescind/", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    HttpApi::new(&http, token).map(Box::new).map_err(|error| {
+        Problem::usage("the HTTP client cannot be made")
+            .caused_by(&error)
+            .hint("--ca-cert FILE names certificates to trust where the host has none")
+    })
+}
+
+/// A run to be carried on.
+pub(super) struct Task<'a> {
+    pub(super) command: &'static str,
+    pub(super) runs: &'a RunsDir,
+    pub(super) folder: &'a RunFolder,
+    pub(super) facts: &'a Facts,
+    pub(super) effective: &'a Effective,
+}
+
+/// How the sweep came to its end.
+enum End {
+    /// By itself, or stopped in good order.
+    Swept,
+    /// By a second signal.
+    Cut(i32),
+}
+
+/// Carries the run on, writes its files, says how it went.
+pub(super) fn carry_out(
+    task: &Task<'_>,
+    gateway: Gateway,
+    runtime: Runtime,
+    out: &mut dyn Write,
+) -> Result<u8, Problem> {
+    let settings = &task.effective.settings;
+    let policy = settings.policy();
+    let started = Timestamp::now();
+    let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
+    let past = past(task, &policy, started)?;
+    journal
+        .begin_process(&Process {
+            command: task.command,
+            started,
+            operator: operator(),
+            host: host(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION"),
+            settings: serde_json::Value::from(task.effective.recorded()).to_string(),
+        })
+        .map_err(|error| broken(&error))?;
+    let tally = journal.tally().map_err(|error| broken(&error))?;
+
+    let clock = {
+        let _runtime = runtime.enter();
+        Clock::starting(started)
+    };
+    let terminal = Terminal::stderr(settings.progress, settings.verbosity);
+    logging::start(
+        Some(run_log(task.folder)?),
+        settings.log_format,
+        settings.verbosity,
+        &terminal,
+    )
+    .map_err(|error| Problem::new(exit::ERROR, "cannot start the log").caused_by(&error))?;
+    let screen = Screen::start(
+        &terminal,
+        Beginning {
+            tally: &tally,
+            rate: &policy.rate,
+            batches: task.facts.batches,
+            parts: Archive::open(&task.folder.journal())
+                .and_then(|archive| archive.part_paths())
+                .map_err(|error| broken(&error))?,
+            hold: past.hold,
+            clock,
+        },
+    );
+    tracing::info!(
+        "{} {}: {} IDs in {} batches, {}",
+        task.command,
+        task.folder.run(),
+        task.facts.rows_distinct,
+        task.facts.batches,
+        task.facts.environment
+    );
+    if let Some((cause, left)) = &past.hold {
+        tracing::warn!(
+            "a {} from before is waited out: {}s",
+            cause.word(),
+            left.as_secs()
+        );
+    }
+
+    let (ledger, thread) = Ledger::spawn(journal).map_err(|error| {
+        Problem::new(exit::ERROR, "cannot start the journal's thread").caused_by(&error)
+    })?;
+    let snapshots = Snapshots::start(task.folder.clone());
+    let stop = Stop::default();
+    let end = runtime.block_on(async {
+        let signals = Signals::listen().map_err(|error| {
+            Problem::new(exit::ERROR, "cannot listen to signals").caused_by(&error)
+        })?;
+        tokio::select! {
+            biased;
+            number = signals.watch(&stop) => Ok(End::Cut(number)),
+            swept = sweep(task, gateway, ledger, policy, clock, &stop, &past, &screen) => {
+                swept.map(|()| End::Swept)
+            }
+        }
+    });
+    drop(snapshots);
+    screen.finish();
+    if let Ok(End::Cut(number)) = end {
+        // The journal is as a crash would leave it; that is what it is for.
+        runtime.shutdown_background();
+        return Ok(exit::signal(number));
+    }
+    drop(runtime);
+    end?;
+    let journal = thread
+        .join()
+        .map_err(|_| Problem::new(exit::ERROR, "the journal's thread failed"))?;
+    finish(task, journal, &stop, out)
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "everything a sweep needs, passed in once"
+)]
+async fn sweep(
+    task: &Task<'_>,
+    gateway: Gateway,
+    ledger: Ledger,
+    policy: Policy,
+    clock: Clock,
+    stop: &Stop,
+    past: &Past,
+    screen: &Screen,
+) -> Result<(), Problem> {
+    let shutdown = CancellationToken::new();
+    let _guard = shutdown.clone().drop_guard();
+    let api = match gateway {
+        Gateway::Http(api) => api,
+        Gateway::Sandbox => sandbox(task, shutdown).await?,
+    };
+    let sweep = Sweep::prepare(*api, ledger, policy, clock, stop.clone(), past)
+        .await
+        .map_err(|error| broken(&error))?;
+    sweep.run(screen).await;
+    Ok(())
+}
+
+/// Starts the sandbox inside the process. Its world is kept beside the run,
+/// so that a resume meets the same one.
+async fn sandbox(task: &Task<'_>, shutdown: CancellationToken) -> Result<Box<HttpApi>, Problem> {
+    let failed = |error: &dyn std::error::Error| {
+        Problem::new(exit::ERROR, "cannot start the sandbox").caused_by(error)
+    };
+    let file = task.folder.path().join("sandbox.world");
+    let world = World::open(Rules::sample(), Some(&file)).map_err(|error| failed(&error))?;
+    let listener = bind(([127, 0, 0, 1], 0).into())
+        .await
+        .map_err(|error| failed(&error))?;
+    let address = listener.local_addr().map_err(|error| failed(&error))?;
+    let token = world.token().unwrap_or_default().to_owned();
+    tokio::spawn(serve(listener, world, shutdown));
+    let url = BaseUrl::parse(&base_url(address)).map_err(|error| failed(&error))?;
+    let token = Token::new(&token, "the sandbox").map_err(|error| failed(&error))?;
+    client(&task.effective.settings, url, token)
+}
+
+/// Records how the process ended and writes everything there is to read.
+fn finish(
+    task: &Task<'_>,
+    journal: Journal,
+    stop: &Stop,
+    out: &mut dyn Write,
+) -> Result<u8, Problem> {
+    let (outcome, explanation) = match stop.reason() {
+        Some(Reason::Error(words)) => (Outcome::Error, words.clone()),
+        Some(Reason::Unauthorized(words)) => (Outcome::Unauthorized, words.clone()),
+        Some(Reason::Guard(words)) => (Outcome::Stopped, words.clone()),
+        Some(Reason::Deferred(words)) => (Outcome::Deferred, words.clone()),
+        Some(Reason::Signal(number)) => (
+            Outcome::Interrupted(u8::try_from(*number).unwrap_or(0)),
+            format!("stopped by {}", signals::name(*number)),
+        ),
+        None => {
+            let summary = Summary::of(task.folder, false).map_err(|error| unreported(&error))?;
+            let ending = summary.ending(task.effective.settings.allow_empty);
+            (ending, String::new())
+        }
+    };
+    let code = outcome.code();
+    if let Err(error) = journal.end_process(Timestamp::now(), outcome.word(), code, &explanation) {
+        // Nothing can be recorded any more; what is on the disk stays true.
+        let cause = if explanation.is_empty() {
+            error.to_string()
+        } else {
+            explanation
+        };
+        return Err(Problem::new(exit::ERROR, cause).hint(format!(
+            "make room or make it writable, then: rescind resume {}",
+            task.folder.run()
+        )));
+    }
+    present(task.folder, code, out)
+}
+
+/// Writes the files of a run and shows its report.
+pub(super) fn present(folder: &RunFolder, code: u8, out: &mut dyn Write) -> Result<u8, Problem> {
+    let summary = report::write(folder).map_err(|error| unreported(&error))?;
+    let text = report::text(&summary, folder, super::review::style());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Problem::new(exit::ERROR, "cannot write to standard output").caused_by(&error))
+        }
+        _ => Ok(code),
+    }
+}
+
+/// What earlier calls and holds of this environment still mean for this
+/// process.
+fn past(task: &Task<'_>, policy: &Policy, now: Timestamp) -> Result<Past, Problem> {
+    let since = now - MEMORY.max(policy.lockout_wait);
+    let recent = recent_calls(
+        task.runs,
+        &task.facts.environment,
+        &task.facts.base_url,
+        since,
+    )
+    .map_err(|error| broken(&error))?;
+    for (run, error) in &recent.unreadable {
+        tracing::warn!(run, %error, "calls of a run cannot be counted");
+    }
+    // A recorded time that lies in the future counts as now.
+    let age = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
+    let hold = recent
+        .holds
+        .iter()
+        .filter_map(|(until, full_ms, cause)| {
+            let full = Duration::from_millis(u64::try_from(*full_ms).ok()?);
+            let left = Duration::try_from(until.duration_since(now))
+                .ok()?
+                .min(full);
+            let cause = match cause.as_str() {
+                "penalty" => HoldCause::Penalty,
+                _ => HoldCause::Lockout,
+            };
+            (!left.is_zero()).then_some((cause, left))
+        })
+        .max_by_key(|(_, left)| *left);
+    Ok(Past {
+        calls: recent.calls.into_iter().map(age).collect(),
+        hold,
+    })
+}
+
+fn run_log(folder: &RunFolder) -> Result<File, Problem> {
+    let path = folder.path().join("run.log");
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|error| {
+            Problem::new(exit::ERROR, format!("cannot open {}", path.display())).caused_by(&error)
+        })
+}
+
+pub(super) fn broken(error: &dyn std::error::Error) -> Problem {
+    Problem::new(exit::ERROR, "the journal failed").caused_by(error)
+}
+
+pub(super) fn unreported(error: &dyn std::error::Error) -> Problem {
+    Problem::new(exit::ERROR, "the results could not be written").caused_by(error)
+}
+
+/// The user's name, for the record.
+pub(super) fn operator() -> String {
+    std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_else(|_| format!("uid {}", rustix::process::getuid().as_raw()))
+}
+
+/// The host's name, for the record.
+pub(super) fn host() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// The facts of a run.
+pub(super) fn facts(folder: &RunFolder) -> Result<Facts, Problem> {
+    Archive::open(&folder.journal())
+        .and_then(|archive| archive.facts())
+        .map_err(|error| broken(&error))
+}

@@ -1,0 +1,150 @@
+//! The commands that send nothing: `plan`, `report` and `runs`.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
+
+use rescind::journal::RunsDir;
+use rescind::list::{Frozen, Rejection, Rows, freeze};
+use rescind::report::{self, Plan, PlannedReject, Style};
+use rescind::sweep::Quota;
+
+use super::args::{Folder, Format, Options};
+use super::carry::unreported;
+use super::problem::Problem;
+use super::run::{check, input, recorded_url, unreadable};
+use super::settings::Layers;
+use super::{exit, written};
+
+/// A plan shows this many of the invalid rows.
+const SHOWN: usize = 5;
+
+/// `rescind plan`.
+pub(super) fn plan(
+    path: &Path,
+    options: &Options,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    out: &mut dyn Write,
+) -> Result<u8, Problem> {
+    let effective = Layers::gather(&options.0, variables)?.settle(None)?;
+    let environment = effective.environment()?;
+    let settings = &effective.settings;
+    let input = input(path);
+    let rows =
+        Rows::open(&input, settings.id_column.as_deref()).map_err(|error| unreadable(&error))?;
+    let mut invalid = Vec::new();
+    let census = freeze(rows, settings.batch_size, |frozen| {
+        if let Frozen::Reject {
+            line,
+            value,
+            reason: reason @ Rejection::Invalid(_),
+        } = frozen
+            && invalid.len() < SHOWN
+        {
+            invalid.push(PlannedReject {
+                line,
+                value: value.to_owned(),
+                reason: reason.to_string(),
+            });
+        }
+        Ok::<_, std::convert::Infallible>(())
+    })
+    .map_err(|error| unreadable(&error))?;
+    let plan = Plan {
+        input: &path.display().to_string(),
+        column: &census.column,
+        environment: environment.name(),
+        base_url: &recorded_url(&effective)?,
+        rows: report::Rows {
+            total: census.total,
+            distinct: census.distinct,
+            duplicate: census.duplicate,
+            invalid: census.invalid,
+        },
+        invalid: &invalid,
+        batch_size: settings.batch_size.get() as u64,
+        read_size: settings.read_size.get() as u64,
+        verify: settings.verify,
+        rate: per_second(&settings.rate),
+        max_invalid_percent: settings.max_invalid,
+    };
+    written(out.write_all(plan.text(style()).as_bytes()))?;
+    check(&census, &input, settings.max_invalid)?;
+    if census.total == 0 && !settings.allow_empty {
+        return Ok(exit::EMPTY);
+    }
+    Ok(exit::COMPLETE)
+}
+
+/// Calls a second in the long run: what the tightest limit allows.
+fn per_second(rate: &[Quota]) -> Option<f64> {
+    rate.iter()
+        .map(|quota| f64::from(quota.count) / quota.window.as_secs_f64())
+        .min_by(f64::total_cmp)
+}
+
+/// `rescind report`.
+pub(super) fn report(
+    wanted: Option<&str>,
+    format: Format,
+    output: Option<&Path>,
+    folder: &Folder,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    out: &mut dyn Write,
+) -> Result<u8, Problem> {
+    let effective = Layers::gather(&folder.0, variables)?.settle(None)?;
+    let runs = RunsDir::at(&effective.settings.runs_dir);
+    let run = runs.find(wanted.unwrap_or("latest")).map_err(|error| {
+        Problem::usage("there is no such run")
+            .caused_by(&error)
+            .hint("rescind runs lists the runs there are")
+    })?;
+    let format = match format {
+        Format::Text => report::Format::Text,
+        Format::Json => report::Format::Json,
+        Format::Markdown => report::Format::Markdown,
+        Format::Csv => report::Format::Csv,
+    };
+    let live = report::is_live(&runs, &run).map_err(|error| unreported(&error))?;
+    let Some(path) = output else {
+        let mut text = Vec::new();
+        report::render(&run, format, style(), live, &mut text)
+            .map_err(|error| unreported(&error))?;
+        return written(out.write_all(&text));
+    };
+    let unwritable = |error: &dyn std::error::Error| {
+        Problem::new(exit::ERROR, format!("cannot write {}", path.display())).caused_by(error)
+    };
+    let file = File::create(path).map_err(|error| unwritable(&error))?;
+    let mut file = BufWriter::new(file);
+    report::render(&run, format, Style::PLAIN, live, &mut file)
+        .map_err(|error| unreported(&error))?;
+    file.flush().map_err(|error| unwritable(&error))?;
+    Ok(exit::COMPLETE)
+}
+
+/// `rescind runs`.
+pub(super) fn runs(
+    folder: &Folder,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    out: &mut dyn Write,
+) -> Result<u8, Problem> {
+    let effective = Layers::gather(&folder.0, variables)?.settle(None)?;
+    let runs = RunsDir::at(&effective.settings.runs_dir);
+    let listed = report::list(&runs).map_err(|error| unreported(&error))?;
+    written(out.write_all(report::listing(&listed, style()).as_bytes()))
+}
+
+/// How standard output takes a report: in colour only on a terminal, and not
+/// where `NO_COLOR` is set.
+pub(super) fn style() -> Style {
+    let terminal = io::stdout().is_terminal();
+    let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let width = if terminal {
+        rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col))
+    } else {
+        80
+    };
+    Style { colour, width }
+}

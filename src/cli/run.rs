@@ -1,0 +1,349 @@
+//! `rescind run` and `rescind resume`: taking the lock, freezing the list or
+//! finding the run, and handing it over to be carried out.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use jiff::Timestamp;
+use rescind::journal::{
+    Archive, Facts, Holder, JournalError, Lock, LockError, NewRun, RunFolder, RunsDir,
+};
+use rescind::list::{Census, FreezeError, Frozen, Input, Rows, freeze};
+use rescind::report::{self, Summary};
+
+use super::args::Options;
+use super::carry::{self, Gateway, Task, broken, carry_out, facts, present};
+use super::problem::Problem;
+use super::settings::{Effective, Layers};
+use super::{consent, exit};
+
+/// What the journal and the results of a list may need for each byte of it,
+/// and what they need in any case.
+const ROOM_PER_BYTE: u64 = 4;
+const ROOM_AT_LEAST: u64 = 8 << 20;
+
+/// `rescind run`.
+pub(super) fn run(
+    input: &Path,
+    options: &Options,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    out: &mut dyn Write,
+) -> Result<u8, Problem> {
+    let effective = Layers::gather(&options.0, variables)?.settle(None)?;
+    let environment = effective.environment()?;
+    let settings = &effective.settings;
+    let asks = environment.is_real() && !settings.yes;
+    if asks && !consent::is_possible() {
+        return Err(Problem::usage(format!(
+            "{environment} is a real environment, and there is no terminal to ask at"
+        ))
+        .hint("give consent beforehand with --yes"));
+    }
+    let runtime = carry::runtime()?;
+    let gateway = Gateway::open(&effective, &runtime)?;
+
+    let runs = RunsDir::create(&settings.runs_dir).map_err(|error| folder_problem(&error))?;
+    let _lock = lock(&runs, &effective, "run")?;
+    runs.clear_scratch()
+        .map_err(|error| folder_problem(&error))?;
+    let input = self::input(input);
+    runs.check_room(room(&input))
+        .map_err(|error| folder_problem(&error))?;
+
+    let (new, census) = read(&runs, &input, &effective)?;
+    check(&census, &input, settings.max_invalid)?;
+    if asks {
+        consent::ask(environment.name(), census.distinct)?;
+    }
+    let facts = Facts {
+        created: Timestamp::now(),
+        environment: environment.name().to_owned(),
+        base_url: recorded_url(&effective)?,
+        input_path: match &input {
+            Input::Path(path) => path.display().to_string(),
+            Input::Stdin => "-".to_owned(),
+        },
+        input_sha256: census.input_sha256.clone(),
+        list_sha256: census.list_sha256.clone(),
+        column: census.column.clone(),
+        batch_size: settings.batch_size.get() as u64,
+        rows_total: census.total,
+        rows_distinct: census.distinct,
+        rows_duplicate: census.duplicate,
+        rows_invalid: census.invalid,
+        batches: census.batches,
+        note: settings.note.clone().unwrap_or_default(),
+    };
+    let earlier = mentions(&runs, &facts);
+    let folder = new.commit(&facts).map_err(|error| broken(&error))?;
+    runs.point_latest(folder.run())
+        .map_err(|error| folder_problem(&error))?;
+    // Nobody is left to be told if stderr is closed.
+    let _ = announce(&mut std::io::stderr().lock(), &folder, &facts, &earlier);
+    let task = Task {
+        command: "run",
+        runs: &runs,
+        folder: &folder,
+        facts: &facts,
+        effective: &effective,
+    };
+    carry_out(&task, gateway, runtime, out)
+}
+
+/// `rescind resume`.
+pub(super) fn resume(
+    wanted: Option<&str>,
+    options: &Options,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    out: &mut dyn Write,
+) -> Result<u8, Problem> {
+    let layers = Layers::gather(&options.0, variables)?;
+    let before = layers.settle(None)?;
+    let runs = RunsDir::at(&before.settings.runs_dir);
+    let folder = match wanted {
+        Some(wanted) => runs.find(wanted).map_err(|error| {
+            Problem::usage("there is no such run")
+                .caused_by(&error)
+                .hint("rescind runs lists the runs there are")
+        })?,
+        None => newest_unfinished(&runs, &before)?,
+    };
+    let frozen = facts(&folder)?;
+    let effective = layers.settle(Some(&recorded(&folder)?))?;
+    for warning in &effective.warnings {
+        let _ = writeln!(std::io::stderr(), "warning: {warning}");
+    }
+    let _lock = lock(&runs, &effective, "resume")?;
+    let standing = Summary::of(&folder, false).map_err(|error| carry::unreported(&error))?;
+    if report::is_finished(&standing.ids, standing.owed) {
+        let ending = standing.ending(effective.settings.allow_empty);
+        return present(&folder, ending.code(), out);
+    }
+    check_age(&frozen, &folder, &effective)?;
+    let environment = effective.environment()?;
+    if environment.is_real() && !effective.settings.yes {
+        if !consent::is_possible() {
+            return Err(Problem::usage(format!(
+                "{environment} is a real environment, and there is no terminal to ask at"
+            ))
+            .hint("give consent beforehand with --yes"));
+        }
+        consent::ask(environment.name(), standing.open())?;
+    }
+    let runtime = carry::runtime()?;
+    let gateway = Gateway::open(&effective, &runtime)?;
+    let task = Task {
+        command: "resume",
+        runs: &runs,
+        folder: &folder,
+        facts: &frozen,
+        effective: &effective,
+    };
+    carry_out(&task, gateway, runtime, out)
+}
+
+/// An old run is held: its list may no longer be what it was.
+fn check_age(facts: &Facts, folder: &RunFolder, effective: &Effective) -> Result<(), Problem> {
+    let age = Timestamp::now().duration_since(facts.created);
+    let limit = effective.settings.max_age;
+    if age.unsigned_abs() <= limit || age.is_negative() {
+        return Ok(());
+    }
+    Err(Problem::new(
+        exit::HELD,
+        format!(
+            "run {} was frozen {} hours ago, more than --max-age allows",
+            folder.run(),
+            age.as_hours()
+        ),
+    )
+    .hint(format!(
+        "permissions may have been granted anew since; if the list still holds: rescind resume {} --max-age {}h",
+        folder.run(),
+        age.as_hours() + 1
+    )))
+}
+
+fn newest_unfinished(runs: &RunsDir, effective: &Effective) -> Result<RunFolder, Problem> {
+    let environment = effective.environment()?;
+    let url = recorded_url(effective)?;
+    let mut unfinished = report::unfinished(runs, environment.name(), &url)
+        .map_err(|error| carry::unreported(&error))?;
+    unfinished.pop().map(|listed| listed.folder).ok_or_else(|| {
+        Problem::usage(format!(
+            "there is no unfinished run for {environment} in {}",
+            runs.path().display()
+        ))
+        .hint("rescind runs lists the runs there are")
+    })
+}
+
+/// The settings that the run's last process recorded.
+fn recorded(folder: &RunFolder) -> Result<serde_json::Map<String, serde_json::Value>, Problem> {
+    let processes = Archive::open(&folder.journal())
+        .and_then(|archive| archive.processes())
+        .map_err(|error| broken(&error))?;
+    let Some(last) = processes.last() else {
+        return Ok(serde_json::Map::new());
+    };
+    serde_json::from_str(&last.settings).map_err(|error| {
+        Problem::new(exit::ERROR, "the journal's settings cannot be read").caused_by(&error)
+    })
+}
+
+/// The base URL as it is recorded; the sandbox inside the process has none
+/// that lasts.
+pub(super) fn recorded_url(effective: &Effective) -> Result<String, Problem> {
+    Ok(effective
+        .environment()?
+        .base_url()
+        .map_or_else(|| "sandbox".to_owned(), |url| url.to_string()))
+}
+
+fn lock(runs: &RunsDir, effective: &Effective, command: &str) -> Result<Lock, Problem> {
+    let environment = effective.environment()?;
+    let holder = Holder {
+        command: command.to_owned(),
+        pid: std::process::id(),
+        host: carry::host(),
+        since: format!("{:.0}", Timestamp::now()),
+    };
+    let patience = effective.settings.lock_wait;
+    Lock::take(
+        runs,
+        environment.name(),
+        &recorded_url(effective)?,
+        &holder,
+        patience,
+    )
+    .map_err(|error| match &error {
+        LockError::Held { .. } => Problem::new(exit::LOCKED, error.to_string())
+            .hint("wait for it to end, or give --lock-wait 10m"),
+        LockError::File { .. } => {
+            Problem::new(exit::ERROR, "the lock cannot be taken").caused_by(&error)
+        }
+    })
+}
+
+pub(super) fn input(path: &Path) -> Input {
+    if path.as_os_str() == "-" {
+        Input::Stdin
+    } else {
+        Input::Path(path.to_owned())
+    }
+}
+
+/// What the run may need on the disk.
+fn room(input: &Input) -> u64 {
+    let bytes = match input {
+        Input::Path(path) => fs::metadata(path).map_or(0, |metadata| metadata.len()),
+        Input::Stdin => 0,
+    };
+    bytes
+        .saturating_mul(ROOM_PER_BYTE)
+        .saturating_add(ROOM_AT_LEAST)
+}
+
+/// Reads the list into a run that does not exist yet.
+fn read(runs: &RunsDir, input: &Input, effective: &Effective) -> Result<(NewRun, Census), Problem> {
+    let settings = &effective.settings;
+    let rows =
+        Rows::open(input, settings.id_column.as_deref()).map_err(|error| unreadable(&error))?;
+    let mut new = NewRun::begin(runs).map_err(|error| broken(&error))?;
+    let census = freeze(rows, settings.batch_size, |frozen| match frozen {
+        Frozen::Batch { ids, lines } => new.batch(ids, lines),
+        Frozen::Reject {
+            line,
+            value,
+            reason,
+        } => new.reject(line, value, &reason.to_string()),
+    })
+    .map_err(|error| match error {
+        FreezeError::List(error) => unreadable(&error),
+        FreezeError::Sink(error) => broken(&error),
+    })?;
+    Ok((new, census))
+}
+
+pub(super) fn unreadable(error: &dyn std::error::Error) -> Problem {
+    Problem::usage("the list cannot be read").caused_by(error)
+}
+
+/// Refuses a list with too many invalid rows.
+pub(super) fn check(census: &Census, input: &Input, limit: f64) -> Result<(), Problem> {
+    if census.invalid_percent() <= limit {
+        return Ok(());
+    }
+    Err(Problem::usage(format!(
+        "{} of {} rows of {input} hold no permission ID ({:.1}%, the limit is {limit}%); nothing was sent",
+        census.invalid,
+        census.total,
+        census.invalid_percent(),
+    ))
+    .hint(format!(
+        "is it the right file, and is {} the right column? rescind plan shows the rows; --max-invalid raises the limit",
+        census.column
+    )))
+}
+
+/// What a person should know of earlier runs before this one goes on.
+fn mentions(runs: &RunsDir, facts: &Facts) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Ok(unfinished) = report::unfinished(runs, &facts.environment, &facts.base_url) {
+        lines.extend(unfinished.iter().map(|listed| {
+            let run = listed.folder.run();
+            format!("run {run} is not finished; to carry it on: rescind resume {run}")
+        }));
+    }
+    let same = report::finished_with_list(
+        runs,
+        &facts.environment,
+        &facts.base_url,
+        &facts.list_sha256,
+    );
+    if let Ok(same) = same {
+        lines.extend(same.last().map(|listed| {
+            let run = listed.folder.run();
+            format!("this same list was already finished in run {run}")
+        }));
+    }
+    lines
+}
+
+fn announce(
+    out: &mut dyn Write,
+    folder: &RunFolder,
+    facts: &Facts,
+    earlier: &[String],
+) -> std::io::Result<()> {
+    for line in earlier {
+        writeln!(out, "note: {line}")?;
+    }
+    writeln!(
+        out,
+        "run {}: {} rows, {} distinct IDs from {}, {} duplicates, {} invalid; {} batches, {}",
+        folder.run(),
+        facts.rows_total,
+        facts.rows_distinct,
+        facts.column,
+        facts.rows_duplicate,
+        facts.rows_invalid,
+        facts.batches,
+        facts.environment
+    )
+}
+
+fn folder_problem(error: &JournalError) -> Problem {
+    let problem = Problem::new(exit::ERROR, "the runs folder cannot be used").caused_by(error);
+    match error {
+        JournalError::Network { .. } => {
+            problem.hint("name a folder on a local disk with --runs-dir")
+        }
+        JournalError::NoRoom { .. } => {
+            problem.hint("make room, or name another folder with --runs-dir")
+        }
+        _ => problem,
+    }
+}

@@ -146,6 +146,7 @@ pub(super) fn carry_out(
         },
     );
     tracing::info!(
+        target: logging::ONLY_LOGGED,
         "{} {}: {} IDs in {} batches, {}",
         task.command,
         task.folder.run(),
@@ -153,14 +154,6 @@ pub(super) fn carry_out(
         task.facts.batches,
         task.facts.environment
     );
-    if let Some((cause, left)) = &past.hold {
-        tracing::warn!(
-            "a {} from before is waited out: {}s",
-            cause.word(),
-            left.as_secs()
-        );
-    }
-
     let (ledger, thread) = Ledger::spawn(journal).map_err(|error| {
         Problem::new(exit::ERROR, "cannot start the journal's thread").caused_by(&error)
     })?;

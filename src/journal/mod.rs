@@ -14,6 +14,7 @@ mod folder;
 mod freeze;
 mod lock;
 mod read;
+mod recent;
 mod state;
 mod store;
 
@@ -22,8 +23,7 @@ pub use error::JournalError;
 pub use folder::{RunFolder, RunId, RunsDir};
 pub use freeze::{Facts, NewRun};
 pub use lock::{Holder, Lock, LockError};
-pub use read::{
-    Archive, BatchRow, CallCounts, HoldRow, ProcessRow, Recent, RejectRow, recent_calls,
-};
+pub use read::{Archive, BatchRow, CallCounts, HoldRow, ProcessRow, RejectRow};
+pub use recent::{Recent, recent_calls};
 pub use state::{State, Tally, Verified};
 pub use store::{Doubt, Journal, Pick, Process};

@@ -1,12 +1,11 @@
-//! Reading a journal, for reports and for the next run. Nothing here writes.
+//! Reading a journal, for reports. Nothing here writes.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, Row, params};
+use rusqlite::{Connection, OpenFlags, Row};
 
-use super::folder::RunsDir;
 use super::{Batch, BatchId, Facts, JournalError, State, Tally, Verified, store};
 use crate::list::PermissionId;
 
@@ -124,7 +123,7 @@ impl Archive {
         })
     }
 
-    fn with<T>(
+    pub(super) fn with<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, JournalError> {
@@ -368,70 +367,6 @@ impl Archive {
     }
 }
 
-/// The moment of sending is the answer's less the time it took; for a call
-/// without an answer it is at most the look-ahead after its recording.
-const SENT_SINCE: &str = "
-    SELECT sent FROM (SELECT coalesce(answered_at - elapsed_us / 1000, recorded_at + 1000) AS sent
-                      FROM call)
-    WHERE sent >= ?1";
-
-/// What a new process has to know of earlier calls to keep the limits.
-#[derive(Debug, Default)]
-pub struct Recent {
-    /// When calls were sent, in order.
-    pub calls: Vec<Timestamp>,
-    /// Holds that may still be on: their end, their full length in
-    /// milliseconds, their cause.
-    pub holds: Vec<(Timestamp, i64, String)>,
-    /// Runs whose journal could not be read.
-    pub unreadable: Vec<(String, JournalError)>,
-}
-
-/// When calls were sent since `since` in any run of `environment` in `runs`,
-/// and which holds end after it. Runs that cannot be read are passed over;
-/// their names come with it.
-///
-/// # Errors
-/// If the runs folder cannot be listed.
-pub fn recent_calls(
-    runs: &RunsDir,
-    environment: &str,
-    base_url: &str,
-    since: Timestamp,
-) -> Result<Recent, JournalError> {
-    let mut recent = Recent::default();
-    for folder in runs.list()? {
-        let mut read = || -> Result<(), JournalError> {
-            let archive = Archive::open(&folder.journal())?;
-            let facts = archive.facts()?;
-            if facts.environment != environment || facts.base_url != base_url {
-                return Ok(());
-            }
-            let calls = archive.with(|db| {
-                db.prepare(SENT_SINCE)?
-                    .query_map(params![since.as_millisecond()], |row| moment(row, 0))?
-                    .collect::<Result<Vec<_>, _>>()
-            })?;
-            recent.calls.extend(calls);
-            let holds = archive.with(|db| {
-                db.prepare("SELECT until, full_ms, cause FROM hold WHERE until >= ?1")?
-                    .query_map(params![since.as_millisecond()], |row| {
-                        Ok((moment(row, 0)?, row.get(1)?, row.get::<_, String>(2)?))
-                    })?
-                    .collect::<Result<Vec<_>, _>>()
-            })?;
-            recent.holds.extend(holds);
-            Ok(())
-        };
-        let outcome = read();
-        if let Err(error) = outcome {
-            recent.unreadable.push((folder.run().to_string(), error));
-        }
-    }
-    recent.calls.sort_unstable();
-    Ok(recent)
-}
-
 pub(super) fn tally(db: &Connection) -> rusqlite::Result<Tally> {
     let mut tally = Tally::default();
     let mut statement = db.prepare("SELECT state, sum(ids) FROM batch GROUP BY state")?;
@@ -511,7 +446,7 @@ fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
     State::from_word(word).ok_or_else(|| damaged(column, format!("no state is called {word}")))
 }
 
-fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Timestamp::from_millisecond(row.get(column)?).map_err(|error| damaged(column, error))
 }
 

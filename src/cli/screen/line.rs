@@ -147,25 +147,23 @@ impl View {
 
     /// The words of a counter line.
     pub(super) fn counters(&self) -> String {
+        let mut states = self.troubles();
+        let revoked = self.tally.of(State::Revoked);
+        if revoked > 0 {
+            states.insert(0, format!("{} revoked", grouped(revoked)));
+        }
+        let states = match states.as_slice() {
+            [] => String::new(),
+            some => format!(": {}", some.join(", ")),
+        };
+        let left = match self.left {
+            Some(left) if !self.all_settled() => format!("; about {} left", clock(left)),
+            _ => String::new(),
+        };
         let (settled, total) = (self.tally.settled(), self.tally.total());
-        let mut states = Vec::new();
-        if self.tally.of(State::Revoked) > 0 {
-            states.push(format!(
-                "{} revoked",
-                grouped(self.tally.of(State::Revoked))
-            ));
-        }
-        states.extend(self.troubles());
-        let mut words = format!("{} of {} IDs settled", grouped(settled), grouped(total));
-        if !states.is_empty() {
-            words.push_str(": ");
-            words.push_str(&states.join(", "));
-        }
-        words.push_str(&format!("; {} calls/s", rate(self.pace)));
-        if let Some(left) = self.left.filter(|_| !self.all_settled()) {
-            words.push_str(&format!("; about {} left", clock(left)));
-        }
-        words
+        let (settled, total) = (grouped(settled), grouped(total));
+        let pace = rate(self.pace);
+        format!("{settled} of {total} IDs settled{states}; {pace} calls/s{left}")
     }
 }
 
@@ -251,14 +249,14 @@ mod tests {
         }
     }
 
-    fn waiting(view: View) -> View {
+    fn waiting(view: &View) -> View {
         View {
             wait: Some(Wait {
                 cause: "lockout (429)".to_owned(),
                 until: "03:12:45".to_owned(),
                 left: Duration::from_secs(2_530),
             }),
-            ..view
+            ..view.clone()
         }
     }
 
@@ -294,7 +292,7 @@ mod tests {
 
     #[test]
     fn during_a_hold_the_line_says_what_it_waits_for_and_until_when() {
-        let held = waiting(view(1_219, 12, 3, 2_786));
+        let held = waiting(&view(1_219, 12, 3, 2_786));
         for (columns, line) in [
             (
                 79,
@@ -321,7 +319,7 @@ mod tests {
             view(0, 0, 0, 0),
             view(0, 0, 0, 1),
             view(12_345_678, 1_234_567, 7, 12_345_678_901),
-            waiting(view(12_345_678, 1_234_567, 7, 12_345_678_901)),
+            waiting(&view(12_345_678, 1_234_567, 7, 12_345_678_901)),
         ];
         for view in views {
             for columns in 0..100 {

@@ -84,7 +84,7 @@ impl Narrator {
             }
             Entry::Withdrawn { call } => {
                 self.calls.remove(call);
-                debug!(call, "a call was not made after all");
+                debug!(call, "withdrawn");
             }
             Entry::Answered {
                 call,
@@ -101,17 +101,17 @@ impl Narrator {
                 });
                 debug!(
                     call,
-                    kind = begun.as_ref().map(|begun| begun.kind.word()),
+                    kind = begun.as_ref().map(|begun| tracing::field::display(begun.kind.word())),
                     batch = begun
                         .as_ref()
                         .and_then(|begun| begun.batch)
-                        .map(|batch| self.path(batch)),
+                        .map(|batch| tracing::field::display(self.path(batch))),
                     ids = begun.as_ref().map(|begun| begun.ids),
                     status,
-                    verdict,
+                    %verdict,
                     ms = elapsed_us / 1_000,
                     said = said(message),
-                    "a call was answered"
+                    "answered"
                 );
             }
             Entry::Moved(change) => self.moved(change),
@@ -119,7 +119,7 @@ impl Narrator {
                 batch, from, parts, ..
             } => {
                 let path = self.path(*batch);
-                debug!(batch = %path, %from, parts = parts.len(), "a batch was divided");
+                debug!(batch = %path, %from, parts = parts.len(), "divided");
                 self.parts.remove(batch);
                 for part in parts {
                     let (id, state) = (part.batch.id, part.batch.state);
@@ -212,11 +212,11 @@ impl Narrator {
         }
         let to = change.to;
         match (news && trouble, doubtful, shown) {
-            (true, true, true) => tell!(module_path!(), INFO, "a batch is in doubt",),
-            (true, true, false) => tell!(ONLY_LOGGED, INFO, "a batch is in doubt",),
-            (true, false, true) => tell!(module_path!(), WARN, "a batch is {}", to),
-            (true, false, false) => tell!(ONLY_LOGGED, WARN, "a batch is {}", to),
-            (false, ..) => tell!(module_path!(), DEBUG, "a batch is {}", to),
+            (true, true, true) => tell!(module_path!(), INFO, "in doubt",),
+            (true, true, false) => tell!(ONLY_LOGGED, INFO, "in doubt",),
+            (true, false, true) => tell!(module_path!(), WARN, "{}", to),
+            (true, false, false) => tell!(ONLY_LOGGED, WARN, "{}", to),
+            (false, ..) => tell!(module_path!(), DEBUG, "{}", to),
         }
     }
 

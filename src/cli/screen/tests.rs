@@ -259,17 +259,15 @@ async fn trouble_with_a_batch_is_shown_with_its_path_reason_and_words() {
     assert_eq!(
         stage.shown(),
         [
-            r#"INFO a batch is in doubt batch=7 ids=100 reason=timeout status=500 said="no answer""#,
-            r"WARN a batch is missing batch=8.2 ids=1 reason=absent",
-            r#"WARN a batch is exhausted batch=8.1 ids=100 reason=http_500 status=500 said="\u{1b}[2Jsorry\nERROR""#,
-            r"WARN a batch is refused batch=9.1 ids=100 reason=violations status=500",
-            r"WARN a batch is refused batch=#45 ids=100 reason=violations status=500",
+            r#"INFO in doubt batch=7 ids=100 reason=timeout status=500 said="no answer""#,
+            r"WARN missing batch=8.2 ids=1 reason=absent",
+            r#"WARN exhausted batch=8.1 ids=100 reason=http_500 status=500 said="\u{1b}[2Jsorry\nERROR""#,
+            r"WARN refused batch=9.1 ids=100 reason=violations status=500",
+            r"WARN refused batch=#45 ids=100 reason=violations status=500",
         ]
     );
     let logged = stage.logged();
-    let divided = logged
-        .iter()
-        .find(|line| line["message"] == "a batch was divided");
+    let divided = logged.iter().find(|line| line["message"] == "divided");
     assert_eq!(divided.unwrap()["parts"], 2);
 }
 
@@ -288,8 +286,8 @@ async fn of_many_troubles_alike_the_rest_is_only_in_run_log() {
     }
     let shown = stage.shown();
     let alike = |words: &str| shown.iter().filter(|line| line.contains(words)).count();
-    assert_eq!(alike("a batch is refused"), 20);
-    assert_eq!(alike("a batch is missing"), 20);
+    assert_eq!(alike("WARN refused batch"), 20);
+    assert_eq!(alike("WARN missing batch"), 20);
     assert_eq!(shown.len(), 41, "{shown:?}");
     assert_eq!(
         shown[40],
@@ -301,9 +299,7 @@ async fn of_many_troubles_alike_the_rest_is_only_in_run_log() {
         "INFO 20 more such lines in run.log state=refused reason=violations"
     );
     let logged = stage.logged();
-    let refused = logged
-        .iter()
-        .filter(|line| line["message"] == "a batch is refused");
+    let refused = logged.iter().filter(|line| line["message"] == "refused");
     assert_eq!(refused.count(), 40);
 }
 
@@ -318,7 +314,7 @@ async fn run_log_has_every_call_and_every_change_of_state() {
     assert_eq!(stage.shown().len(), 1, "the counter line");
     let logged = stage.logged();
     let call = &logged[1];
-    assert_eq!(call["message"], "a call was answered");
+    assert_eq!(call["message"], "answered");
     for (field, value) in [
         ("call", Value::from(12)),
         ("kind", "revoke".into()),
@@ -331,7 +327,7 @@ async fn run_log_has_every_call_and_every_change_of_state() {
     ] {
         assert_eq!(call[field], value, "{field}");
     }
-    assert_eq!(logged[2]["message"], "a batch is revoked");
+    assert_eq!(logged[2]["message"], "revoked");
     assert_eq!(logged[3]["call"], 13);
 }
 

@@ -16,7 +16,7 @@ use rescind::report::{self, Summary};
 use super::args::Options;
 use super::carry::{self, Gateway, Task, broken, carry_out, facts, present};
 use super::problem::Problem;
-use super::settings::{Effective, Layers};
+use super::settings::{Effective, Layers, Verbosity};
 use super::{consent, exit};
 
 /// What the journal and the results of a list may need for each byte of it,
@@ -80,8 +80,10 @@ pub(super) fn run(
     let folder = new.commit(&facts).map_err(|error| broken(&error))?;
     runs.point_latest(folder.run())
         .map_err(|error| folder_problem(&error))?;
-    // Nobody is left to be told if stderr is closed.
-    let _ = announce(&mut std::io::stderr().lock(), &folder, &facts, &earlier);
+    if settings.verbosity != Verbosity::Quiet {
+        // Nobody is left to be told if stderr is closed.
+        let _ = announce(&mut std::io::stderr().lock(), &folder, &facts, &earlier);
+    }
     let task = Task {
         command: "run",
         runs: &runs,

@@ -1,3 +1,7 @@
 //! Integration tests, in one binary.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod holds;
+mod pacing;
 mod reading;
+mod stage;

@@ -24,9 +24,8 @@ impl Backoff {
             .checked_shl(tries.saturating_sub(1))
             .map_or(self.longest, |factor| self.initial.saturating_mul(factor));
         let nominal = doubled.min(self.longest);
-        nominal
-            .mul_f64(1.0 + SPREAD * fastrand::f64())
-            .min(self.longest)
+        let chance = nominal.mul_f64(SPREAD * fastrand::f64());
+        nominal.saturating_add(chance).min(self.longest)
     }
 }
 

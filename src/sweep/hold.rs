@@ -101,17 +101,40 @@ struct State {
 impl State {
     /// Ends a hold whose time has come.
     fn advance(&mut self, now: Instant) {
-        if let Mode::Held(hold) = &self.mode
+        if let Mode::Held(hold) = self.mode
             && hold.until <= now
             && self.under_way == 0
         {
-            let lasted = now - hold.began;
-            match hold.cause {
-                HoldCause::Penalty => self.penalty += lasted,
-                HoldCause::Lockout => self.lockout += lasted,
-            }
+            let lasted = self.lasted(&hold, now);
+            *self.total(hold.cause) += lasted;
             self.mode = Mode::Probing { busy: false };
         }
+    }
+
+    /// How long a hold has lasted. It may be noticed late that it is over.
+    fn lasted(&self, hold: &StrikeNotice, now: Instant) -> Duration {
+        let end = match self.under_way {
+            0 => now.min(hold.until),
+            _ => now,
+        };
+        end - hold.began
+    }
+
+    fn total(&mut self, cause: HoldCause) -> &mut Duration {
+        match cause {
+            HoldCause::Penalty => &mut self.penalty,
+            HoldCause::Lockout => &mut self.lockout,
+        }
+    }
+
+    /// Counts a hold among those of its cause without a clean answer.
+    fn count(&mut self, cause: HoldCause) -> u32 {
+        let in_a_row = match cause {
+            HoldCause::Penalty => &mut self.penalties,
+            HoldCause::Lockout => &mut self.lockouts,
+        };
+        *in_a_row += 1;
+        *in_a_row
     }
 
     fn may_enter(&self) -> bool {
@@ -160,23 +183,17 @@ impl Holding {
         });
     }
 
-    /// The hold that is on, if one is.
-    pub(super) fn current(&self) -> Option<StrikeNotice> {
-        match self.lock().mode {
-            Mode::Held(hold) => Some(hold),
-            _ => None,
-        }
-    }
-
     pub(super) fn near(&self) -> usize {
         self.lock().near
     }
 
     /// Takes a place near the gate, unless a hold is on.
-    pub(super) fn try_enter(&self) -> Option<()> {
+    pub(super) fn try_enter(&self) -> bool {
         let mut state = self.lock();
         state.advance(Instant::now());
-        state.may_enter().then(|| state.near += 1)
+        let may = state.may_enter();
+        state.near += usize::from(may);
+        may
     }
 
     pub(super) fn leave(&self) {
@@ -189,26 +206,29 @@ impl Holding {
         }
     }
 
-    /// Waits until it is worth while to try to enter again.
-    pub(super) async fn changed(&self) {
+    /// Returns once a place near the gate may be had.
+    pub(super) async fn passable(&self) {
         let mut change = self.change.subscribe();
-        let until = {
-            let state = self.lock();
-            if state.may_enter() {
-                return;
+        loop {
+            let until = {
+                let mut state = self.lock();
+                state.advance(Instant::now());
+                if state.may_enter() {
+                    return;
+                }
+                match &state.mode {
+                    Mode::Held(hold) if state.under_way == 0 => Some(hold.until),
+                    _ => None,
+                }
+            };
+            let told = change.changed();
+            match until {
+                Some(until) => tokio::select! {
+                    _ = told => {}
+                    () = sleep_until(until) => {}
+                },
+                None => drop(told.await),
             }
-            match &state.mode {
-                Mode::Held(hold) if state.under_way == 0 => Some(hold.until),
-                _ => None,
-            }
-        };
-        let told = change.changed();
-        match until {
-            Some(until) => tokio::select! {
-                _ = told => {}
-                () = sleep_until(until) => {}
-            },
-            None => drop(told.await),
         }
     }
 
@@ -242,47 +262,50 @@ impl Holding {
         let now = Instant::now();
         let mut state = self.lock();
         state.under_way -= 1;
-        let notice = match (&mut state.mode, strike) {
+        let notice = match (&state.mode, strike) {
             (Mode::Held(hold), strike) => {
-                if let Strike::Hold(_, wait) = strike {
+                let mut hold = *hold;
+                if let Strike::Hold(cause, wait) = strike {
                     hold.wait = hold.wait.max(wait);
+                    // A lockout outweighs the penalty that was there first.
+                    if hold.cause == HoldCause::Penalty && cause == HoldCause::Lockout {
+                        hold.cause = cause;
+                        hold.in_a_row = state.count(cause);
+                    }
                 }
                 hold.until = hold.until.max(now + hold.wait);
-                Some(*hold)
+                state.mode = Mode::Held(hold);
+                Some(hold)
             }
             (_, Strike::Hold(cause, wait)) => {
                 state.holds += 1;
-                let in_a_row = match cause {
-                    HoldCause::Lockout => &mut state.lockouts,
-                    HoldCause::Penalty => &mut state.penalties,
-                };
-                *in_a_row += 1;
                 let hold = StrikeNotice {
-                    in_a_row: *in_a_row,
                     number: state.holds,
                     cause,
                     began: now,
                     until: now + wait,
                     wait,
+                    in_a_row: state.count(cause),
                 };
                 state.mode = Mode::Held(hold);
                 Some(hold)
             }
-            (_, Strike::Clean) => {
+            (Mode::Open, Strike::Unclear) => return None,
+            (Mode::Open, Strike::Clean) => {
                 state.lockouts = 0;
                 state.penalties = 0;
-                let open = matches!(state.mode, Mode::Open);
+                return None;
+            }
+            (Mode::Probing { .. }, Strike::Clean) => {
+                state.lockouts = 0;
+                state.penalties = 0;
                 state.mode = Mode::Open;
-                if open {
-                    return None;
-                }
                 None
             }
-            (Mode::Probing { busy }, Strike::Unclear) => {
-                *busy = false;
+            (Mode::Probing { .. }, Strike::Unclear) => {
+                state.mode = Mode::Probing { busy: false };
                 None
             }
-            (Mode::Open, Strike::Unclear) => return None,
         };
         drop(state);
         self.change.send_replace(());
@@ -319,7 +342,7 @@ impl Holding {
             lockout: state.lockout.as_secs_f64(),
         };
         if let Mode::Held(hold) = &state.mode {
-            let so_far = (now - hold.began).as_secs_f64();
+            let so_far = state.lasted(hold, now).as_secs_f64();
             match hold.cause {
                 HoldCause::Penalty => waited.penalty += so_far,
                 HoldCause::Lockout => waited.lockout += so_far,

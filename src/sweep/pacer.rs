@@ -3,7 +3,7 @@
 //! Governor spreads the calls evenly; a record of the last calls makes each
 //! limit exact at the point of sending: **no rolling window ever holds more
 //! than its N calls**, over retries, reads and resumes alike. Callers are
-//! served first come, first served. A [hold](hold) stops everybody.
+//! served first come, first served. A [hold](super::hold) stops everybody.
 //!
 //! A call passes two doors. [`Pacer::approach`] lets it wait *before* it is
 //! recorded until it is nearly its turn, so that what the journal calls
@@ -51,6 +51,12 @@ struct Lane {
     window: Duration,
     /// The time between cells.
     period: Duration,
+    /// How far cells may be drawn ahead of their time.
+    credit: Duration,
+    /// The time up to which cells are drawn, as governor counts it.
+    drawn: Instant,
+    /// Whether a cell is drawn for a call that has not gone yet.
+    in_hand: bool,
     /// When each call of the last window leaves it, oldest first.
     leaving: VecDeque<Instant>,
 }
@@ -61,30 +67,38 @@ impl Lane {
         // a window measured at the other end could hold one call more.
         let room = (quota.window / 400).min(Duration::from_millis(250));
         let window = quota.window + room;
-        let burst = burst.clamp(1, quota.count);
-        // A burst of b cells lets b calls go at once and then one a period:
-        // a window of N periods would hold N+b−1. The period is stretched so
-        // that it holds N.
-        let period = window / (quota.count + 1 - burst) + Duration::from_nanos(1);
+        let burst = NonZeroU32::new(burst.min(quota.count)).unwrap_or(NonZeroU32::MIN);
+        // N cells a window, of which a burst draws some early: it is the
+        // record of calls that takes those out of the window's budget.
+        let period = window / quota.count.max(1) + Duration::from_nanos(1);
         let cells = governor::Quota::with_period(period)
             .unwrap_or_else(|| unreachable!("the period is above zero"))
-            .allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN));
+            .allow_burst(burst);
         let ticks = Ticks(origin);
         Self {
             cells: RateLimiter::direct_with_clock(cells, ticks),
             ticks,
-            count: quota.count as usize,
+            count: quota.count.max(1) as usize,
             window,
             period,
+            credit: period * (burst.get() - 1),
+            drawn: origin,
+            in_hand: false,
             leaving: VecDeque::new(),
         }
     }
 
-    /// Takes a cell, or says when one will be there.
-    fn cell(&self) -> Result<(), Instant> {
-        self.cells
-            .check()
-            .map_err(|not_until| self.ticks.0 + not_until.earliest_possible())
+    /// Takes a cell, or says when one will be there. Who took one and did not
+    /// go leaves it to the next.
+    fn cell(&mut self) -> Result<(), Instant> {
+        if !self.in_hand {
+            self.cells
+                .check()
+                .map_err(|not_until| self.ticks.0 + not_until.earliest_possible())?;
+            self.drawn = self.drawn.max(Instant::now()) + self.period;
+            self.in_hand = true;
+        }
+        Ok(())
     }
 
     fn forget(&mut self, now: Instant) {
@@ -93,27 +107,59 @@ impl Lane {
         }
     }
 
-    /// When the window has room for a call with `ahead` others before it.
-    fn room(&self, ahead: usize) -> Option<Instant> {
-        let over = (self.leaving.len() + ahead + 1).checked_sub(self.count + 1)?;
-        self.leaving.get(over).or(self.leaving.back()).copied()
+    /// When the window has room for one more call; `None`: now.
+    fn room(&self) -> Option<Instant> {
+        let over = self.leaving.len().checked_sub(self.count)?;
+        self.leaving.get(over).copied()
     }
 
-    /// A guess at when a call with `ahead` others before it may go.
-    fn estimate(&self, ahead: usize, last: Option<Instant>, now: Instant) -> Instant {
-        let steady = last.map_or(now, |last| {
-            last + self.period * u32::try_from(ahead + 1).unwrap_or(u32::MAX)
+    /// When the next call but those in `turns` may go, with cells drawn up to
+    /// `drawn`.
+    fn due(&self, turns: &[Instant], drawn: Option<Instant>) -> Option<Instant> {
+        let cell = drawn.and_then(|drawn| drawn.checked_sub(self.credit));
+        // The window is full until the call that is `count` before it leaves.
+        let known = self.leaving.len();
+        let room = (known + turns.len()).checked_sub(self.count).map(|before| {
+            match self.leaving.get(before) {
+                Some(leaves) => *leaves,
+                None => turns[before - known] + self.window,
+            }
         });
-        self.room(ahead).map_or(steady, |room| room.max(steady))
+        cell.max(room)
+    }
+
+    fn goes(&mut self, now: Instant) {
+        self.in_hand = false;
+        self.leaving.push_back(now + self.window);
     }
 }
 
-#[derive(Debug)]
-struct Lanes {
-    /// Longest window first.
-    lanes: Vec<Lane>,
-    /// When the last call went.
-    last: Option<Instant>,
+/// How long it is until a call with `ahead` others before it may go: each of
+/// them takes its turn as soon as all lanes let it.
+fn foresee(lanes: &[Lane], ahead: usize, now: Instant) -> Duration {
+    if lanes.is_empty() {
+        return Duration::ZERO;
+    }
+    let mut turns: Vec<Instant> = Vec::with_capacity(ahead + 1);
+    let mut drawn: Vec<Option<Instant>> = lanes
+        .iter()
+        .map(|lane| (!lane.in_hand).then_some(lane.drawn))
+        .collect();
+    loop {
+        let due = lanes.iter().zip(&drawn);
+        let due = due.filter_map(|(lane, drawn)| lane.due(&turns, *drawn));
+        let turn = due.chain(turns.last().copied()).fold(now, Instant::max);
+        if turns.len() == ahead {
+            return turn - now;
+        }
+        turns.push(turn);
+        for (lane, drawn) in lanes.iter().zip(&mut drawn) {
+            *drawn = Some(match drawn {
+                Some(drawn) => turn.max(*drawn) + lane.period,
+                None => lane.drawn,
+            });
+        }
+    }
 }
 
 /// Why a permit was denied.
@@ -127,8 +173,9 @@ pub(super) enum Denied {
 
 /// The pace of the whole pool.
 #[derive(Debug)]
-pub struct Pacer {
-    lanes: Mutex<Lanes>,
+pub(super) struct Pacer {
+    /// Longest window first.
+    lanes: Mutex<Vec<Lane>>,
     unlimited: bool,
     /// The queue before the record, and the one before the socket.
     anteroom: Queue<()>,
@@ -139,8 +186,7 @@ pub struct Pacer {
 
 impl Pacer {
     /// A pacer that keeps all of `rate` at once.
-    #[must_use]
-    pub fn new(rate: &[Quota], burst: u32, stop: Stop) -> Self {
+    pub(super) fn new(rate: &[Quota], burst: u32, stop: Stop) -> Self {
         let origin = Instant::now();
         let mut lanes: Vec<Lane> = rate
             .iter()
@@ -149,7 +195,7 @@ impl Pacer {
         lanes.sort_by_key(|lane| std::cmp::Reverse(lane.window));
         Self {
             unlimited: lanes.is_empty(),
-            lanes: Mutex::new(Lanes { lanes, last: None }),
+            lanes: Mutex::new(lanes),
             anteroom: Queue::new(()),
             gate: Queue::new(()),
             holding: Holding::default(),
@@ -157,22 +203,13 @@ impl Pacer {
         }
     }
 
-    /// The longest window of any limit: how far back a seed has to reach.
-    #[must_use]
-    pub fn memory(&self) -> Duration {
-        self.lock()
-            .lanes
-            .first()
-            .map_or(Duration::ZERO, |lane| lane.window)
-    }
-
     /// Counts calls that were made before this process began, given by their
     /// age, oldest first.
-    pub fn seed(&self, ages: impl IntoIterator<Item = Duration>) {
+    pub(super) fn seed(&self, ages: impl IntoIterator<Item = Duration>) {
         let now = Instant::now();
         let mut lanes = self.lock();
         for age in ages {
-            for lane in &mut lanes.lanes {
+            for lane in lanes.iter_mut() {
                 if let Some(left) = lane.window.checked_sub(age).filter(|left| !left.is_zero()) {
                     lane.leaving.push_back(now + left);
                 }
@@ -180,7 +217,7 @@ impl Pacer {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Lanes> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Lane>> {
         // Nothing panics while holding it; if it did, the times are still true.
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -190,14 +227,14 @@ impl Pacer {
         if self.stop.check().is_err() {
             return None;
         }
-        if self.unlimited {
-            return self.holding.try_enter().map(|()| Place { pacer: self });
-        }
-        let _first = self.anteroom.try_lock().ok()?;
+        let _first = match self.unlimited {
+            true => None,
+            false => Some(self.anteroom.try_lock().ok()?),
+        };
         if self.due_in(self.holding.near()) > LOOK_AHEAD {
             return None;
         }
-        self.holding.try_enter().map(|()| Place { pacer: self })
+        self.holding.try_enter().then(|| Place { pacer: self })
     }
 
     /// Waits until it is nearly this caller's turn.
@@ -212,33 +249,24 @@ impl Pacer {
     async fn queue_up(&self) -> Place<'_> {
         let _first = self.anteroom.lock().await;
         loop {
+            self.holding.passable().await;
             let wait = self.due_in(self.holding.near());
             if wait > LOOK_AHEAD {
                 let _timer = self.holding.rate_timer();
                 sleep(wait - LOOK_AHEAD).await;
-                continue;
-            }
-            if self.holding.try_enter().is_some() {
+            } else if self.holding.try_enter() {
                 return Place { pacer: self };
             }
-            self.holding.changed().await;
         }
     }
 
     fn due_in(&self, ahead: usize) -> Duration {
         let now = Instant::now();
         let mut lanes = self.lock();
-        let last = lanes.last;
-        lanes
-            .lanes
-            .iter_mut()
-            .map(|lane| {
-                lane.forget(now);
-                lane.estimate(ahead, last, now)
-                    .saturating_duration_since(now)
-            })
-            .max()
-            .unwrap_or_default()
+        for lane in lanes.iter_mut() {
+            lane.forget(now);
+        }
+        foresee(&lanes, ahead, now)
     }
 
     /// Waits until every limit allows one more call, and counts it.
@@ -247,10 +275,10 @@ impl Pacer {
             return;
         }
         let _first = self.gate.lock().await;
-        let lanes = self.lock().lanes.len();
+        let lanes = self.lock().len();
         for index in 0..lanes {
             loop {
-                let cell = self.lock().lanes[index].cell();
+                let cell = self.lock()[index].cell();
                 let Err(due) = cell else { break };
                 self.wait_until(due).await;
             }
@@ -270,22 +298,16 @@ impl Pacer {
     fn take(&self) -> Result<(), Instant> {
         let now = Instant::now();
         let mut lanes = self.lock();
-        let full = lanes
-            .lanes
-            .iter_mut()
-            .filter_map(|lane| {
-                lane.forget(now);
-                lane.room(0)
-            })
-            .max();
-        if let Some(due) = full {
+        let full = lanes.iter_mut().filter_map(|lane| {
+            lane.forget(now);
+            lane.room()
+        });
+        if let Some(due) = full.max() {
             return Err(due);
         }
-        for lane in &mut lanes.lanes {
-            let leaves = now + lane.window;
-            lane.leaving.push_back(leaves);
+        for lane in lanes.iter_mut() {
+            lane.goes(now);
         }
-        lanes.last = Some(now);
         Ok(())
     }
 }
@@ -349,3 +371,6 @@ impl Drop for Permit<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

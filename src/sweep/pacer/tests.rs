@@ -1,0 +1,224 @@
+//! The pace by itself, on a paused clock.
+
+use std::sync::Arc;
+
+use proptest::{collection::vec, prelude::*};
+use tokio::task::JoinSet;
+
+use super::*;
+
+fn quota(count: u32, seconds: u64) -> Quota {
+    Quota {
+        count,
+        window: Duration::from_secs(seconds),
+    }
+}
+
+/// What a pool of callers did: milliseconds and finer since the beginning.
+#[derive(Default)]
+struct Deeds {
+    /// When each call went.
+    went: Vec<Duration>,
+    /// The longest time from a place near the gate to the permit, without
+    /// the time that recording took.
+    longest: Duration,
+}
+
+/// Lets `workers` call as fast as they may until `until`, each taking
+/// `record` to write its call down and `answer` to be answered.
+async fn deeds(
+    pacer: Pacer,
+    workers: usize,
+    until: Duration,
+    record: Duration,
+    answer: Duration,
+) -> Deeds {
+    let origin = Instant::now();
+    let pacer = Arc::new(pacer);
+    let deeds = Arc::new(Mutex::new(Deeds::default()));
+    let mut pool = JoinSet::new();
+    for _ in 0..workers {
+        let (pacer, deeds) = (Arc::clone(&pacer), Arc::clone(&deeds));
+        pool.spawn(async move {
+            while origin.elapsed() < until {
+                let place = match pacer.try_approach() {
+                    Some(place) => place,
+                    None => pacer.approach().await.unwrap(),
+                };
+                sleep(record).await;
+                let near = Instant::now();
+                let permit = place.permit().await.unwrap();
+                {
+                    let mut deeds = deeds.lock().unwrap();
+                    deeds.went.push(origin.elapsed());
+                    deeds.longest = deeds.longest.max(near.elapsed());
+                }
+                sleep(answer).await;
+                permit.answered(Strike::Clean);
+            }
+        });
+    }
+    while let Some(done) = pool.join_next().await {
+        done.unwrap();
+    }
+    Arc::into_inner(deeds).unwrap().into_inner().unwrap()
+}
+
+/// The most of `times` (in order) in any window, both its ends included.
+fn most(times: &[i128], window: Duration) -> usize {
+    let window = i128::try_from(window.as_nanos()).unwrap();
+    let held = times.iter().enumerate().map(|(from, begin)| {
+        let after = times.partition_point(|time| *time <= begin + window);
+        after - from
+    });
+    held.max().unwrap_or(0)
+}
+
+fn paused() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+}
+
+fn quotas() -> impl Strategy<Value = Vec<Quota>> {
+    let second = (1..=20_u32, Just(1_u64));
+    let some = (1..=30_u32, 2..=20_u64);
+    let minute = (5..=80_u32, Just(60_u64));
+    let one = prop_oneof![second, some, minute];
+    vec(one.prop_map(|(count, seconds)| quota(count, seconds)), 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_rolling_window_ever_holds_more_than_its_calls(
+        rate in quotas(),
+        burst in 1..=10_u32,
+        workers in 1..=64_usize,
+        // What earlier processes sent: some of it back to back.
+        ages in vec((0..60_000_u64, 1..4_usize), 0..20),
+        record in 0..40_u64,
+        answer in 0..300_u64,
+    ) {
+        let mut ages: Vec<_> = ages
+            .into_iter()
+            .flat_map(|(age, times)| std::iter::repeat_n(Duration::from_millis(age), times))
+            .collect();
+        ages.sort_unstable_by(|a, b| b.cmp(a));
+        // The past kept the limits, too.
+        let mut past: Vec<Duration> = Vec::new();
+        for age in ages {
+            let fits = rate.iter().all(|quota| {
+                let since = past.iter().filter(|earlier| **earlier <= age + quota.window);
+                since.count() < quota.count as usize
+            });
+            if fits {
+                past.push(age);
+            }
+        }
+        let ms = Duration::from_millis;
+        let deeds = paused().block_on(async {
+            let pacer = Pacer::new(&rate, burst, Stop::default());
+            pacer.seed(past.iter().copied());
+            deeds(pacer, workers, ms(90_000), ms(record), ms(answer)).await
+        });
+        let times: Vec<i128> = past
+            .iter()
+            .map(|age| -i128::try_from(age.as_nanos()).unwrap())
+            .chain(deeds.went.iter().map(|at| i128::try_from(at.as_nanos()).unwrap()))
+            .collect();
+        prop_assert!(times.is_sorted());
+        for quota in &rate {
+            let most = most(&times, quota.window);
+            prop_assert!(most <= quota.count as usize, "{most} calls in {quota:?}");
+        }
+        // Timers are as fine as a millisecond, and one may follow another.
+        let slack = ms(10) + ms(record);
+        prop_assert!(deeds.longest <= LOOK_AHEAD + slack, "{:?} before its turn", deeds.longest);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_a_burst_of_a_few_cells_the_asked_rate_is_delivered() {
+    for (rate, burst, seconds) in [
+        (quota(5, 1), 2, 600),
+        (quota(50, 1), 3, 120),
+        (quota(200, 1), 3, 60),
+        (quota(500, 1), 3, 60),
+        (quota(1000, 1), 4, 60),
+        (quota(80, 60), 3, 36_000),
+        (quota(4000, 3600), 3, 36_000),
+    ] {
+        let pacer = Pacer::new(&[rate], burst, Stop::default());
+        let length = Duration::from_secs(seconds);
+        let answer = Duration::from_millis(30);
+        let deeds = deeds(pacer, 64, length, Duration::ZERO, answer).await;
+        let asked = f64::from(rate.count) * length.as_secs_f64() / rate.window.as_secs_f64();
+        let went = deeds.went.iter().filter(|at| **at < length).count();
+        let share = f64::from(u32::try_from(went).unwrap()) / asked;
+        assert!(share >= 0.99, "{share} of {rate:?} with a burst of {burst}");
+        assert!(share <= 1.01, "{share} of {rate:?} with a burst of {burst}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_goes_back_to_back_and_is_taken_out_of_the_budget() {
+    let pacer = Pacer::new(&[quota(10, 10)], 4, Stop::default());
+    let length = Duration::from_secs(25);
+    let deeds = deeds(pacer, 8, length, Duration::ZERO, Duration::ZERO).await;
+    let until = |seconds| {
+        let until = Duration::from_secs_f64(seconds);
+        deeds.went.iter().filter(|at| **at <= until).count()
+    };
+    assert_eq!(until(0.0), 4);
+    assert_eq!(until(0.9), 4);
+    assert_eq!(until(10.0), 10);
+    // What the burst drew early is not there at the end of the window.
+    assert_eq!(until(6.2), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiters_are_served_first_come_first_served() {
+    let pacer = Arc::new(Pacer::new(
+        &[quota(2, 1), quota(30, 60)],
+        2,
+        Stop::default(),
+    ));
+    let served = Arc::new(Mutex::new(Vec::new()));
+    let mut pool = JoinSet::new();
+    for number in 0..50 {
+        let (pacer, served) = (Arc::clone(&pacer), Arc::clone(&served));
+        pool.spawn(async move {
+            // Each comes a little after the one before it.
+            sleep(Duration::from_millis(10 * number)).await;
+            let place = pacer.approach().await.unwrap();
+            let permit = place.permit().await.unwrap();
+            served.lock().unwrap().push(number);
+            permit.answered(Strike::Clean);
+        });
+    }
+    while let Some(done) = pool.join_next().await {
+        done.unwrap();
+    }
+    let served = served.lock().unwrap();
+    assert!(served.is_sorted() && served.len() == 50, "{served:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newcomer_does_not_pass_those_who_wait() {
+    let pacer = Pacer::new(&[quota(1, 10)], 1, Stop::default());
+    let permit = pacer.try_approach().unwrap().permit().await.unwrap();
+    permit.answered(Strike::Clean);
+    let waiting = pacer.approach();
+    tokio::pin!(waiting);
+    // The first waits for its turn; whoever comes now is behind it.
+    tokio::select! {
+        biased;
+        place = &mut waiting => panic!("too early: {place:?}"),
+        () = sleep(Duration::from_millis(8_500)) => {}
+    }
+    assert!(pacer.try_approach().is_none());
+}

@@ -263,10 +263,11 @@ impl<A: Api> Worker<A> {
     /// answered: it is waited out like a lockout.
     pub(super) fn penalty(&self, wait: Duration, captcha: bool) -> Strike {
         let policy = &self.shared.policy;
+        let wait = wait + policy.penalty_margin;
         if captcha {
             Strike::Hold(HoldCause::Lockout, policy.lockout_wait.max(wait))
         } else {
-            Strike::Hold(HoldCause::Penalty, wait + policy.penalty_margin)
+            Strike::Hold(HoldCause::Penalty, wait)
         }
     }
 

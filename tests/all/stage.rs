@@ -364,7 +364,46 @@ pub(crate) struct OnWire {
     /// process was cut off before.
     pub(crate) back: Option<Instant>,
     pub(crate) call: Call,
-    pub(crate) status: Option<u16>,
+    pub(crate) answer: Option<Answer>,
+}
+
+impl OnWire {
+    /// The HTTP status of the answer.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.answer.as_ref().and_then(Answer::status)
+    }
+
+    pub(crate) fn is_revoke(&self) -> bool {
+        matches!(self.call, Call::Revoke(_))
+    }
+
+    /// How many IDs it carries.
+    pub(crate) fn ids(&self) -> usize {
+        match &self.call {
+            Call::Revoke(_) => self.body()["tradingPermissionIds"]
+                .as_array()
+                .unwrap()
+                .len(),
+            Call::Items(ids) => ids.len(),
+            Call::Item(_) => 1,
+        }
+    }
+
+    /// The body of a revocation.
+    pub(crate) fn body(&self) -> serde_json::Value {
+        match &self.call {
+            Call::Revoke(body) => serde_json::from_slice(body).unwrap(),
+            other => panic!("no revocation: {other:?}"),
+        }
+    }
+
+    /// The body of the answer.
+    pub(crate) fn answer(&self) -> serde_json::Value {
+        match &self.answer {
+            Some(Answer::Response(response)) => serde_json::from_slice(&response.body).unwrap(),
+            other => panic!("no response: {other:?}"),
+        }
+    }
 }
 
 impl Wire {
@@ -416,7 +455,7 @@ impl Api for Wire {
                 sent: Instant::now(),
                 back: None,
                 call: call.clone(),
-                status: None,
+                answer: None,
             });
             (line.calls.len() - 1, line.cut.pop_front() == Some(true))
         };
@@ -431,7 +470,7 @@ impl Api for Wire {
             };
             let mut line = self.line();
             line.calls[number].back = Some(Instant::now());
-            line.calls[number].status = answer.status();
+            line.calls[number].answer = Some(answer.clone());
             drop(line);
             answer
         }

@@ -227,9 +227,10 @@ impl Pacer {
         if self.stop.check().is_err() {
             return None;
         }
-        let _first = match self.unlimited {
-            true => None,
-            false => Some(self.anteroom.try_lock().ok()?),
+        let _first = if self.unlimited {
+            None
+        } else {
+            Some(self.anteroom.try_lock().ok()?)
         };
         if self.due_in(self.holding.near()) > LOOK_AHEAD {
             return None;
@@ -250,12 +251,14 @@ impl Pacer {
         let _first = self.anteroom.lock().await;
         loop {
             self.holding.passable().await;
-            let wait = self.due_in(self.holding.near());
-            if wait > LOOK_AHEAD {
-                let _timer = self.holding.rate_timer();
-                sleep(wait - LOOK_AHEAD).await;
-            } else if self.holding.try_enter() {
-                return Place { pacer: self };
+            let due = self.due_in(self.holding.near());
+            match due.checked_sub(LOOK_AHEAD) {
+                Some(wait) if !wait.is_zero() => {
+                    let _timer = self.holding.rate_timer();
+                    sleep(wait).await;
+                }
+                _ if self.holding.try_enter() => return Place { pacer: self },
+                _ => {}
             }
         }
     }

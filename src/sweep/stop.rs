@@ -36,12 +36,10 @@ struct Inner {
 }
 
 impl Stop {
-    /// Stops the run. Returns false if it was stopping already: the first
-    /// reason stays.
-    pub fn raise(&self, reason: Reason) -> bool {
-        let first = self.0.reason.set(reason).is_ok();
+    /// Stops the run. If it was stopping already, the first reason stays.
+    pub fn raise(&self, reason: Reason) {
+        let _ = self.0.reason.set(reason);
         self.0.token.cancel();
-        first
     }
 
     /// Why the run stops, if it does.

@@ -294,7 +294,6 @@ pub(crate) struct Ended {
     pub(crate) reason: Option<Reason>,
     /// How long it took.
     pub(crate) took: Duration,
-    pub(crate) written: Written,
 }
 
 impl Acting {
@@ -308,7 +307,6 @@ impl Acting {
         Ended {
             reason: self.stop.reason().cloned(),
             took,
-            written: self.written,
         }
     }
 

@@ -165,6 +165,28 @@ async fn with_a_burst_of_a_few_cells_the_asked_rate_is_delivered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn several_limits_hold_together_for_hours() {
+    let rate = [quota(5, 1), quota(80, 60), quota(4000, 3600)];
+    for burst in [1, 5, 10] {
+        let pacer = Pacer::new(&rate, burst, Stop::default());
+        let length = Duration::from_hours(3);
+        let answer = Duration::from_millis(100);
+        let deeds = deeds(pacer, 16, length, Duration::ZERO, answer).await;
+        let times: Vec<i128> = deeds
+            .went
+            .iter()
+            .map(|at| i128::try_from(at.as_nanos()).unwrap())
+            .collect();
+        for quota in &rate {
+            let most = most(&times, quota.window);
+            assert!(most <= quota.count as usize, "{most} calls in {quota:?}");
+        }
+        // The tightest of them is used up.
+        assert!(times.len() >= 11_880, "{} calls", times.len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_burst_goes_back_to_back_and_is_taken_out_of_the_budget() {
     let pacer = Pacer::new(&[quota(10, 10)], 4, Stop::default());
     let length = Duration::from_secs(25);

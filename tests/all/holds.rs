@@ -326,13 +326,17 @@ async fn what_waits_when_a_hold_begins_goes_back_to_pending() {
     sleep(Duration::from_mins(30)).await;
     assert!(!acting.is_over());
     assert_eq!(stage.wire.under_way(), 0);
+    let calls = stage.wire.calls();
+    let locked = calls.iter().find(|call| call.status() == Some(429));
+    let began = locked.unwrap().back.unwrap();
     let entries = acting.written.entries();
     let withdrawn = entries
         .iter()
         .filter(|(_, entry)| matches!(entry, Entry::Withdrawn { .. }));
-    assert!(withdrawn.count() > 0, "nothing was recorded and waiting");
+    let withdrawn: Vec<_> = withdrawn.map(|(at, _)| *at).collect();
+    assert!(!withdrawn.is_empty(), "nothing was recorded and waiting");
+    assert!(withdrawn.iter().all(|at| *at == began), "not at once");
 
-    let calls = stage.wire.calls();
     let answered = calls.iter().filter(|call| accepted(call)).count();
     let tally = stage.tally();
     assert_eq!(tally.of(State::InFlight), 0);

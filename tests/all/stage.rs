@@ -348,10 +348,14 @@ pub(crate) struct Wire {
     line: Arc<Mutex<Line>>,
 }
 
+/// Puts another answer in the place of the world's.
+type Forge = Box<dyn FnMut(&Call, Answer) -> Answer + Send>;
+
 #[derive(Default)]
 struct Line {
     calls: Vec<OnWire>,
     cut: VecDeque<bool>,
+    forge: Option<Forge>,
 }
 
 /// One call as it went over the wire.
@@ -428,6 +432,11 @@ impl Wire {
         self.line().cut.extend(next);
     }
 
+    /// Changes every answer on its way back.
+    pub(crate) fn forge(&self, forge: impl FnMut(&Call, Answer) -> Answer + Send + 'static) {
+        self.line().forge = Some(Box::new(forge));
+    }
+
     /// Every call so far, in the order in which they were sent.
     pub(crate) fn calls(&self) -> Vec<OnWire> {
         self.line().calls.clone()
@@ -458,6 +467,7 @@ impl Api for Wire {
             (line.calls.len() - 1, line.cut.pop_front() == Some(true))
         };
         let answer = (!cut).then(|| self.door.call(call));
+        let call = call.clone();
         async move {
             let answer = match answer {
                 Some(answer) => answer.await,
@@ -467,6 +477,10 @@ impl Api for Wire {
                 }),
             };
             let mut line = self.line();
+            let answer = match &mut line.forge {
+                Some(forge) => forge(&call, answer),
+                None => answer,
+            };
             line.calls[number].back = Some(Instant::now());
             line.calls[number].answer = Some(answer.clone());
             drop(line);

@@ -57,3 +57,22 @@ impl Clock {
             .unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_recorded_time_in_the_future_counts_as_now() {
+        let wall = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(500_000);
+        let clock = Clock::starting(wall);
+        tokio::time::sleep(Duration::from_mins(90)).await;
+        assert_eq!(clock.now(), wall + SignedDuration::from_mins(90));
+        let early = wall + SignedDuration::from_mins(30);
+        assert_eq!(clock.since(early), Duration::from_hours(1));
+        assert_eq!(clock.until(early), Duration::ZERO);
+        let late = wall + SignedDuration::from_mins(100);
+        assert_eq!(clock.since(late), Duration::ZERO);
+        assert_eq!(clock.until(late), Duration::from_mins(10));
+    }
+}

@@ -91,7 +91,7 @@ fn quotas() -> impl Strategy<Value = Vec<Quota>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_rolling_window_ever_holds_more_than_its_calls(
@@ -167,9 +167,9 @@ async fn with_a_burst_of_a_few_cells_the_asked_rate_is_delivered() {
 #[tokio::test(start_paused = true)]
 async fn several_limits_hold_together_for_hours() {
     let rate = [quota(5, 1), quota(80, 60), quota(4000, 3600)];
-    for burst in [1, 5, 10] {
+    for burst in [1, 10] {
         let pacer = Pacer::new(&rate, burst, Stop::default());
-        let length = Duration::from_hours(3);
+        let length = Duration::from_hours(2);
         let answer = Duration::from_millis(100);
         let deeds = deeds(pacer, 16, length, Duration::ZERO, answer).await;
         let times: Vec<i128> = deeds
@@ -182,7 +182,7 @@ async fn several_limits_hold_together_for_hours() {
             assert!(most <= quota.count as usize, "{most} calls in {quota:?}");
         }
         // The tightest of them is used up.
-        assert!(times.len() >= 11_880, "{} calls", times.len());
+        assert!(times.len() >= 7_920, "{} calls", times.len());
     }
 }
 
@@ -204,29 +204,31 @@ async fn a_burst_goes_back_to_back_and_is_taken_out_of_the_budget() {
 
 #[tokio::test(start_paused = true)]
 async fn waiters_are_served_first_come_first_served() {
-    let pacer = Arc::new(Pacer::new(
-        &[quota(2, 1), quota(30, 60)],
-        2,
-        Stop::default(),
-    ));
-    let served = Arc::new(Mutex::new(Vec::new()));
-    let mut pool = JoinSet::new();
-    for number in 0..50 {
-        let (pacer, served) = (Arc::clone(&pacer), Arc::clone(&served));
-        pool.spawn(async move {
-            // Each comes a little after the one before it.
-            sleep(Duration::from_millis(10 * number)).await;
-            let place = pacer.approach().await.unwrap();
-            let permit = place.permit().await.unwrap();
-            served.lock().unwrap().push(number);
-            permit.answered(Strike::Clean);
-        });
+    for rate in [
+        vec![quota(2, 1), quota(30, 60)],
+        // So fast that many of them wait before the socket.
+        vec![quota(20, 1)],
+    ] {
+        let pacer = Arc::new(Pacer::new(&rate, 2, Stop::default()));
+        let served = Arc::new(Mutex::new(Vec::new()));
+        let mut pool = JoinSet::new();
+        for number in 0..50 {
+            let (pacer, served) = (Arc::clone(&pacer), Arc::clone(&served));
+            pool.spawn(async move {
+                // Each comes a little after the one before it.
+                sleep(Duration::from_millis(2 * number)).await;
+                let place = pacer.approach().await.unwrap();
+                let permit = place.permit().await.unwrap();
+                served.lock().unwrap().push(number);
+                permit.answered(Strike::Clean);
+            });
+        }
+        while let Some(done) = pool.join_next().await {
+            done.unwrap();
+        }
+        let served = served.lock().unwrap();
+        assert!(served.is_sorted() && served.len() == 50, "{served:?}");
     }
-    while let Some(done) = pool.join_next().await {
-        done.unwrap();
-    }
-    let served = served.lock().unwrap();
-    assert!(served.is_sorted() && served.len() == 50, "{served:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,11 +238,15 @@ async fn a_newcomer_does_not_pass_those_who_wait() {
     permit.answered(Strike::Clean);
     let waiting = pacer.approach();
     tokio::pin!(waiting);
-    // The first waits for its turn; whoever comes now is behind it.
     tokio::select! {
         biased;
         place = &mut waiting => panic!("too early: {place:?}"),
-        () = sleep(Duration::from_millis(8_500)) => {}
+        () = sleep(Duration::from_secs(5)) => {}
     }
+    // Its turn has come and it has not noticed yet: whoever comes now is
+    // behind it all the same.
+    tokio::time::advance(Duration::from_secs(6)).await;
     assert!(pacer.try_approach().is_none());
+    let place = waiting.await.unwrap();
+    place.permit().await.unwrap().answered(Strike::Clean);
 }

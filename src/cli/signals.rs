@@ -36,7 +36,9 @@ impl Signals {
     /// number.
     pub(super) async fn watch(mut self, stop: &Stop) -> i32 {
         let first = self.next().await;
-        if stop.raise(Reason::Signal(first)) {
+        let stopping = stop.reason().is_some();
+        stop.raise(Reason::Signal(first));
+        if !stopping {
             tracing::warn!(
                 "stopping at {}: calls under way are finished and recorded; once more stops at once",
                 name(first)

@@ -107,17 +107,7 @@ pub(super) fn carry_out(
     let started = Timestamp::now();
     let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
     let past = past(task, &policy, started)?;
-    journal
-        .begin_process(&Process {
-            command: task.command,
-            started,
-            operator: operator(),
-            host: host(),
-            pid: std::process::id(),
-            version: env!("CARGO_PKG_VERSION"),
-            settings: serde_json::Value::from(task.effective.recorded()).to_string(),
-        })
-        .map_err(|error| broken(&error))?;
+    begin(task, &mut journal, started)?;
     let tally = journal.tally().map_err(|error| broken(&error))?;
 
     let clock = {
@@ -268,6 +258,33 @@ fn finish(
         )));
     }
     present(task.folder, code, out)
+}
+
+/// Records that the run is held for a person, and shows how it stands; nothing
+/// is sent.
+pub(super) fn hold(task: &Task<'_>, why: &str, out: &mut dyn Write) -> Result<(), Problem> {
+    let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
+    begin(task, &mut journal, Timestamp::now())?;
+    let (word, code) = (Outcome::Held.word(), Outcome::Held.code());
+    journal
+        .end_process(Timestamp::now(), word, code, why)
+        .map_err(|error| broken(&error))?;
+    present(task.folder, code, out).map(|_| ())
+}
+
+/// Records that this process is at work on the run.
+fn begin(task: &Task<'_>, journal: &mut Journal, started: Timestamp) -> Result<(), Problem> {
+    journal
+        .begin_process(&Process {
+            command: task.command,
+            started,
+            operator: operator(),
+            host: host(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION"),
+            settings: serde_json::Value::from(task.effective.recorded()).to_string(),
+        })
+        .map_err(|error| broken(&error))
 }
 
 /// Writes the files of a run and shows its report.

@@ -123,7 +123,17 @@ pub(super) fn resume(
         let ending = standing.ending(effective.settings.allow_empty);
         return present(&folder, ending.code(), out);
     }
-    check_age(&frozen, &folder, &effective)?;
+    let task = Task {
+        command: "resume",
+        runs: &runs,
+        folder: &folder,
+        facts: &frozen,
+        effective: &effective,
+    };
+    if let Err(problem) = check_age(&frozen, &folder, &effective) {
+        carry::hold(&task, &problem.message, out)?;
+        return Err(problem);
+    }
     let environment = effective.environment()?;
     if environment.is_real() && !effective.settings.yes {
         if !consent::is_possible() {
@@ -136,13 +146,6 @@ pub(super) fn resume(
     }
     let runtime = carry::runtime()?;
     let gateway = Gateway::open(&effective, &runtime)?;
-    let task = Task {
-        command: "resume",
-        runs: &runs,
-        folder: &folder,
-        facts: &frozen,
-        effective: &effective,
-    };
     carry_out(&task, gateway, runtime, out)
 }
 

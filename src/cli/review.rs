@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
 use rescind::journal::RunsDir;
-use rescind::list::{Frozen, Rejection, Rows, freeze};
+use rescind::list::{FreezeError, Frozen, Rejection, Rows, freeze};
 use rescind::report::{self, Plan, PlannedReject, Style};
 use rescind::sweep::Quota;
 
@@ -50,7 +50,10 @@ pub(super) fn plan(
         }
         Ok::<_, std::convert::Infallible>(())
     })
-    .map_err(|error| unreadable(&error))?;
+    .map_err(|error| match error {
+        FreezeError::List(error) => unreadable(&error),
+        FreezeError::Sink(never) => match never {},
+    })?;
     let plan = Plan {
         input: &path.display().to_string(),
         column: &census.column,

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rescind::journal::{
     Archive, Facts, Holder, JournalError, Lock, LockError, NewRun, RunFolder, RunsDir,
 };
-use rescind::list::{Census, FreezeError, Frozen, Input, Rows, freeze};
+use rescind::list::{Census, FreezeError, Frozen, Input, ListError, Rows, freeze};
 use rescind::report::{self, Summary};
 
 use super::args::Options;
@@ -272,8 +272,16 @@ fn read(runs: &RunsDir, input: &Input, effective: &Effective) -> Result<(NewRun,
     Ok((new, census))
 }
 
-pub(super) fn unreadable(error: &dyn std::error::Error) -> Problem {
-    Problem::usage("the list cannot be read").caused_by(error)
+pub(super) fn unreadable(error: &ListError) -> Problem {
+    let problem = Problem::usage("the list cannot be read").caused_by(error);
+    match error {
+        ListError::NoSuchColumn { .. }
+        | ListError::AmbiguousColumn { .. }
+        | ListError::UnknownColumn { .. } => {
+            problem.hint("name the column that holds the permission IDs with --id-column")
+        }
+        _ => problem,
+    }
 }
 
 /// Refuses a list with too many invalid rows.

@@ -8,6 +8,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, BufRead, BufReader, Read, Seek, Write},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
@@ -42,6 +43,8 @@ impl Ledger {
             .read(true)
             .append(true)
             .create(true)
+            // It lies among the files of a run, and is nobody else's either.
+            .mode(0o600)
             .open(path)
             .map_err(io)?;
         file.try_lock().map_err(|error| match error {

@@ -1,0 +1,128 @@
+//! Promise 7: the token is in no file, in no output and in no message,
+//! whatever goes wrong.
+
+use std::{fs, path::Path};
+
+use crate::binary::{Ended, Running, Site};
+
+/// What nobody may read anywhere.
+const MARKED: &str = "mArKeD-s3cr3t-7f3a";
+
+/// Searches what was said, and every file below the site's folder but those
+/// that the test itself wrote.
+fn searched(site: &Site, ended: &Ended, what: &str) {
+    assert!(!ended.out.contains(MARKED), "{what}:\n{}", ended.out);
+    assert!(!ended.err.contains(MARKED), "{what}:\n{}", ended.err);
+    let own = ["rules.toml", "token", "secret.toml", "list.csv"];
+    for entry in fs::read_dir(site.home()).unwrap() {
+        let path = entry.unwrap().path();
+        if !own.contains(&path.file_name().unwrap().to_str().unwrap()) {
+            search(&path, what);
+        }
+    }
+}
+
+fn search(path: &Path, what: &str) {
+    if path.is_symlink() {
+        return;
+    }
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            search(&entry.unwrap().path(), what);
+        }
+        return;
+    }
+    let bytes = fs::read(path).unwrap();
+    let mut windows = bytes.windows(MARKED.len());
+    let found = windows.any(|window| window == MARKED.as_bytes());
+    assert!(!found, "{what}: in {}", path.display());
+}
+
+fn sources(site: &Site) -> [(&'static str, String); 3] {
+    site.file("token", format!("{MARKED}\n"));
+    [
+        ("RESCIND_TOKEN", MARKED.to_owned()),
+        ("RESCIND_TOKEN_FILE", "token".to_owned()),
+        ("RESCIND_TOKEN_COMMAND", "cat token".to_owned()),
+    ]
+}
+
+fn call(site: &Site, line: &str, variables: &[(&str, &str)]) -> Ended {
+    let mut command = site.command(line);
+    command.env_remove("RESCIND_TOKEN");
+    for (name, value) in variables {
+        command.env(name, value);
+    }
+    Running::start(&mut command).end()
+}
+
+#[test]
+fn a_token_that_works_is_nowhere_to_be_found_whatever_the_faults() {
+    let site = Site::new(&format!(
+        "token = '{MARKED}'\n\
+         faults.script = {{ revoke = ['none', '503', 'reset_after', 'truncated', 'not_json', 'penalty', '400', '403'], \
+         items = ['none', '500'] }}"
+    ));
+    let list = site.list((1001..1041).chain([10403, 10404]));
+    for (name, value) in sources(&site) {
+        let line = site.run_line(&format!("{list} --batch-size 4 -v"));
+        let ended = call(&site, &line, &[(name, &value)]);
+        assert!(matches!(ended.code, Some(0 | 3)), "{}\n{}", ended.out, ended.err);
+        searched(&site, &ended, name);
+        for line in ["report", "report --format json", "report --format csv", "runs"] {
+            searched(&site, &call(&site, line, &[(name, &value)]), line);
+        }
+        let line = format!("config --base-url {}", site.url);
+        let ended = call(&site, &line, &[(name, &value)]).with(0);
+        assert!(ended.out.contains(name), "{}", ended.out);
+        searched(&site, &ended, "config");
+        assert!(!ended.out.contains(MARKED));
+    }
+    assert_eq!(site.runs().len(), 3);
+}
+
+#[test]
+fn a_token_that_is_refused_or_reaches_nobody_is_nowhere_to_be_found() {
+    for at in 0..3 {
+        let site = Site::new("");
+        let list = site.list(1001..1041);
+        let (name, value) = &sources(&site)[at];
+        let line = site.run_line(&format!("{list} -v"));
+        let ended = call(&site, &line, &[(name, value)]).with(8);
+        searched(&site, &ended, name);
+        let ended = call(&site, "resume latest -v", &[(name, value)]).with(8);
+        searched(&site, &ended, name);
+        // Nobody listens there.
+        let line = format!("{line} --base-url http://127.0.0.1:9/v1 --max-attempts 1");
+        let ended = call(&site, &line, &[(name, value)]).with(6);
+        searched(&site, &ended, name);
+    }
+}
+
+#[test]
+fn a_secret_in_the_wrong_place_is_refused_without_being_repeated() {
+    let site = Site::new("");
+    let list = site.list([1001]);
+    site.file("token", format!("{MARKED}\nand more\n"));
+    site.file("secret.toml", format!("token = '{MARKED}'\n"));
+    let line = site.run_line(&list);
+    let twice = format!("{MARKED}\n{MARKED}");
+    let failing = format!("sh -c 'echo {MARKED}; echo {MARKED} >&2; exit 1'");
+    let user = line.replace("http://", &format!("http://{MARKED}@"));
+    let query = format!("{line} --base-url {}?token={MARKED}", site.url);
+    for (line, variables) in [
+        (line.clone(), vec![("RESCIND_TOKEN", twice.as_str())]),
+        (line.clone(), vec![("RESCIND_TOKEN_COMMAND", failing.as_str())]),
+        (line.clone(), vec![("RESCIND_TOKEN_FILE", "absent"), ("RESCIND_TOKEN", MARKED)]),
+        (line.clone(), vec![("RESCIND_TOKN", MARKED)]),
+        (format!("{line} --token {MARKED}"), vec![]),
+        (format!("{line} --token={MARKED}"), vec![]),
+        (format!("{line} --config secret.toml"), vec![]),
+        (user, vec![("RESCIND_TOKEN", "sandbox")]),
+        (query, vec![("RESCIND_TOKEN", "sandbox")]),
+    ] {
+        let ended = call(&site, &line, &variables).with(2);
+        searched(&site, &ended, &format!("{line} {variables:?}"));
+        site.is_untouched();
+    }
+}

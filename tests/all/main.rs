@@ -8,6 +8,7 @@ mod exits;
 mod holds;
 mod pacing;
 mod reading;
+mod readme;
 mod refusals;
 mod secrets;
 mod signals;

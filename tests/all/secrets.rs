@@ -59,7 +59,7 @@ fn call(site: &Site, line: &str, variables: &[(&str, &str)]) -> Ended {
 #[test]
 fn a_token_that_works_is_nowhere_to_be_found_whatever_the_faults() {
     let site = Site::new(&format!(
-        "token = '{MARKED}'\n\
+        "token = '{MARKED}'\npenalty = '1s'\n\
          faults.script = {{ revoke = ['none', '503', 'reset_after', 'truncated', 'not_json', 'penalty', '400', '403'], \
          items = ['none', '500'] }}"
     ));

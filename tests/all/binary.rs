@@ -27,7 +27,7 @@ const BRISK: &str = "--rate unlimited --retry-initial 5ms --retry-max 20ms --tim
                      --lockout-wait 100ms --penalty-margin 10ms";
 
 /// Looks until something is so.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -40,7 +40,7 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 /// The binary, without the settings of whoever runs the tests. Loopback is
 /// never reached through a proxy, so one that does not exist does no harm.
-pub fn rescind(home: &Path) -> Command {
+pub(crate) fn rescind(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rescind"));
     clean(&mut command, home);
     command
@@ -60,23 +60,23 @@ fn clean(command: &mut Command, home: &Path) {
 }
 
 /// How a process ended.
-pub struct Ended {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ended {
     /// Asserts the exit code; shows what was said if it is another.
     #[track_caller]
-    pub fn with(self, code: i32) -> Self {
+    pub(crate) fn with(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{}\n{}", self.out, self.err);
         self
     }
 
     /// Asserts that standard error says this.
     #[track_caller]
-    pub fn says(self, words: &str) -> Self {
+    pub(crate) fn says(self, words: &str) -> Self {
         assert!(
             self.err.contains(words),
             "{words:?} is not in:\n{}",
@@ -88,7 +88,7 @@ impl Ended {
     /// Asserts that standard output says this. A terminal's width may break
     /// the words anywhere.
     #[track_caller]
-    pub fn shows(self, words: &str) -> Self {
+    pub(crate) fn shows(self, words: &str) -> Self {
         let plain = self.out.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(plain.contains(words), "{words:?} is not in:\n{}", self.out);
         self
@@ -96,13 +96,13 @@ impl Ended {
 }
 
 /// A process that goes on.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     readers: Option<[JoinHandle<String>; 2]>,
 }
 
 impl Running {
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -116,20 +116,20 @@ impl Running {
         }
     }
 
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
     }
 
     /// Waits for the end.
-    pub fn end(mut self) -> Ended {
+    pub(crate) fn end(mut self) -> Ended {
         let status = until("the process ends", || self.child.try_wait().unwrap());
         let [out, err] = self.readers.take().unwrap().map(|r| r.join().unwrap());
         Ended {
@@ -156,16 +156,16 @@ fn reader(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
 }
 
 /// A folder to work in, and a served sandbox whose world is kept there.
-pub struct Site {
+pub(crate) struct Site {
     home: TempDir,
     rules: Rules,
     sandbox: Child,
-    pub url: String,
+    pub(crate) url: String,
 }
 
 impl Site {
     /// Serves a world with these rules (TOML).
-    pub fn new(rules: &str) -> Self {
+    pub(crate) fn new(rules: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let (sandbox, url) = serve(home.path(), rules);
         Self {
@@ -176,28 +176,31 @@ impl Site {
         }
     }
 
-    pub fn home(&self) -> &Path {
+    pub(crate) fn home(&self) -> &Path {
         self.home.path()
     }
 
-    pub fn runs_dir(&self) -> PathBuf {
+    pub(crate) fn runs_dir(&self) -> PathBuf {
         self.home().join("runs")
     }
 
     /// Writes a file and returns its name.
-    pub fn file(&self, name: &str, text: impl AsRef<[u8]>) -> String {
+    pub(crate) fn file(&self, name: &str, text: impl AsRef<[u8]>) -> String {
         fs::write(self.home().join(name), text).unwrap();
         name.to_owned()
     }
 
     /// Writes a list of these IDs and returns its name.
-    pub fn list(&self, ids: impl IntoIterator<Item = i64>) -> String {
+    pub(crate) fn list(&self, ids: impl IntoIterator<Item = i64>) -> String {
         let rows = ids.into_iter().map(|id| format!("{id}\n"));
-        self.file("list.csv", format!("permissionId\n{}", rows.collect::<String>()))
+        self.file(
+            "list.csv",
+            format!("permissionId\n{}", rows.collect::<String>()),
+        )
     }
 
     /// A command line, split at blanks, with the sandbox's token.
-    pub fn command(&self, line: &str) -> Command {
+    pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = rescind(self.home());
         command.args(line.split_whitespace());
         command.env("RESCIND_TOKEN", "sandbox");
@@ -205,56 +208,58 @@ impl Site {
     }
 
     /// `run`, against the sandbox and with short waits.
-    pub fn run_line(&self, rest: &str) -> String {
+    pub(crate) fn run_line(&self, rest: &str) -> String {
         format!("run --base-url {} {BRISK} {rest}", self.url)
     }
 
-    pub fn start(&self, line: &str) -> Running {
+    pub(crate) fn start(&self, line: &str) -> Running {
         Running::start(&mut self.command(line))
     }
 
-    pub fn call(&self, line: &str) -> Ended {
+    pub(crate) fn call(&self, line: &str) -> Ended {
         self.start(line).end()
     }
 
     /// `run`, against the sandbox and with short waits, to its end.
-    pub fn run(&self, rest: &str) -> Ended {
+    pub(crate) fn run(&self, rest: &str) -> Ended {
         self.call(&self.run_line(rest))
     }
 
     /// What really happened in the world so far.
-    pub fn truth(&self) -> Truth {
+    pub(crate) fn truth(&self) -> Truth {
         World::look(self.rules.clone(), &self.home().join("world"))
             .unwrap()
             .truth()
     }
 
     /// The IDs that the world revoked.
-    pub fn revoked(&self) -> BTreeSet<i64> {
+    pub(crate) fn revoked(&self) -> BTreeSet<i64> {
         self.truth().revoked.keys().map(|id| id.get()).collect()
     }
 
     /// Waits until so many revocations have arrived.
-    pub fn until_posted(&self, count: usize) {
+    pub(crate) fn until_posted(&self, count: usize) {
         until("revocations arrive", || {
             (self.truth().count(Kind::Revoke) >= count).then_some(())
         });
     }
 
     /// The folders of the runs, oldest first.
-    pub fn runs(&self) -> Vec<PathBuf> {
+    pub(crate) fn runs(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(self.runs_dir()) else {
             return Vec::new();
         };
         let paths = entries.map(|entry| entry.unwrap().path());
-        let mut runs: Vec<_> = paths.filter(|path| path.join("journal.db").exists()).collect();
+        let mut runs: Vec<_> = paths
+            .filter(|path| path.join("journal.db").exists())
+            .collect();
         runs.retain(|path| !path.is_symlink());
         runs.sort();
         runs
     }
 
     /// The folder of the only run.
-    pub fn the_run(&self) -> PathBuf {
+    pub(crate) fn the_run(&self) -> PathBuf {
         let mut runs = self.runs();
         assert_eq!(runs.len(), 1, "{runs:?}");
         runs.remove(0)
@@ -262,7 +267,7 @@ impl Site {
 
     /// Asserts that no call arrived and that there is no run.
     #[track_caller]
-    pub fn is_untouched(&self) {
+    pub(crate) fn is_untouched(&self) {
         assert!(self.truth().calls.is_empty());
         assert!(self.runs().is_empty());
     }
@@ -291,14 +296,14 @@ fn serve(home: &Path, rules: &str) -> (Child, String) {
 }
 
 /// `summary.json` of a run.
-pub fn summary(run: &Path) -> Value {
+pub(crate) fn summary(run: &Path) -> Value {
     serde_json::from_slice(&fs::read(run.join("summary.json")).unwrap()).unwrap()
 }
 
 /// Asserts that a summary adds up, says `outcome` with `code`, and counts
 /// `ids` (state and number; the others are 0).
 #[track_caller]
-pub fn ended_so(run: &Path, outcome: &str, code: i32, ids: &[(&str, u64)]) {
+pub(crate) fn ended_so(run: &Path, outcome: &str, code: i32, ids: &[(&str, u64)]) {
     let summary = summary(run);
     adds_up(&summary);
     assert_eq!(summary["outcome"], outcome, "{summary:#}");
@@ -311,7 +316,7 @@ pub fn ended_so(run: &Path, outcome: &str, code: i32, ids: &[(&str, u64)]) {
 
 /// Asserts the identities of a summary: promise 1.
 #[track_caller]
-pub fn adds_up(summary: &Value) {
+pub(crate) fn adds_up(summary: &Value) {
     let rows = |part: &str| summary["rows"][part].as_u64().unwrap();
     assert_eq!(
         rows("total"),
@@ -324,7 +329,7 @@ pub fn adds_up(summary: &Value) {
 }
 
 /// The records of a CSV file, the header first.
-pub fn table(path: &Path) -> Vec<Vec<String>> {
+pub(crate) fn table(path: &Path) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .from_path(path)
@@ -339,13 +344,17 @@ pub fn table(path: &Path) -> Vec<Vec<String>> {
 /// Asserts that what a run claims of its IDs is what the world holds:
 /// promise 2, and that nothing was posted again that was revoked.
 #[track_caller]
-pub fn claims_hold(site: &Site, run: &Path) {
+pub(crate) fn claims_hold(site: &Site, run: &Path) {
     let permissions = table(&run.join("permissions.csv"));
     let claimed = permissions.iter().filter(|row| row[2] == "revoked");
     let claimed: BTreeSet<i64> = claimed.map(|row| row[0].parse().unwrap()).collect();
     let truth = site.truth();
     assert_eq!(claimed, site.revoked());
-    assert!(truth.posted_again().is_empty(), "{:?}", truth.posted_again());
+    assert!(
+        truth.posted_again().is_empty(),
+        "{:?}",
+        truth.posted_again()
+    );
     assert!(truth.mistakes.is_empty(), "{:?}", truth.mistakes);
     assert_eq!(truth.touched, 0, "a call was made during a lockout");
     let calls = &summary(run)["requests"];

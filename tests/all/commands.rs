@@ -1,10 +1,6 @@
 //! What the commands say of lists and runs, and where they take them from.
 
-use std::{
-    fs,
-    io::Write,
-    process::Stdio,
-};
+use std::{fs, io::Write, process::Stdio};
 
 use flate2::{Compression, write::GzEncoder};
 use rustix::process::Signal;
@@ -17,15 +13,22 @@ fn a_plan_sends_nothing_and_creates_nothing() {
     let site = Site::new("");
     let list = site.file("list.csv", "permissionId\n1001\n1002\n1001\nx\n1003\n");
     let before = fs::read_dir(site.home()).unwrap().count();
-    let line = format!("plan {list} --base-url {} --batch-size 2 --max-invalid 50%", site.url);
+    let line = format!(
+        "plan {list} --base-url {} --batch-size 2 --max-invalid 50%",
+        site.url
+    );
     let plan = site.call(&line).with(0);
     plan.shows("5 rows = 3 distinct + 1 duplicate + 1 invalid")
         .shows("2 revocations")
         .shows("nothing was sent");
     // Without a token as well: it needs none.
     let mut command = site.command(&line);
-    Running::start(command.env_remove("RESCIND_TOKEN")).end().with(0);
-    site.call(&line.replace("50%", "5%")).with(2).says("1 of 5 rows");
+    Running::start(command.env_remove("RESCIND_TOKEN"))
+        .end()
+        .with(0);
+    site.call(&line.replace("50%", "5%"))
+        .with(2)
+        .says("1 of 5 rows");
     assert_eq!(fs::read_dir(site.home()).unwrap().count(), before);
     site.is_untouched();
 }
@@ -46,8 +49,8 @@ fn a_run_tells_of_older_unfinished_runs_and_of_the_same_list_finished_before() {
     let other = site.run(&other).with(0);
     assert!(!other.err.contains("same list"), "{}", other.err);
     site.call(&format!("resume {first}")).with(0);
-    let last = site.run(&list).with(0);
-    assert!(!last.err.contains("is not finished"), "{}", last.err);
+    let again = site.run(&list).with(0);
+    assert!(!again.err.contains("is not finished"), "{}", again.err);
 }
 
 #[test]
@@ -58,7 +61,10 @@ fn a_run_is_named_by_its_id_a_prefix_or_latest() {
         site.run(&format!("{list} --note {note}")).with(0);
     }
     let note = |run: &str| {
-        let figures = site.call(&format!("report {run} --format json")).with(0).out;
+        let figures = site
+            .call(&format!("report {run} --format json"))
+            .with(0)
+            .out;
         serde_json::from_str::<Value>(&figures).unwrap()["note"].clone()
     };
     for run in site.runs() {
@@ -99,11 +105,18 @@ fn a_report_comes_in_each_format_and_to_a_file() {
     assert_eq!(json, summary(&run));
     let csv = report("csv");
     assert_eq!(csv, fs::read_to_string(run.join("results.csv")).unwrap());
-    assert!(report("markdown").starts_with('#'), "{}", report("markdown"));
+    assert!(
+        report("markdown").starts_with('#'),
+        "{}",
+        report("markdown")
+    );
     assert_eq!(site.call("report").with(0).out, report("text"));
     let written = site.call("report --format csv --output here.csv").with(0);
     assert_eq!(written.out, "");
-    assert_eq!(fs::read_to_string(site.home().join("here.csv")).unwrap(), csv);
+    assert_eq!(
+        fs::read_to_string(site.home().join("here.csv")).unwrap(),
+        csv
+    );
     site.call("report --output no/such/folder").with(1);
     site.call("report --format pdf").with(2);
     site.call("report --format csv --format json").with(0);
@@ -119,31 +132,46 @@ fn a_list_comes_from_standard_input_or_compressed() {
     site.run(&packed).with(0);
     ended_so(&site.the_run(), "complete", 0, &[("revoked", 2)]);
     assert_eq!(summary(&site.the_run())["rows"]["total"], 2);
-    site.call(&format!("resume {}", site.the_run().file_name().unwrap().to_str().unwrap()))
-        .with(0);
+    site.call(&format!(
+        "resume {}",
+        site.the_run().file_name().unwrap().to_str().unwrap()
+    ))
+    .with(0);
 
     let plain = site.file("plain.tsv", "x\tpermissionId\r\n7\t3001\r\n8\t3002\r\n");
     for (file, ids) in [(packed, [1001, 1002]), (plain, [3001, 3002])] {
         let mut command = site.command(&site.run_line("-"));
         let input = fs::File::open(site.home().join(file)).unwrap();
-        Running::start(command.stdin(Stdio::from(input))).end().with(0);
+        Running::start(command.stdin(Stdio::from(input)))
+            .end()
+            .with(0);
         assert!(ids.iter().all(|id| site.revoked().contains(id)));
     }
-    let paths = site.runs().into_iter().map(|run| summary(&run)["input"]["path"].clone());
+    let paths = site
+        .runs()
+        .into_iter()
+        .map(|run| summary(&run)["input"]["path"].clone());
     assert_eq!(paths.filter(|path| path == "-").count(), 2);
 }
 
 #[test]
 fn settings_come_from_options_variables_and_a_file_and_config_shows_which() {
     let site = Site::new("");
-    site.file("my.toml", "env = 'sandbox'\nworkers = 7\nburst = 2\nnote = 'file'\n");
+    site.file(
+        "my.toml",
+        "env = 'sandbox'\nworkers = 7\nburst = 2\nnote = 'file'\n",
+    );
     let mut command =
         site.command("config --config my.toml --note option --note last --rate 80/m --rate 5/s");
-    command.env("RESCIND_WORKERS", "8").env("RESCIND_NOTE", "variable");
+    command
+        .env("RESCIND_WORKERS", "8")
+        .env("RESCIND_NOTE", "variable");
     let shown = Running::start(&mut command).end().with(0).out;
     let row = |name: &str| {
         let line = shown.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     assert_eq!(row("note"), ["note", "last", "option"]);
     assert_eq!(row("rate"), ["rate", "80/m,5/s", "option"]);

@@ -1,16 +1,13 @@
 //! The files of a run, as the contract names them: other programs rely on
 //! their names, their columns and on what adds up.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-};
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
 
 use serde_json::Value;
 
-use crate::binary::{Running, Site, adds_up, claims_hold, ended_so, rescind, summary, table, until};
+use crate::binary::{
+    Running, Site, adds_up, claims_hold, ended_so, rescind, summary, table, until,
+};
 
 const RESULTS: &str = "batch,state,ids,reason,message,http_status,attempts,first_line,last_line,\
                        first_sent_at,settled_at,elapsed_ms,verified,permission_ids";
@@ -44,8 +41,10 @@ fn mixed() -> Site {
         "name,permissionId\n\
          a,1005\nb,1001\nc,1005\nd,=1+1\ne,10403\nf,1003\ng,10404\nh,1001\ni,1.02E+09\nj,10410\nk,1002\n",
     );
-    site.run(&format!("{list} --batch-size 3 --workers 1 --max-invalid 20%"))
-        .with(3);
+    site.run(&format!(
+        "{list} --batch-size 3 --workers 1 --max-invalid 20%"
+    ))
+    .with(3);
     site
 }
 
@@ -132,7 +131,10 @@ fn every_row_is_accounted_for_in_every_file() {
     let lines = ["2", "3", "6", "7", "8", "11", "12"];
     assert_eq!(column(&permissions, "line"), lines);
     let results = table(&run.join("results.csv"));
-    let of_batches: u64 = column(&results, "ids").iter().map(|n| n.parse::<u64>().unwrap()).sum();
+    let of_batches: u64 = column(&results, "ids")
+        .iter()
+        .map(|n| n.parse::<u64>().unwrap())
+        .sum();
     assert_eq!(of_batches, 7);
     let mut of_rows = Vec::new();
     for row in &results[1..] {
@@ -171,9 +173,12 @@ fn what_remains_is_a_list_for_a_new_run() {
     let site = mixed();
     let first = site.the_run();
     let remaining = first.join("remaining.csv");
-    site.run(&format!("{} --max-consecutive-failures 0", remaining.display()))
-        .code
-        .unwrap();
+    site.run(&format!(
+        "{} --max-consecutive-failures 0",
+        remaining.display()
+    ))
+    .code
+    .unwrap();
     let second = site.runs().into_iter().find(|run| *run != first).unwrap();
     let figures = summary(&second);
     adds_up(&figures);
@@ -209,7 +214,8 @@ fn results_and_summary_are_brought_up_to_date_while_a_run_goes_on() {
 fn a_resume_writes_every_file_again_and_a_finished_run_sends_nothing() {
     let site = Site::new("faults.script = { revoke = ['none', '401'] }");
     let list = site.list([1001, 1002, 10403, 1003]);
-    site.run(&format!("{list} --batch-size 2 --workers 1")).with(8);
+    site.run(&format!("{list} --batch-size 2 --workers 1"))
+        .with(8);
     let run = site.the_run();
     let clear = || {
         for name in names(&run) {
@@ -235,7 +241,9 @@ fn a_resume_writes_every_file_again_and_a_finished_run_sends_nothing() {
     }
     // A finished run is finished, however old, and whatever the token.
     let mut command = site.command("resume latest --max-age 1ms");
-    Running::start(command.env("RESCIND_TOKEN", "wrong")).end().with(3);
+    Running::start(command.env("RESCIND_TOKEN", "wrong"))
+        .end()
+        .with(3);
     assert_eq!(site.truth().calls.len(), calls);
 }
 
@@ -263,7 +271,10 @@ fn without_any_setting_the_sandbox_is_swept_and_said_to_be_none_of_it_real() {
     let site = Site::new("");
     let list = site.list(1001..1004);
     let mut command = rescind(site.home());
-    Running::start(command.args(["run", &list])).end().with(0).shows("SANDBOX");
+    Running::start(command.args(["run", &list]))
+        .end()
+        .with(0)
+        .shows("SANDBOX");
     let run = site.the_run();
     assert!(run.join("sandbox.world").exists());
     assert_eq!(mode(&run.join("sandbox.world")), 0o600);

@@ -52,7 +52,10 @@ fn exit_1_an_unwritable_journal_stops_the_run_before_anything_more_is_sent() {
     let figures = site.call("report --format json").with(0);
     let figures: serde_json::Value = serde_json::from_str(&figures.out).unwrap();
     adds_up(&figures);
-    assert_eq!(figures["requests"]["revoke"], site.truth().count(Kind::Revoke));
+    assert_eq!(
+        figures["requests"]["revoke"],
+        site.truth().count(Kind::Revoke)
+    );
     assert_eq!(figures["exit_code"], serde_json::Value::Null);
     site.call("resume latest --timeout 20ms").with(0);
     ended_so(&site.the_run(), "complete", 0, &[("revoked", 40)]);
@@ -74,7 +77,10 @@ fn exit_1_a_runs_folder_that_cannot_be_made() {
 fn exit_3_some_ids_are_refused_or_unknown_and_some_rows_are_invalid() {
     let site = Site::new("");
     let list = site.list([1001, 1002, 10403, 10404, 10410, 1003]);
-    let list = site.file("more.csv", fs::read_to_string(site.home().join(list)).unwrap() + "x\n");
+    let list = site.file(
+        "more.csv",
+        fs::read_to_string(site.home().join(list)).unwrap() + "x\n",
+    );
     site.run(&format!("{list} --max-invalid 20%"))
         .with(3)
         .shows("NOT ALL REVOKED on CUSTOM")
@@ -91,7 +97,8 @@ fn exit_4_an_empty_list_and_0_where_that_is_allowed() {
     let list = site.list([]);
     site.run(&list).with(4);
     ended_so(&site.the_run(), "empty", 4, &[]);
-    site.call(&format!("plan --base-url {} {list}", site.url)).with(4);
+    site.call(&format!("plan --base-url {} {list}", site.url))
+        .with(4);
     site.run(&format!("{list} --allow-empty")).with(0);
     assert!(site.truth().calls.is_empty());
 }
@@ -99,7 +106,8 @@ fn exit_4_an_empty_list_and_0_where_that_is_allowed() {
 /// Promise 5: no call starts while a lockout lasts.
 #[test]
 fn exit_5_three_lockouts_in_a_row_and_resume_carries_on() {
-    let site = Site::new("lockout = '60ms'\nfaults.script = { revoke = ['none', '429', '423', '429'] }");
+    let site =
+        Site::new("lockout = '60ms'\nfaults.script = { revoke = ['none', '429', '423', '429'] }");
     let list = site.list(1001..1011);
     let deferred = site
         .run(&format!("{list} --batch-size 2 --workers 1"))
@@ -107,7 +115,12 @@ fn exit_5_three_lockouts_in_a_row_and_resume_carries_on() {
     deferred.shows("rescind resume");
     let ids = [("revoked", 2), ("pending", 8)];
     ended_so(&site.the_run(), "deferred", 5, &ids);
-    assert!(summary(&site.the_run())["waited"]["lockout"].as_f64().unwrap() >= 0.2);
+    assert!(
+        summary(&site.the_run())["waited"]["lockout"]
+            .as_f64()
+            .unwrap()
+            >= 0.2
+    );
     assert_eq!((site.truth().lockouts, site.truth().touched), (3, 0));
     site.call("resume latest").with(0);
     ended_so(&site.the_run(), "complete", 0, &[("revoked", 10)]);
@@ -141,7 +154,12 @@ fn exit_6_so_many_failed_batches_in_a_row() {
     let ids = [("revoked", 1), ("refused", 3), ("pending", 28)];
     ended_so(&site.the_run(), "stopped", 6, &ids);
     site.call("resume latest").with(3);
-    ended_so(&site.the_run(), "partial", 3, &[("revoked", 29), ("refused", 3)]);
+    ended_so(
+        &site.the_run(),
+        "partial",
+        3,
+        &[("revoked", 29), ("refused", 3)],
+    );
     claims_hold(&site, &site.the_run());
 }
 
@@ -149,14 +167,20 @@ fn exit_6_so_many_failed_batches_in_a_row() {
 fn exit_7_an_old_run_needs_a_person() {
     let site = Site::new("faults.script = { revoke = ['none', '401'] }");
     let list = site.list(1001..1005);
-    site.run(&format!("{list} --batch-size 2 --workers 1")).with(8);
+    site.run(&format!("{list} --batch-size 2 --workers 1"))
+        .with(8);
     let calls = site.truth().calls.len();
     site.call("resume latest --max-age 1ms")
         .with(7)
         .says("--max-age")
         .says("rescind resume");
     assert_eq!(site.truth().calls.len(), calls);
-    ended_so(&site.the_run(), "held", 7, &[("revoked", 2), ("pending", 2)]);
+    ended_so(
+        &site.the_run(),
+        "held",
+        7,
+        &[("revoked", 2), ("pending", 2)],
+    );
     // The held process leaves the run as it was.
     site.call("resume latest --max-age 1h").with(0);
     claims_hold(&site, &site.the_run());
@@ -226,7 +250,15 @@ fn exit_11_the_lock_is_held_and_says_by_whom_and_since_when() {
     site.run(&format!("{other} --lock-wait 30s")).with(0);
     first.end().with(0);
     let truth = site.truth();
-    let at = |id: i64| truth.revoked.iter().find(|(one, _)| one.get() == id).unwrap().1.at;
+    let at = |id: i64| {
+        truth
+            .revoked
+            .iter()
+            .find(|(one, _)| one.get() == id)
+            .unwrap()
+            .1
+            .at
+    };
     assert!(at(1060) < at(2001));
     assert_eq!(truth.revoked.len(), 62);
 }

@@ -20,7 +20,10 @@ fn readme() -> String {
 
 fn help(line: &str) -> String {
     let mut command = rescind(root());
-    Running::start(command.args(line.split(' '))).end().with(0).out
+    Running::start(command.args(line.split(' ')))
+        .end()
+        .with(0)
+        .out
 }
 
 /// What stands between two markers, which the page does not show.
@@ -116,7 +119,9 @@ fn the_exit_codes_are_those_of_the_help() {
 fn listed(readme: &str) -> BTreeSet<String> {
     let (_, table) = readme.split_once("## Commands\n").unwrap();
     let (table, _) = table.split_once("\n## ").unwrap();
-    let cells = table.split('`').filter_map(|cell| cell.strip_prefix("rescind "));
+    let cells = table
+        .split('`')
+        .filter_map(|cell| cell.strip_prefix("rescind "));
     cells
         .map(|cell| cell.split(' ').next().unwrap().to_owned())
         .collect()
@@ -151,7 +156,10 @@ fn commands(readme: &str) -> Vec<String> {
 #[test]
 fn every_command_is_run_or_is_one_that_ci_runs() {
     let expected: BTreeMap<&str, Result<i32, &str>> = BTreeMap::from([
-        ("cargo run --release -- run samples/permissions.csv", Err("ci")),
+        (
+            "cargo run --release -- run samples/permissions.csv",
+            Err("ci"),
+        ),
         ("cargo test", Err("ci")),
         ("export RESCIND_TOKEN_FILE=/etc/rescind/token", Err("shell")),
         ("rescind plan --env demo list.csv", Ok(0)),

@@ -36,17 +36,29 @@ fn exit_2_usage_and_settings() {
             (to("--max-agee 1h"), none, "--max-agee"),
             (to("--token sandbox"), none, "RESCIND_TOKEN_FILE"),
             (to(""), &[("RESCIND_MAX_AGEE", "1h")], "RESCIND_MAX_AGE"),
-            (to("--config misspelt.toml"), none, "misspelt.toml:2: unknown key"),
+            (
+                to("--config misspelt.toml"),
+                none,
+                "misspelt.toml:2: unknown key",
+            ),
             (to("--config secret.toml"), none, "holds no secrets"),
             (to("--config absent.toml"), none, "absent.toml"),
             (to("--batch-size 0"), none, "--batch-size"),
             (to("--rate 5"), none, "--rate"),
             (to("--timeout 60"), none, "60s"),
             (to("--env sandbox"), none, "exclude each other"),
-            (to("--retry-initial 2m"), none, "longer than the longest wait"),
+            (
+                to("--retry-initial 2m"),
+                none,
+                "longer than the longest wait",
+            ),
             (to(""), &[("RESCIND_TOKEN_FILE", "x")], "RESCIND_TOKEN_FILE"),
             ("run list.csv".into(), none, "name the environment"),
-            ("run list.csv --base-url http://example.com".into(), none, "loopback"),
+            (
+                "run list.csv --base-url http://example.com".into(),
+                none,
+                "loopback",
+            ),
             // A real environment, refused before a name is looked up.
             ("run list.csv --env demo".into(), none, "--yes"),
             ("run list.csv --env live --yes=false".into(), none, "--yes"),
@@ -68,7 +80,11 @@ fn exit_2_a_token_that_is_missing_or_cannot_be_obtained() {
         ("RESCIND_TOKEN", "", "RESCIND_TOKEN"),
         ("RESCIND_TOKEN_FILE", "absent", "absent"),
         ("RESCIND_TOKEN_COMMAND", "false", "caused by"),
-        ("RESCIND_TOKEN_COMMAND", "'unclosed", "RESCIND_TOKEN_COMMAND"),
+        (
+            "RESCIND_TOKEN_COMMAND",
+            "'unclosed",
+            "RESCIND_TOKEN_COMMAND",
+        ),
     ] {
         let mut command = site.command(&line);
         command.env_remove("RESCIND_TOKEN").env(name, value);
@@ -83,7 +99,10 @@ fn exit_2_input_that_is_not_the_list() {
     let site = Site::new("");
     site.list([1001, 1002]);
     site.file("two.csv", "a,b\n1001,2001\n");
-    site.file("wrong.csv", "permissionId,n\n1001,1\nAda,2\n1.5,3\n1003,4\n");
+    site.file(
+        "wrong.csv",
+        "permissionId,n\n1001,1\nAda,2\n1.5,3\n1003,4\n",
+    );
     let to = |rest: &str| format!("run --base-url {} {rest}", site.url);
     let none: &[(&str, &str)] = &[];
     refused(
@@ -91,14 +110,19 @@ fn exit_2_input_that_is_not_the_list() {
         &[
             (to("absent.csv"), none, "absent.csv"),
             (to("."), none, "caused by"),
-            (to("list.csv --id-column permission"), none, "`permissionId`"),
+            (
+                to("list.csv --id-column permission"),
+                none,
+                "`permissionId`",
+            ),
             (to("two.csv"), none, "--id-column"),
             (to("wrong.csv"), none, "2 of 4 rows"),
             (to("wrong.csv --max-invalid 49%"), none, "--max-invalid"),
             (to("two.csv").replace("run", "plan"), none, "--id-column"),
         ],
     );
-    site.call(&to("wrong.csv --max-invalid 50% --rate unlimited")).with(3);
+    site.call(&to("wrong.csv --max-invalid 50% --rate unlimited"))
+        .with(3);
     assert_eq!(table(&site.the_run().join("rejected.csv")).len(), 3);
 }
 
@@ -107,7 +131,8 @@ fn exit_2_input_that_is_not_the_list() {
 fn exit_2_a_resume_that_would_change_what_is_frozen() {
     let site = Site::new("faults.script = { revoke = ['none', '401'] }");
     let list = site.list(1001..1007);
-    site.run(&format!("{list} --batch-size 2 --workers 1")).with(8);
+    site.run(&format!("{list} --batch-size 2 --workers 1"))
+        .with(8);
     let calls = site.truth().calls.len();
     for option in [
         "--batch-size 3",

@@ -67,9 +67,19 @@ fn a_token_that_works_is_nowhere_to_be_found_whatever_the_faults() {
     for (name, value) in sources(&site) {
         let line = site.run_line(&format!("{list} --batch-size 4 -v"));
         let ended = call(&site, &line, &[(name, &value)]);
-        assert!(matches!(ended.code, Some(0 | 3)), "{}\n{}", ended.out, ended.err);
+        assert!(
+            matches!(ended.code, Some(0 | 3)),
+            "{}\n{}",
+            ended.out,
+            ended.err
+        );
         searched(&site, &ended, name);
-        for line in ["report", "report --format json", "report --format csv", "runs"] {
+        for line in [
+            "report",
+            "report --format json",
+            "report --format csv",
+            "runs",
+        ] {
             searched(&site, &call(&site, line, &[(name, &value)]), line);
         }
         let line = format!("config --base-url {}", site.url);
@@ -112,8 +122,14 @@ fn a_secret_in_the_wrong_place_is_refused_without_being_repeated() {
     let query = format!("{line} --base-url {}?token={MARKED}", site.url);
     for (line, variables) in [
         (line.clone(), vec![("RESCIND_TOKEN", twice.as_str())]),
-        (line.clone(), vec![("RESCIND_TOKEN_COMMAND", failing.as_str())]),
-        (line.clone(), vec![("RESCIND_TOKEN_FILE", "absent"), ("RESCIND_TOKEN", MARKED)]),
+        (
+            line.clone(),
+            vec![("RESCIND_TOKEN_COMMAND", failing.as_str())],
+        ),
+        (
+            line.clone(),
+            vec![("RESCIND_TOKEN_FILE", "absent"), ("RESCIND_TOKEN", MARKED)],
+        ),
         (line.clone(), vec![("RESCIND_TOKN", MARKED)]),
         (format!("{line} --token {MARKED}"), vec![]),
         (format!("{line} --token={MARKED}"), vec![]),

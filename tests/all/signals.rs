@@ -26,7 +26,8 @@ fn exits_129_130_and_143_the_first_signal_stops_in_good_order() {
         // Promise 4: a resume does not need the input.
         fs::remove_file(site.home().join(&list)).unwrap();
         site.call("resume --env sandbox").with(2);
-        site.call(&format!("resume --base-url {}", site.url)).with(0);
+        site.call(&format!("resume --base-url {}", site.url))
+            .with(0);
         ended_so(&site.the_run(), "complete", 0, &[("revoked", 100)]);
         assert_eq!(summary(&site.the_run())["resumes"], 1);
         claims_hold(&site, &site.the_run());

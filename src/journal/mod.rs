@@ -17,6 +17,7 @@ mod read;
 mod recent;
 mod state;
 mod store;
+mod write;
 
 pub use entry::{Batch, BatchId, CallId, CallKind, Entry, HoldCause, Move, Owed, Part, Waited};
 pub use error::JournalError;

@@ -1,11 +1,13 @@
 //! Writing a journal: one connection, one transaction a group of entries.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
-use super::{Batch, BatchId, CallId, Entry, JournalError, Move, Owed, Part, State, Tally, read};
+use super::write::{Refusal, write_entry};
+use super::{Batch, BatchId, CallId, Entry, JournalError, Owed, Tally, read};
 
 /// Marks an SQLite file as a journal of this program: "RSCD".
 pub(super) const APPLICATION_ID: i32 = 0x5253_4344;
@@ -47,6 +49,8 @@ pub struct Process {
 pub struct Doubt {
     /// The batch.
     pub batch: Batch,
+    /// Why it is in doubt, in a word; empty after a crash.
+    pub reason: String,
     /// When its last call was recorded.
     pub recorded: Option<Timestamp>,
     /// When that call was answered or given up, if that is recorded.
@@ -181,9 +185,9 @@ impl Journal {
             .map_err(|source| JournalError::write(&self.path, source))
     }
 
-    /// The next batches in one of `states`, or, where `owed` is given, of
-    /// those states and with that debt; after batch `after` and up to batch
-    /// `last`, at most `limit` of them.
+    /// The next batches that `pick` asks for, after batch `after` and up to
+    /// batch `last`: as many as hold `ids` IDs together, and at least one, if
+    /// there is one.
     ///
     /// # Errors
     /// If the journal cannot be read.
@@ -192,23 +196,9 @@ impl Journal {
         pick: Pick,
         after: BatchId,
         last: BatchId,
-        limit: usize,
+        ids: usize,
     ) -> Result<Vec<Batch>, JournalError> {
-        let sql = format!(
-            "SELECT b.id, b.path, b.root, b.state, b.first_line, m.ids, m.lines
-             FROM batch b JOIN member m ON m.batch = b.id
-             WHERE b.id > ?1 AND b.id <= ?2 AND {} ORDER BY b.id LIMIT ?3",
-            pick.condition()
-        );
-        let read = || {
-            let mut statement = self.connection.prepare_cached(&sql)?;
-            let rows = statement.query_map(
-                params![after, last, i64::try_from(limit).unwrap_or(i64::MAX)],
-                read::batch_of_row,
-            )?;
-            rows.collect::<Result<Vec<_>, _>>()
-        };
-        read().map_err(|source| JournalError::read(&self.path, source))
+        self.picked(pick, after..=last, ids, read::batch_of_row, |batch| batch)
     }
 
     /// Like [`batches`](Self::batches) with [`Pick::Owed`], and with what was
@@ -216,24 +206,48 @@ impl Journal {
     ///
     /// # Errors
     /// If the journal cannot be read.
-    pub fn owed(&self, after: BatchId, limit: usize) -> Result<Vec<Owed>, JournalError> {
-        let batches = self.batches(Pick::Owed, after, BatchId::MAX, limit)?;
-        let read = |batch: Batch| {
-            self.connection
-                .prepare_cached("SELECT reason, message FROM batch WHERE id = ?1")?
-                .query_row([batch.id], |row| {
-                    Ok((row.get::<_, String>(0)?, row.get(1)?))
-                })
-                .map(|(reason, message)| Owed {
-                    batch,
-                    reason: reason.into(),
-                    message,
-                })
+    pub fn owed(&self, after: BatchId, ids: usize) -> Result<Vec<Owed>, JournalError> {
+        let of_row = |row: &Row<'_>| {
+            Ok(Owed {
+                batch: read::batch_of_row(row)?,
+                reason: row.get::<_, String>(7)?.into(),
+                message: row.get(8)?,
+            })
         };
-        batches
-            .into_iter()
-            .map(|batch| read(batch).map_err(|source| JournalError::read(&self.path, source)))
-            .collect()
+        let range = after..=BatchId::MAX;
+        self.picked(Pick::Owed, range, ids, of_row, |owed| &owed.batch)
+    }
+
+    /// What `of_row` makes of the batches in `range` but its first, until
+    /// they hold `ids` IDs together.
+    fn picked<T>(
+        &self,
+        pick: Pick,
+        range: RangeInclusive<BatchId>,
+        ids: usize,
+        of_row: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+        batch: impl Fn(&T) -> &Batch,
+    ) -> Result<Vec<T>, JournalError> {
+        let sql = format!(
+            "SELECT b.id, b.path, b.root, b.state, b.first_line, m.ids, m.lines, b.reason, b.message
+             FROM batch b JOIN member m ON m.batch = b.id
+             WHERE b.id > ?1 AND b.id <= ?2 AND {} ORDER BY b.id",
+            pick.condition()
+        );
+        let read = || {
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([range.start(), range.end()])?;
+            let (mut picked, mut held) = (Vec::new(), 0);
+            while held < ids
+                && let Some(row) = rows.next()?
+            {
+                let one = of_row(row)?;
+                held += batch(&one).ids.len();
+                picked.push(one);
+            }
+            Ok(picked)
+        };
+        read().map_err(|source| JournalError::read(&self.path, source))
     }
 
     /// The last call that carried `batch`: when it was recorded, and when it
@@ -243,28 +257,49 @@ impl Journal {
     /// If the journal cannot be read.
     pub fn doubt(&self, batch: Batch) -> Result<Doubt, JournalError> {
         let read = || {
-            let mut statement = self.connection.prepare_cached(
-                "WITH RECURSIVE line (id, parent) AS (
-                     SELECT id, parent FROM batch WHERE id = ?1
-                     UNION ALL
-                     SELECT b.id, b.parent FROM batch b JOIN line ON b.id = line.parent)
-                 SELECT recorded_at, answered_at FROM call
-                 WHERE batch IN (SELECT id FROM line) AND kind = 'revoke'
-                 ORDER BY id DESC LIMIT 1",
-            )?;
-            statement
+            let reason: String = self
+                .connection
+                .prepare_cached("SELECT reason FROM batch WHERE id = ?1")?
+                .query_row([batch.id], |row| row.get(0))?;
+            let last = self
+                .connection
+                .prepare_cached(
+                    "WITH RECURSIVE line (id, parent) AS (
+                         SELECT id, parent FROM batch WHERE id = ?1
+                         UNION ALL
+                         SELECT b.id, b.parent FROM batch b JOIN line ON b.id = line.parent)
+                     SELECT recorded_at, answered_at FROM call
+                     WHERE batch IN (SELECT id FROM line) AND kind = 'revoke'
+                     ORDER BY id DESC LIMIT 1",
+                )?
                 .query_row([batch.id], |row| {
                     Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
                 })
-                .optional()
+                .optional()?;
+            Ok((reason, last))
         };
-        let last = read().map_err(|source| JournalError::read(&self.path, source))?;
+        let (reason, last) = read().map_err(|source| JournalError::read(&self.path, source))?;
         let moment = |ms| Timestamp::from_millisecond(ms).ok();
         Ok(Doubt {
             batch,
+            reason,
             recorded: last.and_then(|(recorded, _)| moment(recorded)),
             ended: last.and_then(|(_, ended)| ended).and_then(moment),
         })
+    }
+
+    /// Whether the API ever accepted a batch of this run.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn was_accepted(&self) -> Result<bool, JournalError> {
+        self.connection
+            .query_row(
+                "SELECT EXISTS (SELECT 1 FROM call WHERE verdict = 'accepted')",
+                [],
+                |row| row.get(0),
+            )
+            .map_err(|source| JournalError::read(&self.path, source))
     }
 
     /// The IDs in each state.
@@ -354,229 +389,5 @@ pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<(), J
             path: path.to_owned(),
             found,
         }),
-    }
-}
-
-enum Refusal {
-    Database(rusqlite::Error),
-    Contradiction(String),
-}
-
-impl From<rusqlite::Error> for Refusal {
-    fn from(source: rusqlite::Error) -> Self {
-        Self::Database(source)
-    }
-}
-
-fn write_entry(db: &Connection, process: i64, entry: &Entry) -> Result<(), Refusal> {
-    match entry {
-        Entry::Begun {
-            call,
-            kind,
-            batch,
-            ids,
-            at,
-        } => {
-            db.prepare_cached(
-                "INSERT INTO call (id, process, kind, batch, ids, recorded_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                call,
-                process,
-                kind.word(),
-                batch,
-                ids.cast_signed(),
-                at.as_millisecond()
-            ])?;
-        }
-        Entry::Withdrawn { call } => {
-            db.prepare_cached("DELETE FROM call WHERE id = ?1 AND answered_at IS NULL")?
-                .execute([call])?;
-        }
-        Entry::Answered {
-            call,
-            at,
-            elapsed_us,
-            status,
-            verdict,
-            message,
-        } => {
-            db.prepare_cached(
-                "UPDATE call SET answered_at = ?2, elapsed_us = ?3, http_status = ?4,
-                     verdict = ?5, message = ?6 WHERE id = ?1",
-            )?
-            .execute(params![
-                call,
-                at.as_millisecond(),
-                elapsed_us.cast_signed(),
-                status,
-                verdict,
-                message
-            ])?;
-        }
-        Entry::Sending {
-            batch, from, at, ..
-        } => {
-            allowed(*batch, *from, State::InFlight)?;
-            let changed = db
-                .prepare_cached(
-                    "UPDATE batch SET state = 'in_flight', owed = 0, attempts = attempts + 1,
-                         first_sent_at = coalesce(first_sent_at, ?3), settled_at = NULL, verified = ''
-                     WHERE id = ?1 AND state = ?2",
-                )?
-                .execute(params![batch, from.word(), at.as_millisecond()])?;
-            exactly_one(changed, *batch, *from)?;
-        }
-        Entry::Unsent { batch, back_to, .. } => {
-            let changed = db
-                .prepare_cached(
-                    "UPDATE batch SET state = ?2, attempts = attempts - 1,
-                         first_sent_at = CASE WHEN attempts = 1 THEN NULL ELSE first_sent_at END
-                     WHERE id = ?1 AND state = 'in_flight'",
-                )?
-                .execute(params![batch, back_to.word()])?;
-            exactly_one(changed, *batch, State::InFlight)?;
-        }
-        Entry::Moved(change) => write_move(db, change)?,
-        Entry::Divided {
-            batch,
-            from,
-            parts,
-            at,
-        } => write_parts(db, *batch, *from, parts, *at)?,
-        Entry::Held {
-            hold,
-            cause,
-            began,
-            until,
-            full_ms,
-        } => {
-            db.prepare_cached(
-                "INSERT OR REPLACE INTO hold (id, process, cause, began_at, until, full_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                hold,
-                process,
-                cause.word(),
-                began.as_millisecond(),
-                until.as_millisecond(),
-                full_ms
-            ])?;
-        }
-        Entry::Waited(waited) => {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "a wait fits i64 milliseconds"
-            )]
-            let ms = |seconds: f64| (seconds * 1000.0).round() as i64;
-            db.prepare_cached(
-                "UPDATE process SET waited_rate = ?2, waited_retry = ?3, waited_penalty = ?4,
-                     waited_lockout = ?5 WHERE id = ?1",
-            )?
-            .execute(params![
-                process,
-                ms(waited.rate),
-                ms(waited.retry),
-                ms(waited.penalty),
-                ms(waited.lockout)
-            ])?;
-        }
-    }
-    Ok(())
-}
-
-fn write_move(db: &Connection, change: &Move) -> Result<(), Refusal> {
-    allowed(change.batch, change.from, change.to)?;
-    let changed = db
-        .prepare_cached(
-            "UPDATE batch SET state = ?3, reason = ?4, message = ?5, verified = ?6, owed = ?7,
-                 settled_at = ?8, http_status = coalesce(?9, http_status)
-             WHERE id = ?1 AND state = ?2",
-        )?
-        .execute(params![
-            change.batch,
-            change.from.word(),
-            change.to.word(),
-            change.reason,
-            change.message,
-            change.verified.word(),
-            change.owed,
-            change.to.is_settled().then(|| change.at.as_millisecond()),
-            change.http_status,
-        ])?;
-    exactly_one(changed, change.batch, change.from)
-}
-
-fn write_parts(
-    db: &Connection,
-    whole: BatchId,
-    from: State,
-    parts: &[Part],
-    at: Timestamp,
-) -> Result<(), Refusal> {
-    allowed(whole, from, State::Divided)?;
-    let changed = db
-        .prepare_cached(
-            "UPDATE batch SET state = 'divided', owed = 0, settled_at = ?3
-             WHERE id = ?1 AND state = ?2 AND ids = ?4",
-        )?
-        .execute(params![
-            whole,
-            from.word(),
-            at.as_millisecond(),
-            parts
-                .iter()
-                .map(|part| part.batch.len())
-                .sum::<u64>()
-                .cast_signed()
-        ])?;
-    exactly_one(changed, whole, from)?;
-    for part in parts {
-        let batch = &part.batch;
-        db.prepare_cached(
-            "INSERT INTO batch (id, path, parent, root, ids, first_line, last_line, state, reason,
-                 message, http_status, attempts, first_sent_at, settled_at, verified, owed)
-             SELECT ?2, ?3, ?1, root, ?4, ?5, ?6, ?7, ?8, ?9, http_status, attempts, first_sent_at,
-                 ?10, ?11, ?12
-             FROM batch WHERE id = ?1",
-        )?
-        .execute(params![
-            whole,
-            batch.id,
-            batch.path,
-            batch.len().cast_signed(),
-            super::freeze::first_line(&batch.lines),
-            super::freeze::last_line(&batch.lines),
-            batch.state.word(),
-            part.reason,
-            part.message,
-            batch.state.is_settled().then(|| at.as_millisecond()),
-            part.verified.word(),
-            part.owed,
-        ])?;
-        super::freeze::insert_member(db, batch.id, &batch.ids, &batch.lines)?;
-    }
-    Ok(())
-}
-
-fn allowed(batch: BatchId, from: State, to: State) -> Result<(), Refusal> {
-    if from.may_become(to) {
-        Ok(())
-    } else {
-        Err(Refusal::Contradiction(format!(
-            "batch {batch} may not go from {from} to {to}"
-        )))
-    }
-}
-
-fn exactly_one(changed: usize, batch: BatchId, from: State) -> Result<(), Refusal> {
-    if changed == 1 {
-        Ok(())
-    } else {
-        Err(Refusal::Contradiction(format!(
-            "batch {batch} is not {from} as it was thought to be"
-        )))
     }
 }

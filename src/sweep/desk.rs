@@ -7,7 +7,7 @@ use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::coordinator::Report;
+use super::job::Report;
 use super::stop::Stopped;
 use crate::journal::{Entry, Journal};
 

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 #[derive(Debug)]
 pub(super) struct Isolation {
     left: u32,
-    /// Whether a refused request of this batch turned out to have revoked
-    /// some of its IDs. Then every refusal is read back; otherwise the API
-    /// has shown itself to do all or nothing, and the reads are saved.
+    /// Whether the last read after a refusal showed some IDs as revoked. Then
+    /// the next refusal is read back too; otherwise the API has shown itself
+    /// to do all or nothing, and the reads are saved.
     pub(super) partial: bool,
 }
 

@@ -11,22 +11,29 @@
 //! the terminal) is left to the binary and to [`report`](crate::report).
 
 mod backoff;
+mod breaker;
 mod clock;
 mod coordinator;
+mod cursor;
 mod deliver;
+mod delivery;
 mod desk;
+mod division;
 mod hold;
 mod isolation;
+mod job;
 mod pacer;
 mod policy;
 mod reading;
+mod refusal;
+mod run;
 mod stop;
 mod verify;
 mod worker;
 
 pub use clock::Clock;
-pub use coordinator::{Observer, Past, Sweep};
 pub use desk::Ledger;
 pub use pacer::LOOK_AHEAD;
 pub use policy::{Policy, Quota, Verify};
+pub use run::{Observer, Past, Sweep};
 pub use stop::{Reason, Stop, Stopped};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::deliver::ROUNDS;
 use super::hold::Strike;
 use super::stop::Stopped;
 use super::worker::Worker;
@@ -112,7 +113,8 @@ impl<A: Api> Worker<A> {
     async fn ask(&mut self, call: &Call, ids: usize) -> Result<Step, Stopped> {
         let shared = Arc::clone(&self.shared);
         let mut tries = 0;
-        loop {
+        let mut rounds = 0;
+        while rounds < ROUNDS {
             let sent = self.request(&shared, call, ids as u64, None).await?;
             let reading = judge_read(call, &sent.answer);
             let word = reading.word();
@@ -135,10 +137,12 @@ impl<A: Api> Worker<A> {
                     return Err(Stopped);
                 }
                 Reading::Penalty { wait, captcha, .. } => {
+                    rounds += 1;
                     let strike = self.penalty(wait, captcha);
                     self.answered(sent, word, "", strike);
                 }
                 Reading::Lockout { retry_after, .. } => {
+                    rounds += 1;
                     let strike = self.lockout(retry_after);
                     self.answered(sent, word, "", strike);
                 }
@@ -160,6 +164,9 @@ impl<A: Api> Worker<A> {
                 }
             }
         }
+        Ok(Step::Unreadable(Unreadable {
+            message: format!("the read was held back {ROUNDS} times"),
+        }))
     }
 }
 

@@ -5,15 +5,28 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::pacer::LOOK_AHEAD;
-use super::reading::Found;
+use super::reading::{Findings, Found, Unreadable};
 use super::stop::Stopped;
 use super::worker::{Finding, Worker};
 use crate::api::Api;
-use crate::journal::{Doubt, Owed, State, Verified};
+use crate::journal::{BatchId, Doubt, Owed, State, Verified};
+
+/// What came of reading back one batch that owed it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Looked {
+    /// The list's own batch that it is, or is a part of.
+    pub(super) root: BatchId,
+    /// Whether some of its IDs are shown as revoked.
+    pub(super) revoked: bool,
+    /// Whether some of its IDs are to be read once more.
+    pub(super) again: bool,
+}
 
 /// What came of reading back.
 #[derive(Debug, Default)]
 pub(super) struct Checked {
+    /// Each batch, in order.
+    pub(super) looked: Vec<Looked>,
     /// IDs that had counted as revoked and are not.
     pub(super) lost: u64,
     /// IDs that are not shown as revoked, whatever they had counted as.
@@ -33,72 +46,95 @@ impl<A: Api> Worker<A> {
         match self.read(&ids).await? {
             Ok(findings) => {
                 for owed in owed {
-                    let claim = owed.batch.state;
-                    let claimed = claim == State::Revoked;
-                    let groups =
-                        self.divide(&owed.batch, &findings, |found| compared(&owed, found));
-                    for (found, batch) in groups {
-                        if found != Found::Revoked {
-                            checked.missed += batch.len();
-                        }
-                        if claimed && found != Found::Revoked {
-                            checked.lost += batch.len();
-                        }
-                        if claimed && found == Found::Active {
-                            checked.again.push(Owed {
-                                batch,
-                                reason: Cow::Borrowed(MISMATCH),
-                                message: String::new(),
-                            });
-                        }
-                    }
+                    self.compare(&owed, &findings, &mut checked);
                 }
             }
             Err(unreadable) => {
-                for mut owed in owed {
+                for owed in owed {
                     checked.missed += owed.batch.len();
-                    let finding = Finding {
-                        verified: Verified::Unreadable,
-                        ..Finding::default()
-                    };
-                    match owed.batch.state {
-                        State::Revoked => {
-                            checked.lost += owed.batch.len();
-                            let finding = Finding {
-                                reason: Cow::Borrowed("read_failed"),
-                                message: unreadable.message.clone(),
-                                ..finding
-                            };
-                            self.moved(&mut owed.batch, State::Unknown, finding);
-                        }
-                        claim => {
-                            let to = match claim {
-                                State::Exhausted => State::Unknown,
-                                other => other,
-                            };
-                            let finding = Finding {
-                                reason: owed.reason,
-                                message: owed.message,
-                                ..finding
-                            };
-                            self.moved(&mut owed.batch, to, finding);
-                        }
+                    if owed.batch.state == State::Revoked {
+                        checked.lost += owed.batch.len();
                     }
+                    checked.looked.push(Looked {
+                        root: owed.batch.root,
+                        revoked: false,
+                        again: false,
+                    });
+                    self.unreadable(owed, &unreadable);
                 }
             }
         }
         Ok(checked)
     }
 
+    /// Compares what was claimed of a batch with what was found.
+    fn compare(&mut self, owed: &Owed, findings: &Findings, checked: &mut Checked) {
+        let claimed = owed.batch.state == State::Revoked;
+        let mut looked = Looked {
+            root: owed.batch.root,
+            revoked: false,
+            again: false,
+        };
+        let groups = self.divide(&owed.batch, findings, |found| compared(owed, found));
+        for (found, batch) in groups {
+            if found == Found::Revoked {
+                looked.revoked = true;
+                continue;
+            }
+            checked.missed += batch.len();
+            if !claimed {
+                continue;
+            }
+            checked.lost += batch.len();
+            if found == Found::Active {
+                looked.again = true;
+                checked.again.push(Owed {
+                    batch,
+                    reason: Cow::Borrowed(MISMATCH),
+                    message: String::new(),
+                });
+            }
+        }
+        checked.looked.push(looked);
+    }
+
+    /// What cannot be read is not claimed as revoked, nor as not executed.
+    fn unreadable(&mut self, mut owed: Owed, unreadable: &Unreadable) {
+        let (to, reason, message) = match owed.batch.state {
+            State::Revoked => (
+                State::Unknown,
+                Cow::Borrowed("read_failed"),
+                unreadable.message.clone(),
+            ),
+            State::Exhausted => (State::Unknown, owed.reason, owed.message),
+            other => (other, owed.reason, owed.message),
+        };
+        let finding = Finding {
+            reason,
+            message,
+            verified: Verified::Unreadable,
+            ..Finding::default()
+        };
+        self.moved(&mut owed.batch, to, finding);
+    }
+
     /// Settles a batch that an earlier process left in doubt: what is active
     /// becomes sendable. The request may still be executing, so nothing is
-    /// read before its time-out and a backoff would have passed.
+    /// read before a backoff has passed since its end or, where that is not
+    /// recorded, since its time-out.
     pub(super) async fn settle_doubt(&mut self, doubt: Doubt) -> Result<(), Stopped> {
         let policy = &self.shared.policy;
         let clock = self.shared.clock;
+        let backoff = match doubt.reason.as_str() {
+            // Accepted: its second look is due.
+            MISMATCH => policy.retry_max,
+            _ => policy.retry_initial,
+        };
         let (since, wait) = match (doubt.ended, doubt.recorded) {
-            (Some(ended), _) => (clock.since(ended), policy.retry_initial),
-            (None, Some(recorded)) => (clock.since(recorded), policy.timeout + LOOK_AHEAD),
+            (Some(ended), _) => (clock.since(ended), backoff),
+            (None, Some(recorded)) => {
+                (clock.since(recorded), LOOK_AHEAD + policy.timeout + backoff)
+            }
             (None, None) => (Duration::ZERO, Duration::ZERO),
         };
         let mut batch = doubt.batch;

@@ -1,0 +1,245 @@
+//! Writing one entry: which rows it changes, and what it must find there.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::{BatchId, Entry, Move, Part, State, freeze};
+
+/// Why an entry cannot be written.
+pub(super) enum Refusal {
+    Database(rusqlite::Error),
+    Contradiction(String),
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(source: rusqlite::Error) -> Self {
+        Self::Database(source)
+    }
+}
+
+/// Writes one entry, within the transaction that `db` is in.
+pub(super) fn write_entry(db: &Connection, process: i64, entry: &Entry) -> Result<(), Refusal> {
+    match entry {
+        Entry::Begun {
+            call,
+            kind,
+            batch,
+            ids,
+            at,
+        } => {
+            db.prepare_cached(
+                "INSERT INTO call (id, process, kind, batch, ids, recorded_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                call,
+                process,
+                kind.word(),
+                batch,
+                ids.cast_signed(),
+                at.as_millisecond()
+            ])?;
+        }
+        Entry::Withdrawn { call } => {
+            db.prepare_cached("DELETE FROM call WHERE id = ?1 AND answered_at IS NULL")?
+                .execute([call])?;
+        }
+        Entry::Answered {
+            call,
+            at,
+            elapsed_us,
+            status,
+            verdict,
+            message,
+        } => {
+            db.prepare_cached(
+                "UPDATE call SET answered_at = ?2, elapsed_us = ?3, http_status = ?4,
+                     verdict = ?5, message = ?6 WHERE id = ?1",
+            )?
+            .execute(params![
+                call,
+                at.as_millisecond(),
+                elapsed_us.cast_signed(),
+                status,
+                verdict,
+                message
+            ])?;
+        }
+        Entry::Sending {
+            batch, from, at, ..
+        } => write_sending(db, *batch, *from, *at)?,
+        Entry::Unsent { batch, back_to, .. } => write_unsent(db, *batch, *back_to)?,
+        Entry::Moved(change) => write_move(db, change)?,
+        Entry::Divided {
+            batch,
+            from,
+            parts,
+            at,
+        } => write_parts(db, *batch, *from, parts, *at)?,
+        Entry::Held {
+            hold,
+            cause,
+            began,
+            until,
+            full_ms,
+        } => {
+            db.prepare_cached(
+                "INSERT OR REPLACE INTO hold (id, process, cause, began_at, until, full_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                hold,
+                process,
+                cause.word(),
+                began.as_millisecond(),
+                until.as_millisecond(),
+                full_ms
+            ])?;
+        }
+        Entry::Waited(waited) => {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "a wait fits i64 milliseconds"
+            )]
+            let ms = |seconds: f64| (seconds * 1000.0).round() as i64;
+            db.prepare_cached(
+                "UPDATE process SET waited_rate = ?2, waited_retry = ?3, waited_penalty = ?4,
+                     waited_lockout = ?5 WHERE id = ?1",
+            )?
+            .execute(params![
+                process,
+                ms(waited.rate),
+                ms(waited.retry),
+                ms(waited.penalty),
+                ms(waited.lockout)
+            ])?;
+        }
+    }
+    Ok(())
+}
+
+/// What is owed stays so: should the call not be made after all, the batch
+/// goes back to where it was.
+fn write_sending(
+    db: &Connection,
+    batch: BatchId,
+    from: State,
+    at: Timestamp,
+) -> Result<(), Refusal> {
+    allowed(batch, from, State::InFlight)?;
+    let changed = db
+        .prepare_cached(
+            "UPDATE batch SET state = 'in_flight', attempts = attempts + 1,
+                 first_sent_at = coalesce(first_sent_at, ?3), settled_at = NULL, verified = ''
+             WHERE id = ?1 AND state = ?2",
+        )?
+        .execute(params![batch, from.word(), at.as_millisecond()])?;
+    exactly_one(changed, batch, from)
+}
+
+fn write_unsent(db: &Connection, batch: BatchId, back_to: State) -> Result<(), Refusal> {
+    allowed(batch, State::InFlight, back_to)?;
+    let changed = db
+        .prepare_cached(
+            "UPDATE batch SET state = ?2, attempts = attempts - 1,
+                 first_sent_at = CASE WHEN attempts = 1 THEN NULL ELSE first_sent_at END
+             WHERE id = ?1 AND state = 'in_flight'",
+        )?
+        .execute(params![batch, back_to.word()])?;
+    exactly_one(changed, batch, State::InFlight)
+}
+
+fn write_move(db: &Connection, change: &Move) -> Result<(), Refusal> {
+    allowed(change.batch, change.from, change.to)?;
+    let changed = db
+        .prepare_cached(
+            "UPDATE batch SET state = ?3, reason = ?4, message = ?5, verified = ?6, owed = ?7,
+                 settled_at = ?8, http_status = coalesce(?9, http_status)
+             WHERE id = ?1 AND state = ?2",
+        )?
+        .execute(params![
+            change.batch,
+            change.from.word(),
+            change.to.word(),
+            change.reason,
+            change.message,
+            change.verified.word(),
+            change.owed,
+            change.to.is_settled().then(|| change.at.as_millisecond()),
+            change.http_status,
+        ])?;
+    exactly_one(changed, change.batch, change.from)
+}
+
+fn write_parts(
+    db: &Connection,
+    whole: BatchId,
+    from: State,
+    parts: &[Part],
+    at: Timestamp,
+) -> Result<(), Refusal> {
+    allowed(whole, from, State::Divided)?;
+    let changed = db
+        .prepare_cached(
+            "UPDATE batch SET state = 'divided', owed = 0, settled_at = ?3
+             WHERE id = ?1 AND state = ?2 AND ids = ?4",
+        )?
+        .execute(params![
+            whole,
+            from.word(),
+            at.as_millisecond(),
+            parts
+                .iter()
+                .map(|part| part.batch.len())
+                .sum::<u64>()
+                .cast_signed()
+        ])?;
+    exactly_one(changed, whole, from)?;
+    for part in parts {
+        let batch = &part.batch;
+        allowed(whole, from, batch.state)?;
+        db.prepare_cached(
+            "INSERT INTO batch (id, path, parent, root, ids, first_line, last_line, state, reason,
+                 message, http_status, attempts, first_sent_at, settled_at, verified, owed)
+             SELECT ?2, ?3, ?1, root, ?4, ?5, ?6, ?7, ?8, ?9, http_status, attempts, first_sent_at,
+                 ?10, ?11, ?12
+             FROM batch WHERE id = ?1",
+        )?
+        .execute(params![
+            whole,
+            batch.id,
+            batch.path,
+            batch.len().cast_signed(),
+            freeze::first_line(&batch.lines),
+            freeze::last_line(&batch.lines),
+            batch.state.word(),
+            part.reason,
+            part.message,
+            batch.state.is_settled().then(|| at.as_millisecond()),
+            part.verified.word(),
+            part.owed,
+        ])?;
+        freeze::insert_member(db, batch.id, &batch.ids, &batch.lines)?;
+    }
+    Ok(())
+}
+
+fn allowed(batch: BatchId, from: State, to: State) -> Result<(), Refusal> {
+    if from.may_become(to) {
+        Ok(())
+    } else {
+        Err(Refusal::Contradiction(format!(
+            "batch {batch} may not go from {from} to {to}"
+        )))
+    }
+}
+
+fn exactly_one(changed: usize, batch: BatchId, from: State) -> Result<(), Refusal> {
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(Refusal::Contradiction(format!(
+            "batch {batch} is not {from} as it was thought to be"
+        )))
+    }
+}

@@ -1,0 +1,138 @@
+//! Dividing a batch by what a read found of its IDs.
+
+use std::borrow::Cow;
+use std::sync::atomic::Ordering;
+
+use super::reading::{Findings, Found};
+use super::worker::{Finding, Worker};
+use crate::api::Api;
+use crate::journal::{Batch, BatchId, Entry, Part, State, Verified};
+
+/// What a read left of a batch.
+pub(super) struct Sorted {
+    /// IDs shown as revoked.
+    pub(super) revoked: u64,
+    /// What is still active: the batch itself, or a part of it.
+    pub(super) active: Option<Batch>,
+    /// The state that all IDs are in, if it is one.
+    pub(super) whole: Option<State>,
+}
+
+impl<A: Api> Worker<A> {
+    /// Sorts a batch in doubt by what a read found of its IDs. What is
+    /// active is pending again, or `exhausted` if its attempts are used up.
+    pub(super) fn sort_out(
+        &mut self,
+        batch: &Batch,
+        findings: &Findings,
+        exhausted: bool,
+        doubt: &Finding,
+    ) -> Sorted {
+        let sorted = self.divide(batch, findings, |found| {
+            let (state, reason, message, verified) = match found {
+                Found::Revoked => (State::Revoked, "", "", Verified::Revoked),
+                Found::Declined => (
+                    State::Refused,
+                    "declined",
+                    "shown as Declined",
+                    Verified::No,
+                ),
+                Found::Absent => (State::Missing, "absent", "", Verified::Absent),
+                Found::Active if exhausted => (
+                    State::Exhausted,
+                    "still_active",
+                    doubt.message.as_str(),
+                    Verified::Active,
+                ),
+                Found::Active => (State::Pending, "", doubt.message.as_str(), Verified::Active),
+            };
+            let finding = Finding {
+                reason: Cow::Borrowed(reason),
+                message: message.to_owned(),
+                verified,
+                ..Finding::default()
+            };
+            (state, finding)
+        });
+        let whole = match sorted.as_slice() {
+            [(_, only)] => Some(only.state),
+            _ => None,
+        };
+        let revoked = sorted
+            .iter()
+            .filter(|(found, _)| *found == Found::Revoked)
+            .map(|(_, batch)| batch.len())
+            .sum();
+        let active = sorted
+            .into_iter()
+            .find(|(found, _)| *found == Found::Active)
+            .map(|(_, batch)| batch);
+        Sorted {
+            revoked,
+            active,
+            whole,
+        }
+    }
+
+    /// Gives each ID of a batch the state that belongs to what was found: the
+    /// batch changes as a whole if all agree, and is divided otherwise.
+    pub(super) fn divide(
+        &mut self,
+        batch: &Batch,
+        findings: &Findings,
+        fate: impl Fn(Found) -> (State, Finding),
+    ) -> Vec<(Found, Batch)> {
+        let mut groups: Vec<(Found, Batch)> = Vec::new();
+        for (id, line) in batch.ids.iter().zip(&batch.lines) {
+            // A read answers for every ID it was asked for; should one be
+            // missing, it counts as active, which claims nothing.
+            let found = findings.get(id).copied().unwrap_or(Found::Active);
+            let index = groups
+                .iter()
+                .position(|group| group.0 == found)
+                .unwrap_or_else(|| {
+                    groups.push((
+                        found,
+                        Batch {
+                            ids: Vec::new(),
+                            lines: Vec::new(),
+                            ..batch.clone()
+                        },
+                    ));
+                    groups.len() - 1
+                });
+            groups[index].1.ids.push(*id);
+            groups[index].1.lines.push(*line);
+        }
+        if let [(found, whole)] = groups.as_mut_slice() {
+            let (state, finding) = fate(*found);
+            self.moved(whole, state, finding);
+            return groups;
+        }
+        let mut parts = Vec::with_capacity(groups.len());
+        for ((found, part), step) in groups.iter_mut().zip(1..) {
+            let (state, finding) = fate(*found);
+            part.id = self.new_batch();
+            part.path = format!("{}.{step}", batch.path);
+            part.state = state;
+            parts.push(Part {
+                batch: part.clone(),
+                reason: finding.reason,
+                message: finding.message,
+                verified: finding.verified,
+                owed: finding.owed,
+            });
+        }
+        self.note(Entry::Divided {
+            batch: batch.id,
+            from: batch.state,
+            parts,
+            at: self.shared.clock.now(),
+        });
+        groups
+    }
+
+    pub(super) fn new_batch(&self) -> BatchId {
+        self.shared.last_batch.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}

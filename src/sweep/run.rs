@@ -1,0 +1,121 @@
+//! A run about to be carried out: what is made ready, and the pool.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::clock::Clock;
+use super::coordinator::Coordinator;
+use super::desk::{Desk, Ledger};
+use super::isolation::Isolation;
+use super::pacer::Pacer;
+use super::policy::Policy;
+use super::stop::Stop;
+use super::worker::{Shared, Worker};
+use crate::api::Api;
+use crate::journal::{BatchId, Entry, HoldCause, Journal, JournalError, Tally};
+
+/// Somebody who is told what happens, after it was recorded.
+pub trait Observer: Send + Sync {
+    /// These entries are on the disk; `tally` is how the IDs stand now.
+    fn recorded(&self, entries: &[Entry], tally: &Tally);
+}
+
+/// What has to be known of earlier processes to keep the limits.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    /// How long ago calls were made, oldest first.
+    pub calls: Vec<Duration>,
+    /// A hold that is still on, and for how long.
+    pub hold: Option<(HoldCause, Duration)>,
+}
+
+/// A run about to be carried out.
+pub struct Sweep<A> {
+    pub(super) shared: Arc<Shared<A>>,
+    pub(super) ledger: Ledger,
+    pub(super) tally: Tally,
+    /// The highest number of a batch.
+    pub(super) last: BatchId,
+}
+
+impl<A: Api> Sweep<A> {
+    /// Gets ready to carry on the run in `ledger`.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub async fn prepare(
+        api: A,
+        ledger: Ledger,
+        policy: Policy,
+        clock: Clock,
+        stop: Stop,
+        past: &Past,
+    ) -> Result<Self, JournalError> {
+        let read = |journal: &mut Journal| {
+            Ok::<_, JournalError>((
+                journal.last_numbers()?,
+                journal.tally()?,
+                journal.whole_batches()?,
+                journal.was_accepted()?,
+            ))
+        };
+        let ((batch, call, hold), tally, batches, accepted) = ledger
+            .with(read)
+            .await
+            .unwrap_or_else(|| unreachable!("the journal's thread ends after the sweep"))?;
+        let pacer = Pacer::new(&policy.rate, policy.burst, stop.clone());
+        pacer.seed(past.calls.iter().copied());
+        if let Some((cause, left)) = past.hold {
+            pacer.holding.inherit(cause, left);
+        }
+        Ok(Self {
+            shared: Arc::new(Shared {
+                api,
+                policy,
+                pacer,
+                clock,
+                stop,
+                last_batch: AtomicI64::new(batch),
+                last_call: AtomicI64::new(call),
+                last_hold: hold,
+                accepted: AtomicBool::new(accepted),
+                isolation: Isolation::of_run(batches),
+            }),
+            ledger,
+            tally,
+            last: batch,
+        })
+    }
+
+    /// How the IDs stand before anything is done.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Carries the run out until nothing is left to do or it is stopped; why,
+    /// the [`Stop`] knows.
+    pub async fn run(self, observer: &dyn Observer) {
+        let (desk, inbox) = mpsc::unbounded_channel();
+        let mut tasks = JoinSet::new();
+        let mut workers = Vec::new();
+        for index in 0..self.shared.policy.workers {
+            let (jobs, mine) = mpsc::channel(1);
+            workers.push(jobs);
+            let worker = Worker {
+                shared: Arc::clone(&self.shared),
+                desk: Desk(desk.clone()),
+                notes: Vec::new(),
+            };
+            tasks.spawn(worker.work(index, mine));
+        }
+        drop(desk);
+        Coordinator::of(self, workers, tasks, inbox, observer)
+            .run()
+            .await;
+    }
+}

@@ -2,14 +2,20 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod binary;
+mod books;
 mod commands;
 mod contract;
 mod exits;
+mod guards;
 mod holds;
+mod isolation;
 mod pacing;
 mod reading;
 mod readme;
+mod recording;
 mod refusals;
+mod resuming;
 mod secrets;
+mod settling;
 mod signals;
 mod stage;

@@ -355,6 +355,8 @@ pub enum Pick {
     Sendable,
     /// To be sent where nothing is read back: what is in doubt, too.
     SendableUnread,
+    /// Shown as revoked by a read.
+    Proven,
 }
 
 impl Pick {
@@ -367,6 +369,7 @@ impl Pick {
             Self::SendableWhole => "state IN ('pending', 'exhausted') AND parent IS NULL",
             Self::Sendable => "state IN ('pending', 'exhausted')",
             Self::SendableUnread => "state IN ('pending', 'exhausted', 'unknown')",
+            Self::Proven => "state = 'revoked' AND verified = 'revoked'",
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::api::Api;
 use crate::journal::{
     Batch, BatchId, Entry, Journal, JournalError, Owed, Pick, State, Tally, Waited,
 };
+use crate::list::PermissionId;
 
 /// How often the waits so far are written down, at most.
 const WAITS_EVERY: Duration = Duration::from_secs(1);
@@ -302,8 +303,8 @@ impl<'a, A: Api> Coordinator<'a, A> {
                 None => self.sendable.next(&self.sweep.ledger).await?,
             };
             if let Some(batch) = first {
-                let proven = self.sweep.tally.of(State::Revoked) > 0;
-                return Ok(Some(Job::First { batch, proven }));
+                let witness = self.witness().await?;
+                return Ok(Some(Job::First { batch, witness }));
             }
             self.phase = Phase::Pool;
         }
@@ -311,6 +312,19 @@ impl<'a, A: Api> Coordinator<'a, A> {
             return Ok(None);
         }
         self.pool_job().await
+    }
+
+    /// An ID that the API showed as revoked to an earlier process.
+    async fn witness(&self) -> Result<Option<PermissionId>, JournalError> {
+        let last = BatchId::MAX;
+        let proven = self
+            .sweep
+            .ledger
+            .with(move |journal| journal.batches(Pick::Proven, 0, last, 1))
+            .await
+            .transpose()?;
+        let first = proven.and_then(|batches| batches.into_iter().next());
+        Ok(first.and_then(|batch| batch.ids.first().copied()))
     }
 
     /// What earlier processes left: first what is in doubt, then what is owed.

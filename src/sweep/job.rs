@@ -9,6 +9,7 @@ use super::verify::Checked;
 use super::worker::Worker;
 use crate::api::Api;
 use crate::journal::{Batch, Doubt, Owed};
+use crate::list::PermissionId;
 
 /// What a worker is asked to do.
 #[derive(Debug)]
@@ -20,10 +21,11 @@ pub(super) enum Job {
     /// Deliver the first batch of the process: alone, read before and after.
     First {
         batch: Batch,
-        /// An earlier process of this run revoked something: the environment
-        /// and the column are right, and a batch of which the API knows
-        /// nothing is sent like any other.
-        proven: bool,
+        /// An ID that the API showed as revoked to an earlier process of this
+        /// run. Where it is still known, the environment and the column are
+        /// right, and a batch of which the API knows nothing is sent like any
+        /// other: otherwise such a run could never be finished.
+        witness: Option<PermissionId>,
     },
     /// Deliver a batch.
     Deliver(Batch),
@@ -59,18 +61,28 @@ impl<A: Api> Worker<A> {
                 checked: self.check(owed).await?,
                 second,
             },
-            Job::First { batch, proven } => Report::First(self.deliver_first(batch, proven).await?),
+            Job::First { batch, witness } => {
+                Report::First(self.deliver_first(batch, witness).await?)
+            }
             Job::Deliver(batch) => Report::Delivered(self.deliver(batch, false).await?),
         })
     }
 
     /// The first batch of a process: unless nothing is read at all, it is
     /// read before it is sent, and read again before the pool opens.
-    async fn deliver_first(&mut self, batch: Batch, proven: bool) -> Result<Fate, Stopped> {
+    async fn deliver_first(
+        &mut self,
+        batch: Batch,
+        witness: Option<PermissionId>,
+    ) -> Result<Fate, Stopped> {
         if self.reads() {
-            let refusal = match self.knows_any(&batch.ids).await? {
-                Ok(known) if known || proven => None,
-                Ok(_) => Some(format!(
+            let mut known = self.knows_any(&batch.ids).await?;
+            if let (Ok(false), Some(witness)) = (&known, witness) {
+                known = self.knows_any(&[witness]).await?;
+            }
+            let refusal = match known {
+                Ok(true) => None,
+                Ok(false) => Some(format!(
                     "the API knows none of the {} IDs of the first batch; nothing was sent. \
                      Wrong environment, or wrong column?",
                     batch.len()

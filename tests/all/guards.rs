@@ -111,6 +111,27 @@ async fn a_resume_gets_past_a_batch_that_the_api_does_not_know() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_resume_sends_nothing_where_the_api_does_not_know_what_it_revoked_either() {
+    let ids = plain_ids(40);
+    let mut stage = Stage::new(Rules::default(), &ids, 10);
+    stage.policy.workers = 1;
+    stage
+        .world
+        .script(Kind::Revoke, [Fault::None, Fault::Status(401)]);
+    stage.run().await;
+    assert_eq!(stage.tally().of(State::Revoked), 10);
+
+    for id in &ids {
+        stage.world.set(*id, None).unwrap();
+    }
+    let sent = posts(&stage);
+    let ended = stage.run().await;
+    assert!(guarded(&ended).contains("none"), "{ended:?}");
+    assert_eq!(posts(&stage), sent);
+    assert_eq!(stage.tally().of(State::Pending), 30);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failing_first_batch_stops_the_run() {
     // Not executed, in doubt, refused, accepted in vain.
     for (faults, state) in [

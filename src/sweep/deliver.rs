@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::delivery::{Delivery, Fate, Next, Piece, Stage, join};
 use super::hold::Strike;
@@ -49,6 +50,7 @@ impl<A: Api> Worker<A> {
             .request(&shared, &Call::Revoke(body), ids, Some(&mut piece.batch))
             .await?;
         let verdict = judge_revoke(&sent.answer);
+        let asked = sent.answer.retry_after();
         let finding = Finding {
             reason: verdict.reason(),
             message: verdict.message().to_owned(),
@@ -90,7 +92,7 @@ impl<A: Api> Worker<A> {
                 piece.ticket = ticket;
                 self.not_sent(piece, finding, delivery).await
             }
-            Verdict::InDoubt { .. } => self.in_doubt(piece, finding, delivery).await,
+            Verdict::InDoubt { .. } => self.in_doubt(piece, finding, asked, delivery).await,
         }
     }
 
@@ -162,7 +164,7 @@ impl<A: Api> Worker<A> {
             return Ok(self.give_up(piece, finding, delivery));
         }
         self.put_back(&mut piece, finding);
-        self.back_off(piece.tries).await?;
+        self.back_off(piece.tries, None).await?;
         Ok(Next::Send(piece))
     }
 
@@ -172,6 +174,7 @@ impl<A: Api> Worker<A> {
         &mut self,
         mut piece: Piece,
         finding: Finding,
+        asked: Option<Duration>,
         delivery: &mut Delivery,
     ) -> Result<Next, Stopped> {
         piece.tries += 1;
@@ -183,7 +186,7 @@ impl<A: Api> Worker<A> {
             return Ok(Next::Done);
         }
         self.moved(&mut piece.batch, State::Unknown, finding.clone());
-        self.back_off(piece.tries).await?;
+        self.back_off(piece.tries, asked).await?;
         if !self.reads() {
             return Ok(Next::Send(piece));
         }

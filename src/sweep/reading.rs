@@ -151,6 +151,7 @@ impl<A: Api> Worker<A> {
                     message,
                     transient,
                 } => {
+                    let asked = sent.answer.retry_after();
                     self.answered(sent, word, &message, Strike::Unclear);
                     tries += 1;
                     if !transient || tries >= shared.policy.max_attempts {
@@ -160,7 +161,7 @@ impl<A: Api> Worker<A> {
                                 .to_owned(),
                         }));
                     }
-                    self.back_off(tries).await?;
+                    self.back_off(tries, asked).await?;
                 }
             }
         }

@@ -216,14 +216,20 @@ impl<A: Api> Worker<A> {
         batch.state = to;
     }
 
-    /// Waits for the backoff after the `tries`-th failure.
-    pub(super) async fn back_off(&mut self, tries: u32) -> Result<(), Stopped> {
+    /// Waits for the backoff after the `tries`-th failure, and no shorter than
+    /// the server asked for.
+    pub(super) async fn back_off(
+        &mut self,
+        tries: u32,
+        asked: Option<Duration>,
+    ) -> Result<(), Stopped> {
         let policy = &self.shared.policy;
         let backoff = Backoff {
             initial: policy.retry_initial,
             longest: policy.retry_max,
         };
-        self.rest(backoff.after(tries)).await
+        let wait = backoff.after(tries).max(asked.unwrap_or_default());
+        self.rest(wait).await
     }
 
     /// Waits, with everything written down, until the time is over or the

@@ -131,6 +131,28 @@ async fn what_cannot_be_read_is_unknown_and_not_sent_again() {
     assert!(finished(&stage));
 }
 
+/// API.md: `Retry-After` is honoured when it comes.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_how_long_is_not_asked_sooner() {
+    let ids = plain_ids(20);
+    let rules = Rules {
+        retry_after: Duration::from_secs(90),
+        ..Rules::default()
+    };
+    let mut stage = Stage::new(rules, &ids, 10);
+    stage.policy.workers = 1;
+    stage
+        .world
+        .script(Kind::Revoke, [Fault::None, Fault::Status(503)]);
+    stage.run().await;
+    let calls = about(&stage, ids[15]);
+    let (post, next) = (&calls[0], &calls[1]);
+    assert!(is_post(post) && !is_post(next));
+    let waited = next.sent - post.back.unwrap();
+    assert!(waited >= Duration::from_secs(90), "{waited:?}");
+    audit(&stage, &ids);
+}
+
 #[tokio::test(start_paused = true)]
 async fn attempts_run_out_only_after_a_last_read() {
     let ids = plain_ids(20);

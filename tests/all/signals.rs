@@ -22,6 +22,8 @@ fn exits_129_130_and_143_the_first_signal_stops_in_good_order() {
         let ids = [("revoked", posted), ("pending", 100 - posted)];
         ended_so(&site.the_run(), "interrupted", code, &ids);
         claims_hold(&site, &site.the_run());
+        // The journal is one file, to be copied away as it is.
+        assert!(!site.the_run().join("journal.db-wal").exists());
 
         // Promise 4: a resume does not need the input.
         fs::remove_file(site.home().join(&list)).unwrap();

@@ -23,7 +23,7 @@ const DEADLINE: Duration = Duration::from_secs(40);
 
 /// Settings that make waits short. What matters to a test comes after them:
 /// the last one wins.
-const BRISK: &str = "--rate unlimited --retry-initial 5ms --retry-max 20ms --timeout 2s \
+const BRISK: &str = "--rate unlimited --retry-initial 5ms --retry-max 20ms --timeout 10s \
                      --lockout-wait 100ms --penalty-margin 10ms";
 
 /// Looks until something is so.

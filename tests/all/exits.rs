@@ -57,7 +57,7 @@ fn exit_1_an_unwritable_journal_stops_the_run_before_anything_more_is_sent() {
         site.truth().count(Kind::Revoke)
     );
     assert_eq!(figures["exit_code"], serde_json::Value::Null);
-    site.call("resume latest --timeout 20ms").with(0);
+    site.call("resume latest --timeout 1s").with(0);
     ended_so(&site.the_run(), "complete", 0, &[("revoked", 40)]);
     claims_hold(&site, &site.the_run());
 }

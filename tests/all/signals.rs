@@ -60,7 +60,7 @@ fn a_second_signal_ends_at_once_and_what_was_under_way_is_settled_by_reading() {
     let figures: serde_json::Value = serde_json::from_str(&figures).unwrap();
     assert_eq!(figures["ids"]["in_flight"], 2);
     assert_eq!(site.revoked().len(), 4);
-    site.call("resume latest --timeout 100ms").with(0);
+    site.call("resume latest --timeout 1s").with(0);
     ended_so(&run, "complete", 0, &[("revoked", 6)]);
     claims_hold(&site, &run);
 }

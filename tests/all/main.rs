@@ -5,6 +5,7 @@ mod binary;
 mod books;
 mod commands;
 mod contract;
+mod crash;
 mod exits;
 mod guards;
 mod holds;

@@ -1,0 +1,235 @@
+//! The promises that a crash must not break: nothing is sent that is not
+//! recorded first, no ID is lost, none is claimed falsely, and a resume ends
+//! where an undisturbed run would have ended.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod campaign;
+mod rig;
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use campaign::{Figures, Terms, Verify, campaign, examine, finish, settled};
+use fastrand::Rng;
+use rescind::{
+    journal::Archive,
+    sandbox::{Fault, Faults, Kind, Latency, Odds, Rules},
+};
+use rig::{List, Moment, Sandbox, Site, gentle, program};
+
+const ALL: Terms = Terms {
+    verify: Verify::All,
+    whole: true,
+};
+
+/// A run that is quick and in no hurry to end: many small batches.
+const QUICK: [&str; 16] = [
+    "--batch-size",
+    "10",
+    "--read-size",
+    "50",
+    "--rate",
+    "unlimited",
+    "--timeout",
+    "500ms",
+    "--retry-initial",
+    "20ms",
+    "--retry-max",
+    "100ms",
+    "--progress",
+    "never",
+    "--workers",
+    "4",
+];
+
+fn slow(seed: u64) -> Rules {
+    Rules {
+        latency: Latency {
+            min: Duration::from_millis(1),
+            max: Duration::from_millis(4),
+        },
+        faults: Faults {
+            revoke: Odds::from([(Fault::ServerErrorAfter, 0.03), (Fault::ResetAfter, 0.03)]),
+            read: Odds::from([(Fault::Omit, 0.05)]),
+            ..Faults::default()
+        },
+        ..gentle(seed)
+    }
+}
+
+#[test]
+fn kills_at_any_moment_lose_no_id_and_claim_none_falsely() {
+    let figures = campaign(1, 12);
+    assert!(figures.in_flight > 0, "too tame: {figures:?}");
+}
+
+#[test]
+fn kills_in_other_worlds_lose_no_id_and_claim_none_falsely() {
+    let figures = campaign(2, 12);
+    assert!(figures.in_flight > 0, "too tame: {figures:?}");
+}
+
+#[test]
+fn a_kill_while_freezing_leaves_no_run_and_the_next_run_clears_up() {
+    let home = tempfile::tempdir().unwrap();
+    let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(5), 200, 1);
+    let sandbox = Sandbox::serve(home.path(), "one", gentle(5));
+    let site = Site::new(home.path(), "one", &QUICK);
+    let scratch = || {
+        let names = fs::read_dir(site.runs.path()).into_iter().flatten();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with(".freezing")).count()
+    };
+
+    // A list whose end does not come: the process is freezing until it is
+    // killed.
+    let mut child = program()
+        .args(["run", "-", "--base-url", &sandbox.url])
+        .arg("--runs-dir")
+        .arg(site.runs.path())
+        .env("RESCIND_TOKEN", "sandbox")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    pipe.write_all(&fs::read(&list.path).unwrap()).unwrap();
+    while scratch() == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "it gave up");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(pipe);
+    assert_eq!(scratch(), 1);
+    assert!(site.run().is_none());
+    assert_eq!(sandbox.look().truth().calls.len(), 0);
+
+    let mut resume = program();
+    resume.args(["resume", "--base-url", &sandbox.url, "--runs-dir"]);
+    resume.arg(site.runs.path()).env("RESCIND_TOKEN", "sandbox");
+    let resumed = resume.output().unwrap();
+    assert_eq!(resumed.status.code(), Some(2), "{resumed:?}");
+
+    finish(&site, &sandbox, &list, &mut Figures::default());
+    assert_eq!(scratch(), 0);
+    settled(&site, &list, ALL);
+}
+
+#[test]
+fn a_run_killed_between_its_freezing_and_its_beginning_is_resumed_as_it_was_frozen() {
+    let home = tempfile::tempdir().unwrap();
+    let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(6), 100, 1);
+    let sandbox = Sandbox::serve(home.path(), "one", gentle(6));
+    let site = Site::new(home.path(), "one", &QUICK);
+    site.until(Moment::Frozen, site.command(&list, &sandbox), &sandbox);
+    let run = site.run().unwrap();
+    // That process may have come a little further: it is put back to where
+    // the list is frozen and nobody has taken the run up.
+    let journal = rusqlite::Connection::open(run.journal()).unwrap();
+    journal
+        .execute_batch("DELETE FROM process; DELETE FROM call; UPDATE batch SET state = 'pending', attempts = 0, first_sent_at = NULL WHERE parent IS NULL; DELETE FROM batch WHERE parent IS NOT NULL")
+        .unwrap();
+    drop(journal);
+
+    let mut nameless = program();
+    nameless.args(["resume", run.run().as_str(), "--runs-dir"]);
+    nameless.arg(site.runs.path());
+    let refused = nameless.output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "no token: {refused:?}");
+    assert!(!run.path().join("sandbox.world").exists());
+
+    let ended = site.until(Moment::Never, site.command(&list, &sandbox), &sandbox);
+    assert_eq!(ended.unwrap().code(), Some(3), "{}", site.said());
+    settled(&site, &list, ALL);
+}
+
+#[test]
+fn an_unwritable_journal_stops_the_run_before_anything_more_is_sent() {
+    let home = tempfile::tempdir().unwrap();
+    let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(7), 2_000, 2);
+    let sandbox = Sandbox::serve(home.path(), "one", slow(7));
+    let site = Site::new(home.path(), "one", &QUICK);
+
+    // No file may grow beyond about a megabyte: as if the disk were full for
+    // the journal's log, which grows the fastest.
+    let plain = site.command(&list, &sandbox);
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 1024; exec \"$@\"", "sh"])
+        .arg(plain.get_program())
+        .args(plain.get_args())
+        .env("RESCIND_TOKEN", "sandbox")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(site.home.join("stderr.txt")).unwrap());
+    let ended = site.until(Moment::Never, limited, &sandbox);
+    let said = site.said();
+    assert_eq!(ended.unwrap().code(), Some(1), "{said}");
+    let run = site.run().unwrap();
+    let resume = format!("rescind resume {}", run.run());
+    assert!(said.contains("journal"), "{said}");
+    assert!(said.contains(&resume), "{said}");
+
+    // What was sent is on record, batch by batch; much is still to do.
+    examine(&run, &sandbox, &list, ALL);
+    let archive = Archive::open(&run.journal()).unwrap();
+    let sent = sandbox.look().truth().count(Kind::Revoke);
+    assert!(sent > 0, "it stopped in mid-run");
+    assert!(archive.tally().unwrap().of(rescind::journal::State::Pending) > 0);
+    drop(archive);
+
+    finish(&site, &sandbox, &list, &mut Figures::default());
+    examine(&run, &sandbox, &list, ALL);
+    settled(&site, &list, ALL);
+}
+
+/// The size of a page of the write-ahead log, with the frame's header.
+const FRAME: usize = 4096 + 24;
+
+/// Damages the end of a write-ahead log as a power cut may. What was moved to
+/// the journal's own file had been synced before, so the log is not cut
+/// before that.
+fn cut(wal: &Path, rng: &mut Rng) {
+    let bytes = fs::read(wal).unwrap();
+    let frames = bytes.len().saturating_sub(32) / FRAME;
+    assert!(frames < 1000, "a part of the log was moved already");
+    let at = rng.usize(..=bytes.len());
+    let file = OpenOptions::new().write(true).open(wal).unwrap();
+    file.set_len(at as u64).unwrap();
+    if rng.bool() {
+        // The length of a file may survive what was to stand in it.
+        file.set_len(bytes.len() as u64).unwrap();
+    }
+}
+
+#[test]
+fn a_journal_that_lost_its_tail_claims_nothing_falsely_and_is_resumed() {
+    let mut rng = Rng::with_seed(8);
+    let terms = Terms {
+        whole: false,
+        ..ALL
+    };
+    for seed in 0..3 {
+        let home = tempfile::tempdir().unwrap();
+        let list = List::write(home.path().join("list.csv"), &mut rng, 600, 1);
+        let sandbox = Sandbox::serve(home.path(), "one", slow(seed));
+        let site = Site::new(home.path(), "one", &QUICK);
+        let moment = Moment::Happened(rng.u64(1_000..12_000));
+        let ended = site.until(moment, site.command(&list, &sandbox), &sandbox);
+        assert!(ended.is_none(), "it was to be killed");
+        let run = site.run().unwrap();
+        cut(&run.path().join("journal.db-wal"), &mut rng);
+        let _ = fs::remove_file(run.path().join("journal.db-shm"));
+        examine(&run, &sandbox, &list, terms);
+        finish(&site, &sandbox, &list, &mut Figures::default());
+        examine(&run, &sandbox, &list, terms);
+        settled(&site, &list, terms);
+    }
+}

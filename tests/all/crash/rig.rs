@@ -1,0 +1,275 @@
+//! What a crash test needs: a served sandbox, a list for it, and the program
+//! itself, each process ended with its owner.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    collections::BTreeMap,
+    env,
+    fmt::Write,
+    fs::{self, File},
+    io::{BufRead, BufReader},
+    os::unix::process::ExitStatusExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use fastrand::Rng;
+use rescind::{
+    journal::{RunFolder, RunsDir},
+    list::PermissionId,
+    sandbox::{Population, Rules, World},
+};
+
+/// How long anything may take before the test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A sandbox served by a process of its own, which dies with this.
+pub(crate) struct Sandbox {
+    child: Child,
+    pub(crate) url: String,
+    rules: Rules,
+    world: PathBuf,
+}
+
+impl Sandbox {
+    /// Serves a new world with these rules, kept in `home` under `name`.
+    pub(crate) fn serve(home: &Path, name: &str, rules: Rules) -> Self {
+        let world = home.join(format!("{name}.world"));
+        let path = home.join(format!("{name}.toml"));
+        fs::write(&path, toml::to_string(&rules).unwrap()).unwrap();
+        let mut child = program()
+            .args(["sandbox", "--listen", "127.0.0.1:0", "--world"])
+            .arg(&world)
+            .arg("--rules")
+            .arg(&path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut url = String::new();
+        let stdout = child.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut url).unwrap();
+        let url = url.trim().to_owned();
+        assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+        Self {
+            child,
+            url,
+            rules,
+            world,
+        }
+    }
+
+    /// The world as it is now.
+    pub(crate) fn look(&self) -> World {
+        World::look(self.rules.clone(), &self.world).unwrap()
+    }
+
+    /// How many bytes its log holds: a cheap measure of what happened.
+    fn happened(&self) -> u64 {
+        fs::metadata(&self.world).map_or(0, |file| file.len())
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program, without the settings of whoever runs the tests.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rescind"));
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("RESCIND_") {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// How an ID of a list behaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Nature {
+    Plain,
+    Protected,
+    Unknown,
+    RevokedBefore,
+    Declined,
+}
+
+/// A list with duplicates, invalid rows, and IDs of every nature.
+pub(crate) struct List {
+    pub(crate) path: PathBuf,
+    pub(crate) natures: BTreeMap<PermissionId, Nature>,
+    pub(crate) duplicate: usize,
+    pub(crate) invalid: usize,
+}
+
+impl List {
+    /// About `plain` IDs, and `bad` of each other nature.
+    pub(crate) fn write(path: PathBuf, rng: &mut Rng, plain: i64, bad: i64) -> Self {
+        let endings = [
+            (403, Nature::Protected),
+            (404, Nature::Unknown),
+            (409, Nature::RevokedBefore),
+            (410, Nature::Declined),
+        ];
+        let mut natures = BTreeMap::new();
+        for step in 0..plain {
+            let id = 1_000_000_000 + step;
+            if endings.iter().all(|(ending, _)| id % 10_000 != *ending) {
+                natures.insert(PermissionId::try_from(id).unwrap(), Nature::Plain);
+            }
+        }
+        for step in 0..bad {
+            for (ending, nature) in endings {
+                let id = 2_000_000_000 + step * 10_000 + ending;
+                natures.insert(PermissionId::try_from(id).unwrap(), nature);
+            }
+        }
+        let mut rows: Vec<String> = natures.keys().map(ToString::to_string).collect();
+        rng.shuffle(&mut rows);
+        let duplicate = rows.len() / 50;
+        for _ in 0..duplicate {
+            let twice = rows[rng.usize(..rows.len())].clone();
+            rows.insert(rng.usize(..=rows.len()), twice);
+        }
+        let invalid = rows.len() / 100;
+        for _ in 0..invalid {
+            let wrong = rng.choice(["1.02E+09", "-7", "n/a", "12.5", "0"]).unwrap();
+            rows.insert(rng.usize(1..=rows.len()), wrong.to_owned());
+        }
+        let mut text = String::from("tradingPermissionId,userId\n");
+        for row in &rows {
+            writeln!(text, "{row},17").unwrap();
+        }
+        fs::write(&path, text).unwrap();
+        Self {
+            path,
+            natures,
+            duplicate,
+            invalid,
+        }
+    }
+}
+
+/// When a process is to be killed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Moment {
+    /// So long after its start.
+    After(Duration),
+    /// When the world's log has grown by so many bytes.
+    Happened(u64),
+    /// When a file of the run is written anew.
+    Written(&'static str),
+    /// When a run has come to exist.
+    Frozen,
+    /// Not at all.
+    Never,
+}
+
+/// One installation: a runs folder and what works on it.
+pub(crate) struct Site {
+    pub(crate) home: PathBuf,
+    pub(crate) runs: RunsDir,
+    /// Options of every command that sends.
+    pub(crate) options: Vec<String>,
+}
+
+impl Site {
+    pub(crate) fn new(home: &Path, name: &str, options: &[&str]) -> Self {
+        let home = home.join(name);
+        fs::create_dir_all(&home).unwrap();
+        Self {
+            runs: RunsDir::at(&home.join("runs")),
+            home,
+            options: options.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// The one run there is, if there is one.
+    pub(crate) fn run(&self) -> Option<RunFolder> {
+        let mut runs = self.runs.list().unwrap();
+        assert!(runs.len() < 2, "{runs:?}");
+        runs.pop()
+    }
+
+    /// `rescind run` or, if there is a run, `rescind resume` of it.
+    pub(crate) fn command(&self, list: &List, sandbox: &Sandbox) -> Command {
+        let mut command = program();
+        match self.run() {
+            None => command
+                .arg("run")
+                .arg(&list.path)
+                .args(&self.options)
+                .args(["--base-url", &sandbox.url]),
+            Some(run) => command.args(["resume", run.run().as_str()]),
+        };
+        command
+            .arg("--runs-dir")
+            .arg(self.runs.path())
+            .env("RESCIND_TOKEN", "sandbox")
+            .stdout(Stdio::null())
+            .stderr(File::create(self.home.join("stderr.txt")).unwrap());
+        command
+    }
+
+    /// What the last command said.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(self.home.join("stderr.txt")).unwrap()
+    }
+
+    fn modified(&self, file: &str) -> Option<std::time::SystemTime> {
+        let path = self.run()?.path().join(file);
+        fs::metadata(path).ok()?.modified().ok()
+    }
+
+    /// Starts a command and kills it at a moment. Returns how it ended, if it
+    /// was quicker.
+    pub(crate) fn until(
+        &self,
+        moment: Moment,
+        mut command: Command,
+        sandbox: &Sandbox,
+    ) -> Option<ExitStatus> {
+        let before = sandbox.happened();
+        let written = match moment {
+            Moment::Written(file) => self.modified(file),
+            _ => None,
+        };
+        let begun = Instant::now();
+        let mut child = command.spawn().unwrap();
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return Some(status);
+            }
+            let due = match moment {
+                Moment::After(time) => begun.elapsed() >= time,
+                Moment::Happened(bytes) => sandbox.happened() >= before + bytes,
+                Moment::Written(file) => self.modified(file) != written,
+                Moment::Frozen => self.run().is_some(),
+                Moment::Never => false,
+            };
+            let hopeless = begun.elapsed() > PATIENCE;
+            if due || hopeless {
+                child.kill().unwrap();
+                let status = child.wait().unwrap();
+                assert!(!hopeless, "{moment:?} never came: {}", self.said());
+                return (status.signal() != Some(9)).then_some(status);
+            }
+            thread::sleep(Duration::from_micros(300));
+        }
+    }
+}
+
+/// Rules without faults, with the documented endings.
+pub(crate) fn gentle(seed: u64) -> Rules {
+    Rules {
+        seed,
+        population: Population::default(),
+        ..Rules::default()
+    }
+}

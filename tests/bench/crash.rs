@@ -1,0 +1,21 @@
+//! Kills runs for as long as one likes: `cargo bench --bench crash [-- KILLS
+//! [SEED]]`. It ends with the figures, or with the first broken promise and
+//! the folder that shows it.
+#![expect(clippy::print_stdout, reason = "a benchmark for the terminal")]
+
+#[path = "../all/crash/campaign.rs"]
+mod campaign;
+#[path = "../all/crash/rig.rs"]
+mod rig;
+
+use std::{env, time::Instant};
+
+fn main() {
+    let mut numbers = env::args().filter_map(|argument| argument.parse::<u64>().ok());
+    let kills = numbers.next().unwrap_or(200);
+    let seed = numbers.next().unwrap_or(1);
+    let begun = Instant::now();
+    let kills = usize::try_from(kills).unwrap_or(usize::MAX);
+    let figures = campaign::campaign(seed, kills);
+    println!("seed {seed}, {:.0} s: {figures:#?}", begun.elapsed().as_secs_f64());
+}

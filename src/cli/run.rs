@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use jiff::Timestamp;
+use rescind::api::Environment;
 use rescind::journal::{
     Archive, Facts, Holder, JournalError, Lock, LockError, NewRun, RunFolder, RunsDir,
 };
@@ -113,7 +114,7 @@ pub(super) fn resume(
         None => newest_unfinished(&runs, &before)?,
     };
     let frozen = facts(&folder)?;
-    let effective = layers.settle(Some(&recorded(&folder)?))?;
+    let effective = layers.settle(Some(&recorded(&folder, &frozen)?))?;
     for warning in &effective.warnings {
         let _ = writeln!(std::io::stderr(), "warning: {warning}");
     }
@@ -185,17 +186,31 @@ fn newest_unfinished(runs: &RunsDir, effective: &Effective) -> Result<RunFolder,
     })
 }
 
-/// The settings that the run's last process recorded.
-fn recorded(folder: &RunFolder) -> Result<serde_json::Map<String, serde_json::Value>, Problem> {
+/// The settings that the run's last process recorded. What is frozen comes
+/// from the run itself: a run that was cut off before a process took it up
+/// must not be carried out anywhere else.
+fn recorded(
+    folder: &RunFolder,
+    frozen: &Facts,
+) -> Result<serde_json::Map<String, serde_json::Value>, Problem> {
     let processes = Archive::open(&folder.journal())
         .and_then(|archive| archive.processes())
         .map_err(|error| broken(&error))?;
-    let Some(last) = processes.last() else {
-        return Ok(serde_json::Map::new());
+    let mut recorded = match processes.last() {
+        Some(last) => serde_json::from_str(&last.settings).map_err(|error| {
+            Problem::new(exit::ERROR, "the journal's settings cannot be read").caused_by(&error)
+        })?,
+        None => serde_json::Map::new(),
     };
-    serde_json::from_str(&last.settings).map_err(|error| {
-        Problem::new(exit::ERROR, "the journal's settings cannot be read").caused_by(&error)
-    })
+    let (one, other, value) = if frozen.environment == Environment::Custom.name() {
+        ("base-url", "env", &frozen.base_url)
+    } else {
+        ("env", "base-url", &frozen.environment)
+    };
+    recorded.remove(other);
+    recorded.insert(one.to_owned(), value.as_str().into());
+    recorded.insert("batch-size".to_owned(), frozen.batch_size.to_string().into());
+    Ok(recorded)
 }
 
 /// The base URL as it is recorded; the sandbox inside the process has none

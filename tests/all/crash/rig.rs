@@ -17,7 +17,7 @@ use std::{
 
 use fastrand::Rng;
 use rescind::{
-    journal::{RunFolder, RunsDir},
+    journal::{Archive, RunFolder, RunsDir},
     list::PermissionId,
     sandbox::{Population, Rules, World},
 };
@@ -206,7 +206,15 @@ impl Site {
                 .arg(&list.path)
                 .args(&self.options)
                 .args(["--base-url", &sandbox.url]),
-            Some(run) => command.args(["resume", run.run().as_str()]),
+            Some(run) => {
+                command.args(["resume", run.run().as_str()]);
+                // The settings are on record once a process took it up.
+                let archive = Archive::open(&run.journal()).unwrap();
+                if archive.processes().unwrap().is_empty() {
+                    command.args(&self.options);
+                }
+                &mut command
+            }
         };
         command
             .arg("--runs-dir")

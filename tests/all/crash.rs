@@ -152,7 +152,12 @@ fn a_run_killed_between_its_freezing_and_its_beginning_is_resumed_as_it_was_froz
 #[test]
 fn an_unwritable_journal_stops_the_run_before_anything_more_is_sent() {
     let home = tempfile::tempdir().unwrap();
-    let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(7), 2_000, 2);
+    let list = List::write(
+        home.path().join("list.csv"),
+        &mut Rng::with_seed(7),
+        2_000,
+        2,
+    );
     let sandbox = Sandbox::serve(home.path(), "one", slow(7));
     let site = Site::new(home.path(), "one", &QUICK);
 
@@ -163,7 +168,11 @@ fn an_unwritable_journal_stops_the_run_before_anything_more_is_sent() {
         .args(["-c", "trap '' XFSZ; ulimit -f 1024; exec \"$@\"", "sh"])
         .arg(plain.get_program())
         .args(plain.get_args())
-        .envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .envs(
+            plain
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -180,7 +189,13 @@ fn an_unwritable_journal_stops_the_run_before_anything_more_is_sent() {
     let archive = Archive::open(&run.journal()).unwrap();
     let sent = sandbox.look().truth().count(Kind::Revoke);
     assert!(sent > 0, "it stopped in mid-run");
-    assert!(archive.tally().unwrap().of(rescind::journal::State::Pending) > 0);
+    assert!(
+        archive
+            .tally()
+            .unwrap()
+            .of(rescind::journal::State::Pending)
+            > 0
+    );
     drop(archive);
 
     finish(&site, &sandbox, &list, &mut Figures::default());

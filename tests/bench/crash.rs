@@ -17,5 +17,8 @@ fn main() {
     let begun = Instant::now();
     let kills = usize::try_from(kills).unwrap_or(usize::MAX);
     let figures = campaign::campaign(seed, kills);
-    println!("seed {seed}, {:.0} s: {figures:#?}", begun.elapsed().as_secs_f64());
+    println!(
+        "seed {seed}, {:.0} s: {figures:#?}",
+        begun.elapsed().as_secs_f64()
+    );
 }

@@ -19,6 +19,7 @@ use fastrand::Rng;
 use rescind::{
     journal::{Archive, RunFolder, RunsDir},
     list::PermissionId,
+    report::open_ids,
     sandbox::{Population, Rules, World},
 };
 
@@ -165,6 +166,8 @@ pub(crate) enum Moment {
     Happened(u64),
     /// When a file of the run is written anew.
     Written(&'static str),
+    /// When nothing is left to send.
+    Sent,
     /// When a run has come to exist.
     Frozen,
     /// Not at all.
@@ -235,6 +238,14 @@ impl Site {
         fs::metadata(path).ok()?.modified().ok()
     }
 
+    fn all_sent(&self) -> bool {
+        let archive = self.run().map(|run| Archive::open(&run.journal()));
+        // A reader beside a run is nothing special; that it comes at a bad
+        // moment once is nothing either.
+        let tally = archive.and_then(|archive| archive.ok()?.tally().ok());
+        tally.is_some_and(|tally| open_ids(&tally) == 0)
+    }
+
     /// Starts a command and kills it at a moment. Returns how it ended, if it
     /// was quicker.
     pub(crate) fn until(
@@ -258,6 +269,7 @@ impl Site {
                 Moment::After(time) => begun.elapsed() >= time,
                 Moment::Happened(bytes) => sandbox.happened() >= before + bytes,
                 Moment::Written(file) => self.modified(file) != written,
+                Moment::Sent => self.all_sent(),
                 Moment::Frozen => self.run().is_some(),
                 Moment::Never => false,
             };

@@ -95,6 +95,34 @@ enum End {
     Cut(i32),
 }
 
+/// This process, as the journal keeps it.
+fn process(command: &'static str, effective: &Effective, started: Timestamp) -> Process {
+    Process {
+        command,
+        started,
+        operator: operator(),
+        host: host(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION"),
+        settings: serde_json::Value::from(effective.recorded()).to_string(),
+    }
+}
+
+/// Records how a run ended whose last process was cut off after there was
+/// nothing left to do, and before it could say so.
+pub(super) fn conclude(
+    folder: &RunFolder,
+    effective: &Effective,
+    ending: Outcome,
+) -> Result<(), Problem> {
+    let now = Timestamp::now();
+    let mut journal = Journal::open(&folder.journal()).map_err(|error| broken(&error))?;
+    journal
+        .begin_process(&process("resume", effective, now))
+        .and_then(|()| journal.end_process(now, ending.word(), ending.code(), ""))
+        .map_err(|error| broken(&error))
+}
+
 /// Carries the run on, writes its files, says how it went.
 pub(super) fn carry_out(
     task: &Task<'_>,
@@ -275,15 +303,7 @@ pub(super) fn hold(task: &Task<'_>, why: &str, out: &mut dyn Write) -> Result<()
 /// Records that this process is at work on the run.
 fn begin(task: &Task<'_>, journal: &mut Journal, started: Timestamp) -> Result<(), Problem> {
     journal
-        .begin_process(&Process {
-            command: task.command,
-            started,
-            operator: operator(),
-            host: host(),
-            pid: std::process::id(),
-            version: env!("CARGO_PKG_VERSION"),
-            settings: serde_json::Value::from(task.effective.recorded()).to_string(),
-        })
+        .begin_process(&process(task.command, task.effective, started))
         .map_err(|error| broken(&error))
 }
 

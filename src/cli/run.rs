@@ -122,6 +122,9 @@ pub(super) fn resume(
     let standing = Summary::of(&folder, false).map_err(|error| carry::unreported(&error))?;
     if report::is_finished(&standing.ids, standing.owed) {
         let ending = standing.ending(effective.settings.allow_empty);
+        if standing.outcome != ending.word() {
+            carry::conclude(&folder, &effective, ending)?;
+        }
         return present(&folder, ending.code(), out);
     }
     let task = Task {

@@ -64,13 +64,13 @@ fn slow(seed: u64) -> Rules {
 
 #[test]
 fn kills_at_any_moment_lose_no_id_and_claim_none_falsely() {
-    let figures = campaign(1, 12);
+    let figures = campaign(1, 11);
     assert!(figures.in_flight > 0, "too tame: {figures:?}");
 }
 
 #[test]
 fn kills_in_other_worlds_lose_no_id_and_claim_none_falsely() {
-    let figures = campaign(2, 12);
+    let figures = campaign(2, 11);
     assert!(figures.in_flight > 0, "too tame: {figures:?}");
 }
 
@@ -147,6 +147,25 @@ fn a_run_killed_between_its_freezing_and_its_beginning_is_resumed_as_it_was_froz
     let ended = site.until(Moment::Never, site.command(&list, &sandbox), &sandbox);
     assert_eq!(ended.unwrap().code(), Some(3), "{}", site.said());
     settled(&site, &list, ALL);
+}
+
+#[test]
+fn a_run_killed_before_it_could_say_that_it_was_done_is_concluded_by_a_resume() {
+    let home = tempfile::tempdir().unwrap();
+    let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(9), 60, 1);
+    let sandbox = Sandbox::serve(home.path(), "one", gentle(9));
+    let site = Site::new(home.path(), "one", &QUICK);
+    finish(&site, &sandbox, &list, &mut Figures::default());
+    let calls = sandbox.look().truth().calls.len();
+    let journal = rusqlite::Connection::open(site.run().unwrap().journal()).unwrap();
+    journal
+        .execute_batch("UPDATE process SET ended_at = NULL, outcome = NULL, exit_code = NULL")
+        .unwrap();
+    drop(journal);
+
+    finish(&site, &sandbox, &list, &mut Figures::default());
+    settled(&site, &list, ALL);
+    assert_eq!(sandbox.look().truth().calls.len(), calls);
 }
 
 #[test]

@@ -24,7 +24,7 @@ use rescind::{
 };
 
 /// How long anything may take before the test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A sandbox served by a process of its own, which dies with this.
 pub(crate) struct Sandbox {

@@ -11,7 +11,7 @@ use rescind::api::Environment;
 use rescind::journal::{
     Archive, Facts, Holder, JournalError, Lock, LockError, NewRun, RunFolder, RunsDir,
 };
-use rescind::list::{Census, FreezeError, Frozen, Input, ListError, Rows, freeze};
+use rescind::list::{Census, FreezeError, Frozen, Input, ListError, NO_HEADER, Rows, freeze};
 use rescind::report::{self, Summary};
 
 use super::args::Options;
@@ -212,7 +212,14 @@ fn recorded(
     };
     recorded.remove(other);
     recorded.insert(one.to_owned(), value.as_str().into());
-    recorded.insert("batch-size".to_owned(), frozen.batch_size.to_string().into());
+    recorded.insert(
+        "batch-size".to_owned(),
+        frozen.batch_size.to_string().into(),
+    );
+    // A column found by its header may be named on a resume; that is no change.
+    if frozen.column != NO_HEADER {
+        recorded.insert("id-column".to_owned(), frozen.column.as_str().into());
+    }
     Ok(recorded)
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rustix::fs::{statfs, statvfs};
 use sha2::{Digest, Sha256};
 
-use super::JournalError;
+use super::{Archive, JournalError};
 
 /// The journal's name within a run's folder.
 pub(super) const JOURNAL: &str = "journal.db";
@@ -56,6 +56,11 @@ impl RunId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The part that tells when the list was frozen, to the second.
+    fn second(&self) -> &str {
+        self.0.split('-').next().unwrap_or_default()
     }
 }
 
@@ -167,6 +172,12 @@ impl RunsDir {
             .filter(|folder| folder.journal().is_file())
             .collect();
         runs.sort_by(|a, b| a.run.cmp(&b.run));
+        // An ID tells the second; within one, the journals know the order.
+        for of_a_second in runs.chunk_by_mut(|a, b| a.run.second() == b.run.second()) {
+            if of_a_second.len() > 1 {
+                of_a_second.sort_by_cached_key(RunFolder::created);
+            }
+        }
         Ok(runs)
     }
 
@@ -242,6 +253,12 @@ impl RunFolder {
         &self.path
     }
 
+    /// When the list was frozen, as the journal has it, if it can be read.
+    fn created(&self) -> Option<Timestamp> {
+        let archive = Archive::open(&self.journal()).ok()?;
+        archive.facts().ok().map(|facts| facts.created)
+    }
+
     /// The run's journal.
     #[must_use]
     pub fn journal(&self) -> PathBuf {
@@ -278,6 +295,7 @@ fn network_kind(magic: rustix::fs::FsWord) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Facts, NewRun};
     use super::*;
 
     #[test]
@@ -309,5 +327,37 @@ mod tests {
         let runs = RunsDir::create(home.path()).unwrap();
         fs::create_dir(home.path().join("20261123T020000Z-3f2a9c")).unwrap();
         assert!(runs.list().unwrap().is_empty());
+    }
+
+    #[test]
+    fn runs_of_one_second_keep_their_order() {
+        let home = tempfile::tempdir().unwrap();
+        let runs = RunsDir::create(home.path()).unwrap();
+        let freeze = |created: &str, list_sha256: &str| {
+            let facts = Facts {
+                created: created.parse().unwrap(),
+                environment: "demo".into(),
+                base_url: String::new(),
+                input_path: "-".into(),
+                input_sha256: String::new(),
+                list_sha256: list_sha256.into(),
+                column: "id".into(),
+                batch_size: 100,
+                rows_total: 0,
+                rows_distinct: 0,
+                rows_duplicate: 0,
+                rows_invalid: 0,
+                batches: 0,
+                note: String::new(),
+            };
+            let new = NewRun::begin(&runs).unwrap();
+            new.commit(&facts).unwrap().run().clone()
+        };
+        let first = freeze("2026-11-23T02:00:00.100Z", "ffffff");
+        let second = freeze("2026-11-23T02:00:00.200Z", "000000");
+        let third = freeze("2026-11-23T02:00:00.300Z", "888888");
+        let listed: Vec<_> = runs.list().unwrap().into_iter().map(|f| f.run).collect();
+        assert_eq!(listed, [first, second, third.clone()]);
+        assert_eq!(runs.find("latest").unwrap().run, third);
     }
 }

@@ -20,5 +20,5 @@ mod text;
 pub use error::{Columns, ListError};
 pub use freeze::{Census, FreezeError, Frozen, Rejection, freeze};
 pub use id::{InvalidId, PermissionId};
-pub use reader::{Row, Rows};
+pub use reader::{NO_HEADER, Row, Rows};
 pub use source::{Compression, Input};

@@ -22,6 +22,9 @@ pub struct Row<'a> {
     pub id: Result<PermissionId, InvalidId>,
 }
 
+/// What [`Rows::column`] says of a list without a header.
+pub const NO_HEADER: &str = "column 1 (no header)";
+
 /// A list that is being read: header and blank lines are stepped over, and
 /// everything else is a [`Row`].
 pub struct Rows {
@@ -89,7 +92,7 @@ impl Rows {
         Ok(Self {
             text,
             form,
-            column: column.unwrap_or_else(|| "column 1 (no header)".to_owned()),
+            column: column.unwrap_or_else(|| NO_HEADER.to_owned()),
         })
     }
 

@@ -21,7 +21,7 @@ use super::logging;
 use super::problem::Problem;
 use super::screen::{Beginning, Screen};
 use super::settings::{Effective, Settings};
-use super::signals::{self, Signals};
+use super::signals::Signals;
 use super::snapshot::Snapshots;
 use super::terminal::Terminal;
 
@@ -262,10 +262,10 @@ fn finish(
         Some(Reason::Unauthorized(words)) => (Outcome::Unauthorized, words.clone()),
         Some(Reason::Guard(words)) => (Outcome::Stopped, words.clone()),
         Some(Reason::Deferred(words)) => (Outcome::Deferred, words.clone()),
-        Some(Reason::Signal(number)) => (
-            Outcome::Interrupted(u8::try_from(*number).unwrap_or(0)),
-            format!("stopped by {}", signals::name(*number)),
-        ),
+        Some(Reason::Signal(number)) => {
+            let signal = u8::try_from(*number).unwrap_or_default();
+            (Outcome::Interrupted(signal), String::new())
+        }
         None => {
             let summary = Summary::of(task.folder, false).map_err(|error| unreported(&error))?;
             let ending = summary.ending(task.effective.settings.allow_empty);

@@ -49,7 +49,7 @@ impl Signals {
 }
 
 /// The name of a signal that is listened to.
-pub(super) fn name(signal: i32) -> &'static str {
+fn name(signal: i32) -> &'static str {
     match SignalKind::from_raw(signal) {
         kind if kind == SignalKind::hangup() => "SIGHUP",
         kind if kind == SignalKind::interrupt() => "SIGINT",

@@ -360,4 +360,24 @@ mod tests {
         assert_eq!(listed, [first, second, third.clone()]);
         assert_eq!(runs.find("latest").unwrap().run, third);
     }
+
+    #[test]
+    fn a_run_that_may_not_fit_is_refused_beforehand() {
+        let home = tempfile::tempdir().unwrap();
+        let runs = RunsDir::create(home.path()).unwrap();
+        runs.check_room(1).unwrap();
+        let error = runs.check_room(u64::MAX).unwrap_err();
+        assert!(matches!(error, JournalError::NoRoom { .. }), "{error}");
+    }
+
+    #[test]
+    fn file_systems_of_the_network_are_told_from_local_ones() {
+        // ext4, tmpfs, btrfs, xfs, overlayfs
+        for local in [0xEF53, 0x0102_1994, 0x9123_683E, 0x5846_5342, 0x794C_7630] {
+            assert_eq!(network_kind(local), None, "{local:x}");
+        }
+        for (remote, kind) in [(0x6969, "NFS"), (0xFE53_4D42, "SMB"), (0x0102_1997, "9P")] {
+            assert_eq!(network_kind(remote), Some(kind));
+        }
+    }
 }

@@ -394,3 +394,40 @@ pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<(), J
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(pragmas: &str) -> (tempfile::TempDir, PathBuf) {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("journal.db");
+        let database = Connection::open(&path).unwrap();
+        database.execute_batch(pragmas).unwrap();
+        (home, path)
+    }
+
+    #[test]
+    fn another_format_is_refused_and_never_guessed_at() {
+        let (_home, path) = database(&format!(
+            "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};",
+            FORMAT_VERSION + 1
+        ));
+        let error = Journal::open(&path).unwrap_err();
+        assert!(
+            matches!(error, JournalError::Version { found: 2, .. }),
+            "{error}"
+        );
+        let error = crate::journal::Archive::open(&path).unwrap_err();
+        assert!(matches!(error, JournalError::Version { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_not_touched() {
+        let (_home, path) = database("CREATE TABLE theirs (x); PRAGMA user_version = 1;");
+        let before = std::fs::read(&path).unwrap();
+        let error = Journal::open(&path).unwrap_err();
+        assert!(matches!(error, JournalError::Foreign { .. }), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+}

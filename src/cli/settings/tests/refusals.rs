@@ -287,7 +287,7 @@ fn a_token_comes_from_exactly_one_place() {
     for (name, value, source) in [
         ("RESCIND_TOKEN", "hunter2", "TokenSource::Fixed"),
         ("RESCIND_TOKEN_FILE", "x y", "TokenSource::File(x y)"),
-        ("RESCIND_TOKEN_COMMAND", "x y", "TokenSource::Command(x)"),
+        ("RESCIND_TOKEN_COMMAND", "x y", "TokenSource::Command(…)"),
     ] {
         let found = token(&[(name, value)]).unwrap().unwrap();
         assert_eq!(format!("{found:?}"), source);

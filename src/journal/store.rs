@@ -362,9 +362,7 @@ pub enum Pick {
 impl Pick {
     const fn condition(self) -> &'static str {
         match self {
-            Self::Doubtful => {
-                "(state IN ('in_flight', 'unknown') OR (state = 'exhausted' AND owed = 1))"
-            }
+            Self::Doubtful => "state IN ('in_flight', 'unknown')",
             Self::Owed => "state IN ('revoked', 'refused') AND owed = 1",
             Self::SendableWhole => "state IN ('pending', 'exhausted') AND parent IS NULL",
             Self::Sendable => "state IN ('pending', 'exhausted')",

@@ -11,6 +11,9 @@ use super::worker::{Finding, Worker};
 use crate::api::Api;
 use crate::journal::{Batch, Entry, Part, State, Verified};
 
+/// Part of something refused, and the bounds of isolation are used up.
+pub(super) const NOT_ISOLATED: &str = "not_isolated";
+
 impl<A: Api> Worker<A> {
     /// The piece, if it may be sent as it is. A part in which the cause of a
     /// refusal must be is halved instead, and one for which isolation has no
@@ -127,9 +130,9 @@ impl<A: Api> Worker<A> {
         }
     }
 
-    /// The bounds of isolation are used up: this piece stays as it is, and so
-    /// do all other parts of what was refused. Some of their IDs may have been
-    /// revoked by it, so a read is owed.
+    /// The bounds of isolation are used up: this piece is not sent again, and
+    /// no other part of what was refused is. Some of their IDs may have been
+    /// revoked by it: a read is owed, and what it shows as active is exhausted.
     fn not_isolated(&mut self, piece: Piece, delivery: &mut Delivery) {
         let stack = std::mem::take(&mut delivery.stack);
         let (fresh, parts): (Vec<_>, Vec<_>) = stack
@@ -137,12 +140,17 @@ impl<A: Api> Worker<A> {
             .partition(|piece| piece.stage == Stage::Fresh);
         delivery.stack = fresh;
         for piece in std::iter::once(piece).chain(parts) {
+            let (state, owed) = if self.reads() {
+                (State::Unknown, true)
+            } else {
+                (piece.given_up(), false)
+            };
             let finding = Finding {
-                reason: Cow::Borrowed("not_isolated"),
-                owed: true,
+                reason: Cow::Borrowed(NOT_ISOLATED),
+                owed,
                 ..Finding::default()
             };
-            self.settle(piece.batch, State::Exhausted, finding, delivery);
+            self.settle(piece.batch, state, finding, delivery);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::pacer::LOOK_AHEAD;
 use super::reading::{Findings, Found, Unreadable};
+use super::refusal::NOT_ISOLATED;
 use super::stop::Stopped;
 use super::worker::{Finding, Worker};
 use crate::api::Api;
@@ -106,7 +107,6 @@ impl<A: Api> Worker<A> {
                 Cow::Borrowed("read_failed"),
                 unreadable.message.clone(),
             ),
-            State::Exhausted => (State::Unknown, owed.reason, owed.message),
             other => (other, owed.reason, owed.message),
         };
         let finding = Finding {
@@ -189,6 +189,9 @@ fn compared(owed: &Owed, found: Found) -> (State, Finding) {
         Found::Revoked => plain(State::Revoked, "", Verified::Revoked),
         Found::Absent => plain(State::Missing, "absent", Verified::Absent),
         Found::Declined => plain(State::Refused, "declined", Verified::No),
+        Found::Active if owed.reason == NOT_ISOLATED => {
+            plain(State::Exhausted, NOT_ISOLATED, Verified::Active)
+        }
         Found::Active => match owed.batch.state {
             State::Revoked | State::Unknown => {
                 let (state, finding) = plain(State::Unknown, MISMATCH, Verified::Active);

@@ -1,7 +1,7 @@
 //! The IDs that the API refuses are found, and within bounds.
 
 use rescind::{
-    journal::{State, Verified},
+    journal::{Entry, State, Verified},
     list::PermissionId,
     sandbox::{AlreadyRevoked, Fault, Kind, Refusal, RefusalForm, Rules, Status, Unknown},
     sweep::{Reason, Verify},
@@ -9,7 +9,7 @@ use rescind::{
 
 use crate::{
     books::{audit, carried, count, finished, is_post, posts},
-    stage::{OnWire, Stage, plain_ids, rules},
+    stage::{OnWire, Stage, Start, plain_ids, rules},
 };
 
 /// 4·⌈log₂ n⌉ + 8.
@@ -315,4 +315,41 @@ async fn without_reading_isolation_still_ends() {
     assert_eq!(count(&claims, State::Refused, "refused"), bad.len());
     assert_eq!(count(&claims, State::Revoked, "unverified"), 198);
     assert!(stage.wire.calls().iter().all(is_post));
+}
+
+/// Promise 2: what a refused batch has revoked is not called unexecuted,
+/// where nothing is read back, nor before it is.
+#[tokio::test(start_paused = true)]
+async fn what_was_not_isolated_is_not_claimed_unexecuted_unless_it_was_read() {
+    let world = Rules {
+        refusal: Refusal::Partial,
+        ..Rules::default()
+    };
+    let every_third: Vec<_> = (0..33).map(|n| 3 * n).collect();
+    for verify in [Verify::Off, Verify::All] {
+        let (mut stage, ids, _) = spoilt(world.clone(), 100, &every_third);
+        stage.policy.verify = verify;
+        let acting = stage.begin(Start::default()).await;
+        let written = acting.written.clone();
+        acting.end().await;
+        let revoked = stage.world.truth().revoked;
+        for (id, (state, reason)) in stage.claims() {
+            let wrong = state == State::Exhausted && revoked.contains_key(&id);
+            assert!(
+                !wrong,
+                "{verify:?}: {id} is revoked, not {state} ({reason})"
+            );
+        }
+        if verify == Verify::Off {
+            assert!(count(&stage.claims(), State::Unknown, "not_isolated") > 0);
+            continue;
+        }
+        // Whatever instant it is that a process ends at.
+        for (_, entry) in written.entries() {
+            if let Entry::Moved(change) = entry {
+                assert!(change.to != State::Exhausted || change.verified == Verified::Active);
+            }
+        }
+        assert_eq!(ids.len(), stage.claims().len());
+    }
 }

@@ -1,7 +1,7 @@
 //! The runs folder and the folders of its runs.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -127,24 +127,50 @@ impl RunsDir {
         Ok(())
     }
 
-    pub(super) fn scratch(&self) -> Result<tempfile::TempDir, JournalError> {
-        tempfile::Builder::new()
-            .prefix(SCRATCH)
-            .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir_in(&self.0)
-            .map_err(JournalError::folder("create a folder in", &self.0))
+    /// A folder for a run in the making. While the file that comes with it is
+    /// open, nobody clears it away.
+    pub(super) fn scratch(&self) -> Result<(tempfile::TempDir, File), JournalError> {
+        loop {
+            let folder = tempfile::Builder::new()
+                .prefix(SCRATCH)
+                .permissions(fs::Permissions::from_mode(0o700))
+                .tempdir_in(&self.0)
+                .map_err(JournalError::folder("create a folder in", &self.0))?;
+            // It may be cleared away before it is locked.
+            let locked = File::open(folder.path()).and_then(|file| file.lock().map(|()| file));
+            match locked {
+                Ok(file) if folder.path().exists() => return Ok((folder, file)),
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(JournalError::folder("lock", folder.path())(source));
+                }
+                _ => {}
+            }
+        }
     }
 
-    /// Clears away what a process left that was cut off while freezing. Only
-    /// for whoever holds the lock.
+    /// Clears away what a process left that was cut off while freezing. What
+    /// another one is freezing, for another environment, stays.
     ///
     /// # Errors
     /// If the folder cannot be listed or cleared.
     pub fn clear_scratch(&self) -> Result<(), JournalError> {
         for name in self.names()? {
-            if name.starts_with(SCRATCH) {
-                let path = self.0.join(name);
-                fs::remove_dir_all(&path).map_err(JournalError::folder("remove", &path))?;
+            if !name.starts_with(SCRATCH) {
+                continue;
+            }
+            let path = self.0.join(name);
+            // Whoever gave it its name, or cleared it away, was faster.
+            let Ok(file) = File::open(&path) else {
+                continue;
+            };
+            match file.try_lock() {
+                Ok(()) if path.exists() => {
+                    fs::remove_dir_all(&path).map_err(JournalError::folder("remove", &path))?;
+                }
+                Ok(()) | Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(source)) => {
+                    return Err(JournalError::folder("lock", &path)(source));
+                }
             }
         }
         Ok(())
@@ -319,6 +345,21 @@ mod tests {
         ] {
             assert_eq!(RunId::parse(name), None, "{name}");
         }
+    }
+
+    /// The lock is an environment's, the folder everybody's.
+    #[test]
+    fn only_what_nobody_is_freezing_is_cleared_away() {
+        let home = tempfile::tempdir().unwrap();
+        let runs = RunsDir::create(home.path()).unwrap();
+        let left = home.path().join(format!("{SCRATCH}left"));
+        fs::create_dir(&left).unwrap();
+        let new = NewRun::begin(&runs).unwrap();
+        runs.clear_scratch().unwrap();
+        assert!(!left.exists());
+        assert_eq!(runs.names().unwrap().len(), 1);
+        drop(new);
+        assert!(runs.names().unwrap().is_empty());
     }
 
     #[test]

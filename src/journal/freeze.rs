@@ -55,6 +55,8 @@ pub struct Facts {
 pub struct NewRun {
     runs: RunsDir,
     folder: tempfile::TempDir,
+    /// Keeps the folder from being cleared away.
+    _lock: File,
     database: Connection,
     path: PathBuf,
     batches: BatchId,
@@ -66,7 +68,7 @@ impl NewRun {
     /// # Errors
     /// If the folder or the file cannot be made.
     pub fn begin(runs: &RunsDir) -> Result<Self, JournalError> {
-        let folder = runs.scratch()?;
+        let (folder, lock) = runs.scratch()?;
         let path = folder.path().join(JOURNAL);
         OpenOptions::new()
             .write(true)
@@ -91,6 +93,7 @@ impl NewRun {
         Ok(Self {
             runs: runs.clone(),
             folder,
+            _lock: lock,
             database,
             path,
             batches: 0,

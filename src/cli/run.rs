@@ -42,11 +42,11 @@ pub(super) fn run(
         ))
         .hint("give consent beforehand with --yes"));
     }
-    let runtime = carry::runtime()?;
-    let gateway = Gateway::open(&effective, &runtime)?;
-
     let runs = RunsDir::create(&settings.runs_dir).map_err(|error| folder_problem(&error))?;
     let _lock = lock(&runs, &effective, "run")?;
+    // Not sooner: a token may not outlive the wait for the lock.
+    let runtime = carry::runtime()?;
+    let gateway = Gateway::open(&effective, &runtime)?;
     runs.clear_scratch()
         .map_err(|error| folder_problem(&error))?;
     let input = self::input(input);

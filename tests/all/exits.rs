@@ -243,6 +243,12 @@ fn exit_11_the_lock_is_held_and_says_by_whom_and_since_when() {
     let refused = refused.says(&format!("run by process {}", first.id()));
     refused.says(" since 20").says("--lock-wait");
     site.call("resume latest").with(11);
+    // A token may not outlive a long wait for the lock: it is asked for after.
+    let mut waiting = site.command(&site.run_line(&other));
+    waiting.env_remove("RESCIND_TOKEN");
+    waiting.env("RESCIND_TOKEN_COMMAND", "touch asked");
+    Running::start(&mut waiting).end().with(11);
+    assert!(!site.home().join("asked").exists());
     assert_eq!(site.runs().len(), 1);
     assert!(!site.revoked().contains(&2001));
 

@@ -1,14 +1,16 @@
 //! Signals: the first asks the run to stop in good order, the second ends the
 //! process at once. The journal makes both safe.
 
-use std::io;
+use std::future::pending;
+use std::{fs, io};
 
 use rescind::sweep::{Reason, Stop};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGHUP, SIGINT and SIGTERM, listened to from the moment it is made.
+/// SIGHUP, SIGINT and SIGTERM, listened to from the moment it is made. A
+/// SIGHUP that is ignored by then stays so: that is what `nohup` asks for.
 pub(super) struct Signals {
-    hangup: Signal,
+    hangup: Option<Signal>,
     interrupt: Signal,
     terminate: Signal,
 }
@@ -17,7 +19,9 @@ impl Signals {
     /// Listens from now on; needs a runtime.
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
+            hangup: (!is_ignored(SignalKind::hangup()))
+                .then(|| signal(SignalKind::hangup()))
+                .transpose()?,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
         })
@@ -25,8 +29,14 @@ impl Signals {
 
     /// The number of the next signal.
     pub(super) async fn next(&mut self) -> i32 {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
-            _ = self.hangup.recv() => SignalKind::hangup().as_raw_value(),
+            _ = hangup => SignalKind::hangup().as_raw_value(),
             _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
             _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
         }
@@ -46,6 +56,15 @@ impl Signals {
         }
         self.next().await
     }
+}
+
+/// Whether whoever started the process had it ignore a signal; where the
+/// system does not say so, it is not.
+fn is_ignored(signal: SignalKind) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (signal.as_raw_value() - 1) & 1 == 1)
 }
 
 /// The name of a signal that is listened to.

@@ -133,11 +133,6 @@ pub(super) fn carry_out(
     let settings = &task.effective.settings;
     let policy = settings.policy();
     let started = Timestamp::now();
-    let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
-    let past = past(task, &policy, started)?;
-    begin(task, &mut journal, started)?;
-    let tally = journal.tally().map_err(|error| broken(&error))?;
-
     let clock = {
         let _runtime = runtime.enter();
         Clock::starting(started)
@@ -150,6 +145,10 @@ pub(super) fn carry_out(
         &terminal,
     )
     .map_err(|error| Problem::new(exit::ERROR, "cannot start the log").caused_by(&error))?;
+    let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
+    let past = past(task, &policy, started)?;
+    begin(task, &mut journal, started)?;
+    let tally = journal.tally().map_err(|error| broken(&error))?;
     let screen = Screen::start(
         &terminal,
         Beginning {

@@ -212,3 +212,22 @@ fn a_sandbox_by_itself_ends_well_at_a_signal() {
     site.call("sandbox --listen 0.0.0.0:0").with(2);
     site.call("sandbox --rules absent.toml").with(2);
 }
+
+/// Promise 5 holds as far as the journals can be read, and no further without
+/// a word.
+#[test]
+fn a_run_whose_calls_cannot_be_counted_is_named() {
+    let site = Site::new("");
+    let list = site.list(1001..1003);
+    let damaged = "20260101T000000Z-abcdef";
+    fs::create_dir_all(site.runs_dir().join(damaged)).unwrap();
+    fs::write(
+        site.runs_dir().join(damaged).join("journal.db"),
+        "no journal",
+    )
+    .unwrap();
+    site.run(&list)
+        .with(0)
+        .says("cannot be counted")
+        .says(damaged);
+}

@@ -79,10 +79,11 @@ pub(super) fn run(
     };
     let earlier = mentions(&runs, &facts);
     let folder = new.commit(&facts).map_err(|error| broken(&error))?;
-    runs.point_latest(folder.run())
-        .map_err(|error| folder_problem(&error))?;
+    // Nobody is left to be told of anything if stderr is closed.
+    if let Err(error) = runs.point_latest(folder.run()) {
+        let _ = writeln!(std::io::stderr(), "warning: {error}");
+    }
     if settings.verbosity != Verbosity::Quiet {
-        // Nobody is left to be told if stderr is closed.
         let _ = announce(&mut std::io::stderr().lock(), &folder, &facts, &earlier);
     }
     let task = Task {

@@ -231,3 +231,12 @@ fn a_run_whose_calls_cannot_be_counted_is_named() {
         .says("cannot be counted")
         .says(damaged);
 }
+
+/// It is for people; a run does not depend on it.
+#[test]
+fn a_run_goes_on_where_latest_cannot_be_pointed_at_it() {
+    let site = Site::new("");
+    let list = site.list(1001..1003);
+    fs::create_dir_all(site.runs_dir().join("latest")).unwrap();
+    site.run(&list).with(0).says("latest");
+}

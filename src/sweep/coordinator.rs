@@ -23,7 +23,6 @@ use crate::api::Api;
 use crate::journal::{
     Batch, BatchId, Entry, Journal, JournalError, Owed, Pick, State, Tally, Waited,
 };
-use crate::list::PermissionId;
 
 /// How often the waits so far are written down, at most.
 const WAITS_EVERY: Duration = Duration::from_secs(1);
@@ -303,8 +302,7 @@ impl<'a, A: Api> Coordinator<'a, A> {
                 None => self.sendable.next(&self.sweep.ledger).await?,
             };
             if let Some(batch) = first {
-                let witness = self.witness().await?;
-                return Ok(Some(Job::First { batch, witness }));
+                return Ok(Some(Job::First(batch)));
             }
             self.phase = Phase::Pool;
         }
@@ -312,19 +310,6 @@ impl<'a, A: Api> Coordinator<'a, A> {
             return Ok(None);
         }
         self.pool_job().await
-    }
-
-    /// An ID that the API showed as revoked to an earlier process.
-    async fn witness(&self) -> Result<Option<PermissionId>, JournalError> {
-        let last = BatchId::MAX;
-        let proven = self
-            .sweep
-            .ledger
-            .with(move |journal| journal.batches(Pick::Proven, 0, last, 1))
-            .await
-            .transpose()?;
-        let first = proven.and_then(|batches| batches.into_iter().next());
-        Ok(first.and_then(|batch| batch.ids.first().copied()))
     }
 
     /// What earlier processes left: first what is in doubt, then what is owed.

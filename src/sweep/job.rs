@@ -9,7 +9,6 @@ use super::verify::Checked;
 use super::worker::Worker;
 use crate::api::Api;
 use crate::journal::{Batch, Doubt, Owed};
-use crate::list::PermissionId;
 
 /// What a worker is asked to do.
 #[derive(Debug)]
@@ -19,14 +18,7 @@ pub(super) enum Job {
     /// Read back what is owed; for the second time, or not.
     Check { owed: Vec<Owed>, second: bool },
     /// Deliver the first batch of the process: alone, read before and after.
-    First {
-        batch: Batch,
-        /// An ID that the API showed as revoked to an earlier process of this
-        /// run. Where it is still known, the environment and the column are
-        /// right, and a batch of which the API knows nothing is sent like any
-        /// other: otherwise such a run could never be finished.
-        witness: Option<PermissionId>,
-    },
+    First(Batch),
     /// Deliver a batch.
     Deliver(Batch),
 }
@@ -61,23 +53,21 @@ impl<A: Api> Worker<A> {
                 checked: self.check(owed).await?,
                 second,
             },
-            Job::First { batch, witness } => {
-                Report::First(self.deliver_first(batch, witness).await?)
-            }
+            Job::First(batch) => Report::First(self.deliver_first(batch).await?),
             Job::Deliver(batch) => Report::Delivered(self.deliver(batch, false).await?),
         })
     }
 
     /// The first batch of a process: unless nothing is read at all, it is
     /// read before it is sent, and read again before the pool opens.
-    async fn deliver_first(
-        &mut self,
-        batch: Batch,
-        witness: Option<PermissionId>,
-    ) -> Result<Fate, Stopped> {
+    async fn deliver_first(&mut self, batch: Batch) -> Result<Fate, Stopped> {
         if self.reads() {
             let mut known = self.knows_any(&batch.ids).await?;
-            if let (Ok(false), Some(witness)) = (&known, witness) {
+            // Where an ID is still shown that was shown before, environment
+            // and column are right, and a batch of which the API knows nothing
+            // is sent like any other: otherwise such a run could never be
+            // finished.
+            if let (Ok(false), Some(witness)) = (&known, self.witness()) {
                 known = self.knows_any(&[witness]).await?;
             }
             let refusal = match known {

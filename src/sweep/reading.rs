@@ -33,6 +33,16 @@ pub(super) struct Unreadable {
     pub(super) message: String,
 }
 
+/// What some reads showed.
+#[derive(Default)]
+struct Seen {
+    shown: Findings,
+    absent: Vec<PermissionId>,
+    /// Whether some are absent only because a read of theirs was answered
+    /// 404, and no list left them out.
+    by_404: bool,
+}
+
 /// One read's worth of news.
 enum Step {
     Shown(Vec<(PermissionId, Shown)>),
@@ -43,16 +53,19 @@ enum Step {
 
 impl<A: Api> Worker<A> {
     /// Reads `ids`. Absence is believed only when a second, later read of
-    /// that ID alone says so too.
+    /// that ID alone says so too. An expired token or a gateway may answer 404
+    /// to whatever it is asked: where nothing but that speaks for an absence,
+    /// an ID that was shown before has to be shown still.
     pub(super) async fn read(
         &mut self,
         ids: &[PermissionId],
     ) -> Result<Result<Findings, Unreadable>, Stopped> {
-        let (mut findings, absent) = match self.look(ids, false).await? {
+        let seen = match self.look(ids, false).await? {
             Ok(seen) => seen,
             Err(unreadable) => return Ok(Err(unreadable)),
         };
-        for id in absent {
+        let mut findings = seen.shown;
+        for id in seen.absent {
             let found = match self.ask(&Call::Item(id), 1).await? {
                 Step::Shown(shown) => shown
                     .first()
@@ -63,7 +76,26 @@ impl<A: Api> Worker<A> {
             };
             findings.insert(id, found);
         }
+        if seen.by_404 && !self.is_shown_what_is_known().await? {
+            return Ok(Err(Unreadable {
+                message: "every read is answered 404".to_owned(),
+            }));
+        }
         Ok(Ok(findings))
+    }
+
+    /// Whether the API still shows an ID that it has shown.
+    async fn is_shown_what_is_known(&mut self) -> Result<bool, Stopped> {
+        let Some(witness) = self.witness() else {
+            return Ok(false);
+        };
+        let step = self.ask(&Call::Item(witness), 1).await?;
+        Ok(matches!(step, Step::Shown(_)))
+    }
+
+    /// An ID that the API has shown, to this process or an earlier one.
+    pub(super) fn witness(&self) -> Option<PermissionId> {
+        *self.shared.witness()
     }
 
     /// Looks whether the API knows any of `ids`, with as few reads as that
@@ -73,7 +105,7 @@ impl<A: Api> Worker<A> {
         ids: &[PermissionId],
     ) -> Result<Result<bool, Unreadable>, Stopped> {
         let seen = self.look(ids, true).await?;
-        Ok(seen.map(|(findings, _)| !findings.is_empty()))
+        Ok(seen.map(|seen| !seen.shown.is_empty()))
     }
 
     /// Reads `ids` in chunks: what is shown, and what is not. With `any` the
@@ -82,31 +114,35 @@ impl<A: Api> Worker<A> {
         &mut self,
         ids: &[PermissionId],
         any: bool,
-    ) -> Result<Result<(Findings, Vec<PermissionId>), Unreadable>, Stopped> {
+    ) -> Result<Result<Seen, Unreadable>, Stopped> {
         let size = self.shared.policy.read_size;
-        let mut findings = Findings::default();
-        let mut absent = Vec::new();
+        let mut seen = Seen::default();
         let mut chunks: Vec<&[PermissionId]> = ids.chunks(size).rev().collect();
         while let Some(chunk) = chunks.pop() {
             match self.ask(&Call::Items(chunk.to_vec()), chunk.len()).await? {
                 Step::Shown(shown) => {
-                    findings.extend(shown.into_iter().map(|(id, shown)| (id, found(shown))));
-                    absent.extend(chunk.iter().filter(|id| !findings.contains_key(*id)));
+                    let shown = shown.into_iter().map(|(id, shown)| (id, found(shown)));
+                    seen.shown.extend(shown);
+                    let absent = chunk.iter().filter(|id| !seen.shown.contains_key(*id));
+                    seen.absent.extend(absent);
                 }
                 // For several IDs a 404 says nothing about any one of them.
                 Step::Unknown | Step::TooLarge if chunk.len() > 1 => {
                     let (left, right) = chunk.split_at(chunk.len() / 2);
                     chunks.extend([right, left]);
                 }
-                Step::Unknown => absent.extend(chunk),
+                Step::Unknown => {
+                    seen.absent.extend(chunk);
+                    seen.by_404 = true;
+                }
                 Step::TooLarge => return Ok(Err(too_large())),
                 Step::Unreadable(unreadable) => return Ok(Err(unreadable)),
             }
-            if any && !findings.is_empty() {
+            if any && !seen.shown.is_empty() {
                 break;
             }
         }
-        Ok(Ok((findings, absent)))
+        Ok(Ok(seen))
     }
 
     /// One read, tried again as far as that makes sense.
@@ -121,6 +157,9 @@ impl<A: Api> Worker<A> {
             match reading {
                 Reading::Found(shown) => {
                     self.answered(sent, word, "", Strike::Clean);
+                    if let Some((id, _)) = shown.first() {
+                        *shared.witness() = Some(*id);
+                    }
                     return Ok(Step::Shown(shown));
                 }
                 Reading::NotFound => {

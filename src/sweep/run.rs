@@ -1,7 +1,7 @@
 //! A run about to be carried out: what is made ready, and the pool.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use super::policy::Policy;
 use super::stop::Stop;
 use super::worker::{Shared, Worker};
 use crate::api::Api;
-use crate::journal::{BatchId, Entry, HoldCause, Journal, JournalError, Tally};
+use crate::journal::{BatchId, Entry, HoldCause, Journal, JournalError, Pick, Tally};
 
 /// Somebody who is told what happens, after it was recorded.
 pub trait Observer: Send + Sync {
@@ -61,9 +61,10 @@ impl<A: Api> Sweep<A> {
                 journal.tally()?,
                 journal.whole_batches()?,
                 journal.was_accepted()?,
+                journal.batches(Pick::Proven, 0, BatchId::MAX, 1)?,
             ))
         };
-        let ((batch, call, hold), tally, batches, accepted) = ledger
+        let ((batch, call, hold), tally, batches, accepted, proven) = ledger
             .with(read)
             .await
             .unwrap_or_else(|| unreachable!("the journal's thread ends after the sweep"))?;
@@ -83,6 +84,7 @@ impl<A: Api> Sweep<A> {
                 last_call: AtomicI64::new(call),
                 last_hold: hold,
                 accepted: AtomicBool::new(accepted),
+                witness: Mutex::new(proven.first().and_then(|batch| batch.ids.first().copied())),
                 isolation: Isolation::of_run(batches),
             }),
             ledger,

@@ -6,8 +6,8 @@
 //! first.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -21,6 +21,7 @@ use super::policy::{Policy, Verify};
 use super::stop::{Reason, Stop, Stopped};
 use crate::api::{Answer, Api, Call};
 use crate::journal::{Batch, CallId, CallKind, Entry, HoldCause, Move, State, Verified};
+use crate::list::PermissionId;
 
 /// So many lockouts in a row, without a clean answer between them, end the
 /// run for now.
@@ -41,11 +42,20 @@ pub(super) struct Shared<A> {
     pub(super) last_call: AtomicI64,
     /// Added to a hold's number in this process.
     pub(super) last_hold: i64,
-    /// Whether some batch of this process was accepted: before that a 409 or
+    /// Whether some batch of this run was accepted: before that a 409 or
     /// 422 may be about the request rather than a record.
     pub(super) accepted: AtomicBool,
+    /// An ID that the API has shown, last or to an earlier process.
+    pub(super) witness: Mutex<Option<PermissionId>>,
     /// Extra requests for isolation that the run may still make.
     pub(super) isolation: AtomicI64,
+}
+
+impl<A> Shared<A> {
+    pub(super) fn witness(&self) -> MutexGuard<'_, Option<PermissionId>> {
+        // Nothing panics while holding it.
+        self.witness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One of the pool.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rescind::{
-    api::Call,
+    api::{Answer, Call},
     journal::{State, Verified},
     list::PermissionId,
     sandbox::{Fault, Kind, Rules, Status},
@@ -435,4 +435,44 @@ async fn a_used_ticket_is_not_used_again() {
     let truth = stage.world.truth();
     assert_eq!((truth.penalties, truth.impatient), (1, 0));
     assert_eq!(posts(&stage), 4);
+}
+
+/// An expired token and a gateway without its backend answer 404 as well.
+#[tokio::test(start_paused = true)]
+async fn absence_is_not_believed_where_every_read_is_answered_404() {
+    let ids = plain_ids(40);
+    let stage = Stage::new(Rules::default(), &ids, 10);
+    let mut reads = 0;
+    stage.wire.forge(move |call, answer| {
+        reads += usize::from(!matches!(call, Call::Revoke(_)));
+        // The first batch is read before and after.
+        if reads > 2 && !matches!(call, Call::Revoke(_)) {
+            return status(404);
+        }
+        answer
+    });
+    stage.run().await;
+    let claims = audit(&stage, &ids);
+    assert_eq!(stage.world.truth().revoked.len(), 40);
+    assert_eq!(count(&claims, State::Missing, "absent"), 0);
+    assert_eq!(count(&claims, State::Unknown, "read_failed"), 30);
+}
+
+/// Where lists are answered 404 for an unknown ID, too, one that is known
+/// tells the one from the other.
+#[tokio::test(start_paused = true)]
+async fn absence_by_404_alone_is_believed_while_others_are_shown() {
+    let ids = plain_ids(40);
+    let stage = Stage::new(Rules::default(), &ids, 10);
+    for id in &ids[10..20] {
+        stage.world.set(*id, None).unwrap();
+    }
+    stage.wire.forge(|call, answer| match (call, &answer) {
+        (Call::Items(_), Answer::Response(response)) if response.body == "[]" => status(404),
+        _ => answer,
+    });
+    stage.run().await;
+    let claims = audit(&stage, &ids);
+    assert_eq!(count(&claims, State::Missing, "absent"), 10);
+    assert_eq!(count(&claims, State::Revoked, ""), 30);
 }

@@ -188,13 +188,14 @@ pub(super) fn carry_out(
             }
         }
     });
-    drop(snapshots);
     screen.finish();
     if let Ok(End::Cut(number)) = end {
         // The journal is as a crash would leave it; that is what it is for.
+        snapshots.abandon();
         runtime.shutdown_background();
         return Ok(exit::signal(number));
     }
+    drop(snapshots);
     drop(runtime);
     end?;
     let journal = thread

@@ -25,7 +25,8 @@ impl Isolation {
         }
     }
 
-    /// The bound for a run: the larger of 100 and a tenth of its batches.
+    /// The bound for a run, anew in each process that carries it on: the
+    /// larger of 100 and a tenth of its batches.
     pub(super) fn of_run(batches: u64) -> AtomicI64 {
         AtomicI64::new(i64::try_from((batches / 10).max(100)).unwrap_or(i64::MAX))
     }

@@ -47,7 +47,7 @@ pub(super) struct Shared<A> {
     pub(super) accepted: AtomicBool,
     /// An ID that the API has shown, last or to an earlier process.
     pub(super) witness: Mutex<Option<PermissionId>>,
-    /// Extra requests for isolation that the run may still make.
+    /// Extra requests for isolation that this process may still make.
     pub(super) isolation: AtomicI64,
 }
 

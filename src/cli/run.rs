@@ -179,9 +179,11 @@ fn check_age(facts: &Facts, folder: &RunFolder, effective: &Effective) -> Result
 fn newest_unfinished(runs: &RunsDir, effective: &Effective) -> Result<RunFolder, Problem> {
     let environment = effective.environment()?;
     let url = recorded_url(effective)?;
-    let mut unfinished = report::unfinished(runs, environment.name(), &url)
+    let unfinished = report::unfinished(runs, environment.name(), &url)
         .map_err(|error| carry::unreported(&error))?;
-    unfinished.pop().map(|listed| listed.folder).ok_or_else(|| {
+    // They come newest first.
+    let newest = unfinished.into_iter().next();
+    newest.map(|listed| listed.folder).ok_or_else(|| {
         Problem::usage(format!(
             "there is no unfinished run for {environment} in {}",
             runs.path().display()
@@ -343,7 +345,7 @@ fn mentions(runs: &RunsDir, facts: &Facts) -> Vec<String> {
         &facts.list_sha256,
     );
     if let Ok(same) = same {
-        lines.extend(same.last().map(|listed| {
+        lines.extend(same.first().map(|listed| {
             let run = listed.folder.run();
             format!("this same list was already finished in run {run}")
         }));

@@ -1,6 +1,6 @@
 //! What the commands say of lists and runs, and where they take them from.
 
-use std::{fs, io::Write, process::Stdio};
+use std::{fs, io::Write, process::Stdio, time::Duration};
 
 use flate2::{Compression, write::GzEncoder};
 use rustix::process::Signal;
@@ -51,6 +51,26 @@ fn a_run_tells_of_older_unfinished_runs_and_of_the_same_list_finished_before() {
     site.call(&format!("resume {first}")).with(0);
     let again = site.run(&list).with(0);
     assert!(!again.err.contains("is not finished"), "{}", again.err);
+}
+
+#[test]
+fn a_resume_without_a_run_takes_the_newest_unfinished_one() {
+    let site = Site::new("faults.script = { revoke = ['401', '401'] }");
+    let older = site.list(1001..1004);
+    site.run(&older).with(8);
+    // Runs of one second are in no order.
+    std::thread::sleep(Duration::from_millis(1_100));
+    let newer = site.file("newer.csv", "2001\n");
+    site.run(&newer).with(8);
+    let line = format!("resume --base-url {}", site.url);
+    let [older, newer] = [0, 1].map(|index| site.runs()[index].clone());
+    site.call(&line).with(0);
+    assert_eq!(site.revoked(), [2001].into());
+    assert_eq!(summary(&older)["outcome"], "unauthorized");
+    assert_eq!(summary(&newer)["outcome"], "complete");
+    site.call(&line).with(0);
+    assert_eq!(summary(&older)["outcome"], "complete");
+    site.call(&line).with(2).says("no unfinished run");
 }
 
 #[test]
@@ -195,7 +215,7 @@ fn the_last_of_two_wins_and_every_rate_holds() {
     assert_eq!(table(&site.the_run().join("results.csv")).len(), 1 + 4);
     let truth = site.truth();
     assert!(truth.calls.len() > 6);
-    assert!(truth.busiest(std::time::Duration::from_secs(1)) <= 6);
+    assert!(truth.busiest(Duration::from_secs(1)) <= 6);
 }
 
 #[test]

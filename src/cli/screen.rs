@@ -56,7 +56,8 @@ pub(crate) struct Screen {
     // bar's own lock, and drawing the bar takes this one.
     figures: Arc<Mutex<Figures>>,
     narrator: Mutex<Narrator>,
-    counted: Mutex<Instant>,
+    /// When counters were said last, and in what words.
+    counted: Mutex<(Instant, String)>,
     bar: Option<ProgressBar>,
 }
 
@@ -80,19 +81,22 @@ impl Screen {
             bar: bar(terminal, &figures),
             figures,
             narrator: Mutex::new(Narrator::new(beginning.batches, beginning.parts)),
-            counted: Mutex::new(Instant::now()),
+            counted: Mutex::new((Instant::now(), String::new())),
         };
         screen.count();
         screen
     }
 
-    /// Clears the bar and says the last figures.
+    /// Clears the bar and says the last figures, if they were not said yet.
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
         lock(&self.narrator).finish();
-        self.count();
+        let words = lock(&self.figures).view().counters();
+        if lock(&self.counted).1 != words {
+            self.count();
+        }
     }
 
     /// A counter line; below it goes without where there is a bar.
@@ -103,7 +107,7 @@ impl Screen {
         } else {
             info!("{words}");
         }
-        *lock(&self.counted) = Instant::now();
+        *lock(&self.counted) = (Instant::now(), words);
     }
 }
 
@@ -125,7 +129,7 @@ impl Observer for Screen {
         let answers = entries.iter();
         let answers = answers.filter(|entry| matches!(entry, Entry::Answered { .. }));
         phase |= lock(&self.figures).update(tally, answers.count());
-        if phase || lock(&self.counted).elapsed() >= COUNT_EVERY {
+        if phase || lock(&self.counted).0.elapsed() >= COUNT_EVERY {
             self.count();
         }
     }

@@ -42,8 +42,8 @@ pub(super) struct Narrator {
     last: Option<Answer>,
     /// The newest hold that was told of, and its cause in words.
     hold: Option<(i64, String)>,
-    /// Lines about batches, by state and reason.
-    told: HashMap<(State, String), u64>,
+    /// Lines about batches, by what they say and the reason.
+    told: HashMap<(&'static str, String), u64>,
 }
 
 impl Narrator {
@@ -181,18 +181,23 @@ impl Narrator {
         let news = change.from != change.to;
         let doubtful = change.to == State::Unknown && change.verified == Verified::No;
         // A refusal is looked into at once, step by step: what comes of it is
-        // told, not every step.
+        // told, not every step. The halves of a batch have no reason yet.
         let step = doubtful
             && matches!(
                 change.reason.as_ref(),
-                "refused" | "violation" | "http_409" | "http_422"
+                "" | "refused" | "violation" | "http_409" | "http_422"
             );
         let trouble = !step
             && matches!(
                 change.to,
                 State::Refused | State::Missing | State::Exhausted | State::Unknown
             );
-        let shown = news && trouble && self.may_show(change);
+        let what = if doubtful {
+            "in doubt"
+        } else {
+            change.to.word()
+        };
+        let shown = news && trouble && self.may_show(what, &change.reason);
         macro_rules! tell {
             ($target:expr, $level:ident, $words:literal, $($args:tt)*) => {
                 tracing::event!(
@@ -210,33 +215,30 @@ impl Narrator {
                 )
             };
         }
-        let to = change.to;
         match (news && trouble, doubtful, shown) {
-            (true, true, true) => tell!(module_path!(), INFO, "in doubt",),
-            (true, true, false) => tell!(ONLY_LOGGED, INFO, "in doubt",),
-            (true, false, true) => tell!(module_path!(), WARN, "{}", to),
-            (true, false, false) => tell!(ONLY_LOGGED, WARN, "{}", to),
-            (false, ..) => tell!(module_path!(), DEBUG, "{}", to),
+            (true, true, true) => tell!(module_path!(), INFO, "{}", what),
+            (true, true, false) => tell!(ONLY_LOGGED, INFO, "{}", what),
+            (true, false, true) => tell!(module_path!(), WARN, "{}", what),
+            (true, false, false) => tell!(ONLY_LOGGED, WARN, "{}", what),
+            (false, ..) => tell!(module_path!(), DEBUG, "{}", change.to),
         }
     }
 
     /// Counts a line about a batch, and tells whether it is to be shown.
-    fn may_show(&mut self, change: &Move) -> bool {
-        let key = (change.to, change.reason.as_ref().to_owned());
-        let told = self.told.entry(key).or_default();
+    fn may_show(&mut self, what: &'static str, reason: &str) -> bool {
+        let told = self.told.entry((what, reason.to_owned())).or_default();
         *told += 1;
         if *told == SHOWN + 1 {
-            let (state, reason) = (change.to, &change.reason);
-            warn!(%state, %reason, "further such lines only in run.log");
+            info!(%reason, "{what}: further lines like these are only in run.log");
         }
         *told <= SHOWN
     }
 
     /// Tells how many lines were not shown.
     pub(super) fn finish(&self) {
-        for ((state, reason), told) in &self.told {
+        for ((what, reason), told) in &self.told {
             if let Some(more @ 1..) = told.checked_sub(SHOWN) {
-                info!(%state, %reason, "{more} more such lines in run.log");
+                info!(%reason, "{what}: {more} more lines like these are in run.log");
             }
         }
     }

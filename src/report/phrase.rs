@@ -124,6 +124,16 @@ pub(super) fn place(environment: &str, base_url: &str) -> String {
     }
 }
 
+/// Where the IDs were taken from: `column tradingPermissionId`; a list
+/// without a header has its own words.
+pub(super) fn column(name: &str) -> Cow<'_, str> {
+    if name.ends_with(" (no header)") {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(format!("column {name}"))
+    }
+}
+
 /// What a state and the reason recorded with it mean. A reason without a
 /// phrase of its own speaks for itself.
 pub(super) fn meaning(state: State, reason: &str) -> Cow<'_, str> {

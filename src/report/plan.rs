@@ -1,6 +1,6 @@
 //! What a run would do: the text of `rescind plan`.
 
-use super::phrase::{count, duration, ids, number, place, visible};
+use super::phrase::{column, count, duration, ids, number, place, visible};
 use super::text::Page;
 use super::{Rows, Style};
 use crate::sweep::Verify;
@@ -95,7 +95,7 @@ impl Plan<'_> {
         page.wrapped(
             "List     ",
             "         ",
-            &format!("{input}, column {}", visible(self.column)),
+            &format!("{input}, {}", column(&visible(self.column))),
         );
         page.wrapped(
             "Rows     ",

@@ -2,7 +2,7 @@
 //! accounting in words, what "revoked" rests on, and what to do next.
 
 use super::Summary;
-use super::phrase::{count, duration, ids, ids_are, ids_were, moment, number, seconds};
+use super::phrase::{column, count, duration, ids, ids_are, ids_were, moment, number, seconds};
 use super::verdict::{Kind, answers, headline, next};
 use crate::journal::{RunFolder, State};
 
@@ -76,9 +76,15 @@ fn facts(summary: &Summary) -> Vec<(&'static str, String)> {
         ("Run", format!("{}{program}", summary.run)),
         (
             "Target",
-            format!("{} at {}", summary.environment, summary.base_url),
+            match (summary.environment.as_str(), summary.base_url.as_str()) {
+                ("sandbox", _) => "sandbox, inside the process".to_owned(),
+                (environment, url) => format!("{environment} at {url}"),
+            },
         ),
-        ("List", format!("{input}, column {}", summary.input.column)),
+        (
+            "List",
+            format!("{input}, {}", column(&summary.input.column)),
+        ),
         ("Started", format!("{}{who}", moment(summary.started_at))),
         (
             "Ended",
@@ -154,13 +160,13 @@ fn work(summary: &Summary) -> Vec<String> {
     let notable = [
         (
             summary.recovered,
-            "batch was revoked after more than one try",
-            "batches were revoked after more than one try",
+            "batch or part was revoked after more than one try",
+            "batches and parts were revoked after more than one try",
         ),
         (
             summary.divided,
-            "batch was divided, because its IDs parted ways",
-            "batches were divided, because their IDs parted ways",
+            "batch was divided, because its IDs parted ways; under Outcomes each part counts as a batch",
+            "batches were divided, because their IDs parted ways; under Outcomes each part counts as a batch",
         ),
     ];
     for (n, one, several) in notable {

@@ -281,8 +281,8 @@ fn finish(
             explanation
         };
         return Err(Problem::new(exit::ERROR, cause).hint(format!(
-            "make room or make it writable, then: rescind resume {}",
-            task.folder.run()
+            "make room or make it writable, then: {}",
+            report::resume_command(task.folder)
         )));
     }
     present(task.folder, code, out)

@@ -12,7 +12,7 @@ use rescind::journal::{
     Archive, Facts, Holder, JournalError, Lock, LockError, NewRun, RunFolder, RunsDir,
 };
 use rescind::list::{Census, FreezeError, Frozen, Input, ListError, NO_HEADER, Rows, freeze};
-use rescind::report::{self, Summary};
+use rescind::report::{self, Summary, number};
 
 use super::args::Options;
 use super::carry::{self, Gateway, Task, broken, carry_out, facts, present};
@@ -164,14 +164,14 @@ fn check_age(facts: &Facts, folder: &RunFolder, effective: &Effective) -> Result
     Err(Problem::new(
         exit::HELD,
         format!(
-            "run {} was frozen {} hours ago, more than --max-age allows",
+            "run {} was frozen at {:.0}, longer ago than --max-age allows",
             folder.run(),
-            age.as_hours()
+            facts.created
         ),
     )
     .hint(format!(
-        "permissions may have been granted anew since; if the list still holds: rescind resume {} --max-age {}h",
-        folder.run(),
+        "permissions may have been granted anew since; if the list still holds: {} --max-age {}h",
+        report::resume_command(folder),
         age.as_hours() + 1
     )))
 }
@@ -335,8 +335,12 @@ fn mentions(runs: &RunsDir, facts: &Facts) -> Vec<String> {
     if let Ok(unfinished) = report::unfinished(runs, &facts.environment, &facts.base_url) {
         lines.extend(unfinished.iter().map(|listed| {
             let run = listed.folder.run();
-            format!("run {run} is not finished; to carry it on: rescind resume {run}")
+            let resume = report::resume_command(&listed.folder);
+            format!("run {run} is not finished; to carry it on: {resume}")
         }));
+    }
+    if facts.rows_distinct == 0 {
+        return lines;
     }
     let same = report::finished_with_list(
         runs,
@@ -362,17 +366,18 @@ fn announce(
     for line in earlier {
         writeln!(out, "note: {line}")?;
     }
+    // On two lines: together they are wider than many a terminal.
     writeln!(
         out,
-        "run {}: {} rows, {} distinct IDs from {}, {} duplicates, {} invalid; {} batches, {}",
+        "run {} ({}), IDs from {}\n  {} rows = {} distinct + {} duplicate + {} invalid; batches: {}",
         folder.run(),
-        facts.rows_total,
-        facts.rows_distinct,
+        facts.environment,
         facts.column,
-        facts.rows_duplicate,
-        facts.rows_invalid,
-        facts.batches,
-        facts.environment
+        number(facts.rows_total),
+        number(facts.rows_distinct),
+        number(facts.rows_duplicate),
+        number(facts.rows_invalid),
+        number(facts.batches),
     )
 }
 

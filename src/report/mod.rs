@@ -35,6 +35,7 @@ pub use files::{
     FILES, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, RESULTS_CSV, SUMMARY_JSON, refresh, write,
 };
 pub use outcome::{Outcome, ending, is_finished, open_ids};
+pub use phrase::number;
 pub use plan::{Plan, PlannedReject};
 pub use runs::{Listed, Standing, finished_with_list, is_live, list, listing, unfinished};
 pub use summary::{InputFigures, OutcomeFigures, RejectFigures, Requests, Rows, Summary, Waits};
@@ -135,6 +136,12 @@ pub fn render(
 #[must_use]
 pub fn text(summary: &Summary, folder: &RunFolder, style: Style) -> String {
     text::text(summary, folder, style)
+}
+
+/// The command that carries on the run in `folder`, to be typed as it is.
+#[must_use]
+pub fn resume_command(folder: &RunFolder) -> String {
+    verdict::command("resume", &folder.run().to_string(), folder.path())
 }
 
 fn results(folder: &RunFolder, out: &mut dyn Write) -> Result<(), ReportError> {

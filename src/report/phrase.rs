@@ -39,7 +39,8 @@ fn steers(c: char) -> bool {
 }
 
 /// A number with a comma at every thousand.
-pub(super) fn number(n: u64) -> String {
+#[must_use]
+pub fn number(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.char_indices() {

@@ -171,15 +171,7 @@ fn why(summary: &Summary) -> Option<&'static str> {
 }
 
 pub(super) fn next(kind: Kind, summary: &Summary, folder: &Path) -> Vec<Step> {
-    let command = |verb: &str| {
-        let mut command = format!("rescind {verb} {}", summary.run);
-        let runs = folder.parent().unwrap_or(folder);
-        if runs != Path::new("runs") {
-            command.push_str(" --runs-dir ");
-            command.push_str(&quoted(runs));
-        }
-        command
-    };
+    let command = |verb: &str| command(verb, &summary.run, folder);
     let step = |what: String, why: &str| Step {
         what,
         why: why.to_owned(),
@@ -237,6 +229,17 @@ pub(super) fn next(kind: Kind, summary: &Summary, folder: &Path) -> Vec<Step> {
         ));
     }
     steps
+}
+
+/// What to type to have something done with the run in `folder`.
+pub(super) fn command(verb: &str, run: &str, folder: &Path) -> String {
+    let mut command = format!("rescind {verb} {run}");
+    let runs = folder.parent().unwrap_or(folder);
+    if runs != Path::new("runs") {
+        command.push_str(" --runs-dir ");
+        command.push_str(&quoted(runs));
+    }
+    command
 }
 
 /// A path as a shell takes it, and a terminal too.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use rescind::journal::{State, Tally};
+use rescind::report::number;
 use rescind::sweep::Quota;
 
 /// The narrowest bar that is worth drawing, and the widest.
@@ -106,7 +107,7 @@ impl View {
 
     fn share(&self) -> String {
         let (settled, total) = (self.tally.settled(), self.tally.total());
-        format!("{}/{} IDs", grouped(settled), grouped(total))
+        format!("{}/{} IDs", number(settled), number(total))
     }
 
     fn all_settled(&self) -> bool {
@@ -134,14 +135,14 @@ impl View {
         let counts = TROUBLES.iter().map(|state| (state, self.tally.of(*state)));
         counts
             .filter(|(_, ids)| *ids > 0)
-            .map(|(state, ids)| format!("{} {state}", grouped(ids)))
+            .map(|(state, ids)| format!("{} {state}", number(ids)))
             .collect()
     }
 
     fn sum_of_troubles(&self) -> String {
         match TROUBLES.iter().map(|state| self.tally.of(*state)).sum() {
             0 => String::new(),
-            ids => format!("{} not revoked", grouped(ids)),
+            ids => format!("{} not revoked", number(ids)),
         }
     }
 
@@ -150,7 +151,7 @@ impl View {
         let mut states = self.troubles();
         let revoked = self.tally.of(State::Revoked);
         if revoked > 0 {
-            states.insert(0, format!("{} revoked", grouped(revoked)));
+            states.insert(0, format!("{} revoked", number(revoked)));
         }
         let states = match states.as_slice() {
             [] => String::new(),
@@ -161,23 +162,10 @@ impl View {
             _ => String::new(),
         };
         let (settled, total) = (self.tally.settled(), self.tally.total());
-        let (settled, total) = (grouped(settled), grouped(total));
+        let (settled, total) = (number(settled), number(total));
         let pace = rate(self.pace);
         format!("{settled} of {total} IDs settled{states}; {pace} calls/s{left}")
     }
-}
-
-/// A whole number in groups of three digits.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Below ten one decimal says more than none.
@@ -190,7 +178,7 @@ fn rate(pace: f64) -> String {
 }
 
 fn quota(quota: Quota) -> String {
-    let count = grouped(quota.count.into());
+    let count = number(quota.count.into());
     match quota.window.as_secs() {
         1 => format!("{count}/s"),
         60 => format!("{count}/m"),
@@ -366,10 +354,6 @@ mod tests {
         }
         assert_eq!(clock(Duration::from_millis(1)), "00:01");
         assert_eq!(hours(Duration::from_secs(2_530)), "00:42:10");
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000")] {
-            assert_eq!(grouped(number), text);
-        }
-        assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!((rate(1.11), rate(9.96)), ("1.1".into(), "10".into()));
         let slow = Quota {
             count: 4_000,

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rescind::api::{BaseUrl, HttpApi, HttpSettings, Token};
+use rescind::api::{BaseUrl, HttpApi, HttpSettings, Token, TokenSource};
 use rescind::journal::{
     Archive, Facts, HoldCause, Journal, Process, RunFolder, RunsDir, recent_calls,
 };
@@ -46,16 +46,29 @@ pub(super) fn runtime() -> Result<Runtime, Problem> {
 }
 
 impl Gateway {
-    /// Obtains the token and gets ready to call; nothing is sent.
-    pub(super) fn open(effective: &Effective, runtime: &Runtime) -> Result<Self, Problem> {
+    /// Whether there is a token where one is needed; it is not obtained yet.
+    pub(super) fn check(effective: &Effective) -> Result<(), Problem> {
+        Self::source(effective).map(drop)
+    }
+
+    /// The address and where the token comes from; none for the sandbox.
+    fn source(effective: &Effective) -> Result<Option<(BaseUrl, TokenSource)>, Problem> {
         let environment = effective.environment()?;
         let Some(address) = environment.base_url() else {
-            return Ok(Self::Sandbox);
+            return Ok(None);
         };
         let source = effective.token()?.ok_or_else(|| {
             Problem::usage(format!("no token is given for {environment}"))
                 .hint("set one of RESCIND_TOKEN, RESCIND_TOKEN_FILE, RESCIND_TOKEN_COMMAND")
         })?;
+        Ok(Some((address, source)))
+    }
+
+    /// Obtains the token and gets ready to call; nothing is sent.
+    pub(super) fn open(effective: &Effective, runtime: &Runtime) -> Result<Self, Problem> {
+        let Some((address, source)) = Self::source(effective)? else {
+            return Ok(Self::Sandbox);
+        };
         let token = runtime
             .block_on(source.obtain())
             .map_err(|error| Problem::usage("the token cannot be obtained").caused_by(&error))?;

@@ -42,11 +42,9 @@ pub(super) fn run(
         ))
         .hint("give consent beforehand with --yes"));
     }
+    Gateway::check(&effective)?;
     let runs = RunsDir::create(&settings.runs_dir).map_err(|error| folder_problem(&error))?;
     let _lock = lock(&runs, &effective, "run")?;
-    // Not sooner: a token may not outlive the wait for the lock.
-    let runtime = carry::runtime()?;
-    let gateway = Gateway::open(&effective, &runtime)?;
     runs.clear_scratch()
         .map_err(|error| folder_problem(&error))?;
     let input = self::input(input);
@@ -55,6 +53,9 @@ pub(super) fn run(
 
     let (new, census) = read(&runs, &input, &effective)?;
     check(&census, &input, settings.max_invalid)?;
+    // Not before the lock was waited for: tokens expire.
+    let runtime = carry::runtime()?;
+    let gateway = Gateway::open(&effective, &runtime)?;
     if asks {
         consent::ask(environment.name(), census.distinct)?;
     }
@@ -140,7 +141,8 @@ pub(super) fn resume(
         return Err(problem);
     }
     let environment = effective.environment()?;
-    if environment.is_real() && !effective.settings.yes {
+    // Where only reads are owed, nothing is revoked any more.
+    if environment.is_real() && !effective.settings.yes && standing.open() > 0 {
         if !consent::is_possible() {
             return Err(Problem::usage(format!(
                 "{environment} is a real environment, and there is no terminal to ask at"
@@ -151,6 +153,19 @@ pub(super) fn resume(
     }
     let runtime = carry::runtime()?;
     let gateway = Gateway::open(&effective, &runtime)?;
+    if effective.settings.verbosity != Verbosity::Quiet {
+        // Nobody is left to be told if stderr is closed.
+        let _ = writeln!(
+            std::io::stderr(),
+            "run {} ({}), frozen at {:.0}\n  {} of {} IDs open, {} still to be read back",
+            folder.run(),
+            frozen.environment,
+            frozen.created,
+            number(standing.open()),
+            number(frozen.rows_distinct),
+            number(standing.owed),
+        );
+    }
     carry_out(&task, gateway, runtime, out)
 }
 

@@ -64,7 +64,12 @@ fn a_resume_without_a_run_takes_the_newest_unfinished_one() {
     site.run(&newer).with(8);
     let line = format!("resume --base-url {}", site.url);
     let [older, newer] = [0, 1].map(|index| site.runs()[index].clone());
-    site.call(&line).with(0);
+    // It says at once which one that is.
+    let name = newer.file_name().unwrap().to_str().unwrap();
+    site.call(&line)
+        .with(0)
+        .says(&format!("run {name} (custom), frozen at"))
+        .says("1 of 1 IDs open, 0 still to be read back");
     assert_eq!(site.revoked(), [2001].into());
     assert_eq!(summary(&older)["outcome"], "unauthorized");
     assert_eq!(summary(&newer)["outcome"], "complete");

@@ -136,7 +136,12 @@ pub(super) fn runs(
     let effective = Layers::gather(&folder.0, variables)?.settle(None)?;
     let runs = RunsDir::at(&effective.settings.runs_dir);
     let listed = report::list(&runs).map_err(|error| unreported(&error))?;
-    written(out.write_all(report::listing(&listed, style()).as_bytes()))
+    let mut style = style();
+    if !io::stdout().is_terminal() {
+        // Programs get every column.
+        style.width = usize::MAX;
+    }
+    written(out.write_all(report::listing(&listed, style).as_bytes()))
 }
 
 /// How standard output takes a report: in colour only on a terminal, and not

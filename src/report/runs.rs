@@ -177,6 +177,10 @@ fn standings(runs: &RunsDir) -> Result<Vec<Listed>, ReportError> {
     Ok(listed.collect())
 }
 
+/// The columns that a narrow terminal goes without, one after the other: a
+/// run's name begins with its time, and the others follow from what is left.
+const LEFT_OUT: [usize; 3] = [0, 6, 5];
+
 /// The list of runs for a terminal.
 #[must_use]
 pub fn listing(listed: &[Listed], style: Style) -> String {
@@ -204,8 +208,19 @@ pub fn listing(listed: &[Listed], style: Style) -> String {
             cells.chain([header[column].len()]).max().unwrap_or(0)
         })
         .collect();
+    let mut left_out = LEFT_OUT.as_slice();
+    let wide = |without: &[usize]| -> usize {
+        let columns = widths.iter().enumerate();
+        let columns = columns.filter(|(column, _)| !without.contains(column));
+        columns.map(|(_, width)| width + 2).sum::<usize>() - 2
+    };
+    let needless = (0..LEFT_OUT.len()).find(|n| wide(&LEFT_OUT[..*n]) <= style.width);
+    if let Some(n) = needless {
+        left_out = &LEFT_OUT[..n];
+    }
     let laid = |cells: &[String]| {
         let cells = cells.iter().zip(&widths).enumerate();
+        let cells = cells.filter(|(column, _)| !left_out.contains(column));
         let cells = cells.map(|(column, (cell, width))| match column {
             4 | 5 => format!("{cell:>width$}"),
             _ => format!("{cell:<width$}"),
@@ -217,11 +232,12 @@ pub fn listing(listed: &[Listed], style: Style) -> String {
     for row in rows {
         match row {
             Ok(cells) => page.line(&laid(&cells)),
-            Err([run, why]) => page.line(&format!(
+            Err([run, why]) if left_out.is_empty() => page.line(&format!(
                 "{:<started$}  {run}  {why}",
                 "?",
                 started = widths[0]
             )),
+            Err([run, why]) => page.line(&format!("{run}  {why}")),
         }
     }
     page.text

@@ -329,7 +329,20 @@ fn runs_are_listed_newest_first_and_an_unreadable_one_with_its_error() {
     };
     freeze(&run.runs, facts, &[(&[1, 2], &[2, 3])], &[]);
     let listed = list(&run.runs).unwrap();
-    assert_same("runs.txt", &placed(&run, &listing(&listed, Style::PLAIN)));
+    let style = |width| Style {
+        width,
+        ..Style::PLAIN
+    };
+    assert_same("runs.txt", &placed(&run, &listing(&listed, style(120))));
+    for (width, without) in [(104, "STARTED"), (80, "DURATION"), (70, "NOT REVOKED")] {
+        let text = listing(&listed, style(width));
+        let header = text.lines().next().unwrap();
+        assert!(header.len() <= width, "{header}");
+        assert!(
+            !header.contains(without) && header.contains("OUTCOME"),
+            "{header}"
+        );
+    }
     assert_eq!(listing(&[], Style::PLAIN), "no runs\n");
 }
 

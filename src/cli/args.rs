@@ -125,7 +125,7 @@ pub(crate) struct Sandbox {
     /// The seed of everything that looks like chance
     #[arg(long, value_name = "N", overrides_with = "seed")]
     pub(crate) seed: Option<u64>,
-    /// The token it accepts; never a real one
+    /// The token it accepts; never a real one [default: sandbox]
     #[arg(long, value_name = "TEXT", overrides_with = "token")]
     pub(crate) token: Option<String>,
 }

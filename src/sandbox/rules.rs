@@ -1,5 +1,5 @@
-//! What a world is like. Every field is a key of the table `[sandbox]` in a
-//! settings file; a misspelt one is an error.
+//! What a world is like. Every field is a key of the file that `rescind sandbox
+//! --rules` is given; a misspelt one is an error.
 
 use std::time::Duration;
 

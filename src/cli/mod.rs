@@ -118,12 +118,15 @@ fn perform(
 fn manual(name: Option<&str>) -> Result<clap_mangen::Man, Problem> {
     let mut rescind = Cli::command();
     rescind.build();
+    let page = |command| {
+        clap_mangen::Man::new(command).source(concat!("rescind ", env!("CARGO_PKG_VERSION")))
+    };
     let Some(name) = name else {
-        return Ok(clap_mangen::Man::new(rescind));
+        return Ok(page(rescind));
     };
     rescind
         .find_subcommand(name)
-        .map(|command| clap_mangen::Man::new(command.clone()))
+        .map(|command| page(command.clone()))
         .ok_or_else(|| {
             let all: Vec<_> = rescind
                 .get_subcommands()

@@ -184,7 +184,6 @@ fn work(summary: &Summary) -> Vec<String> {
 
 fn proof(summary: &Summary) -> Vec<String> {
     let revoked = summary.ids.of(State::Revoked);
-    let unread = revoked - summary.read_back;
     let setting = match &summary.verify {
         Some(verify) if verify != "all" => format!(" (--verify {verify})"),
         _ => String::new(),
@@ -208,10 +207,10 @@ fn proof(summary: &Summary) -> Vec<String> {
                 ids(revoked)
             ));
         }
-        if unread > 0 {
+        if summary.unread > 0 {
             proof.push(format!(
                 "for {} revoked here means ok:true, not read back{setting}",
-                ids(unread)
+                ids(summary.unread)
             ));
         }
     }

@@ -26,7 +26,7 @@ pub(super) fn ask(environment: &str, ids: u64) -> Result<(), Problem> {
     let mut out = &terminal;
     write!(
         out,
-        "This revokes {ids} permissions in {environment}. There is no way back.\n\
+        "This revokes {ids} permissions on {environment}. There is no way back.\n\
          Type the number of IDs to go on: "
     )
     .map_err(failed)?;

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rescind::api::Environment;
@@ -17,7 +18,7 @@ use rescind::report::{self, Summary, number};
 use super::args::Options;
 use super::carry::{self, Gateway, Task, broken, carry_out, facts, present};
 use super::problem::Problem;
-use super::settings::{Effective, Layers, Verbosity};
+use super::settings::{Effective, Layers, Verbosity, show_duration};
 use super::{consent, exit};
 
 /// What the journal and the results of a list may need for each byte of it,
@@ -57,7 +58,7 @@ pub(super) fn run(
     let runtime = carry::runtime()?;
     let gateway = Gateway::open(&effective, &runtime)?;
     if asks {
-        consent::ask(environment.name(), census.distinct)?;
+        consent::ask(&environment.to_string(), census.distinct)?;
     }
     let facts = Facts {
         created: Timestamp::now(),
@@ -149,7 +150,7 @@ pub(super) fn resume(
             ))
             .hint("give consent beforehand with --yes"));
         }
-        consent::ask(environment.name(), standing.open())?;
+        consent::ask(&environment.to_string(), standing.open())?;
     }
     let runtime = carry::runtime()?;
     let gateway = Gateway::open(&effective, &runtime)?;
@@ -258,15 +259,22 @@ fn lock(runs: &RunsDir, effective: &Effective, command: &str) -> Result<Lock, Pr
         host: carry::host(),
         since: format!("{:.0}", Timestamp::now()),
     };
+    let url = recorded_url(effective)?;
+    let take = |patience| Lock::take(runs, environment.name(), &url, &holder, patience);
     let patience = effective.settings.lock_wait;
-    Lock::take(
-        runs,
-        environment.name(),
-        &recorded_url(effective)?,
-        &holder,
-        patience,
-    )
-    .map_err(|error| match &error {
+    let mut taken = take(Duration::ZERO);
+    if let Err(error @ LockError::Held { .. }) = &taken
+        && !patience.is_zero()
+    {
+        // Whoever looks at a process that does nothing is to know why.
+        let _ = writeln!(
+            std::io::stderr(),
+            "note: {error}; waiting for it for up to {}",
+            show_duration(patience)
+        );
+        taken = take(patience);
+    }
+    taken.map_err(|error| match &error {
         LockError::Held { .. } => Problem::new(exit::LOCKED, error.to_string())
             .hint("wait for it to end, or give --lock-wait 10m"),
         LockError::File { .. } => {

@@ -256,7 +256,9 @@ fn exit_11_the_lock_is_held_and_says_by_whom_and_since_when() {
     assert!(!site.revoked().contains(&2001));
 
     // Who waits for the lock gets it when the first run is over.
-    site.run(&format!("{other} --lock-wait 30s")).with(0);
+    site.run(&format!("{other} --lock-wait 30s"))
+        .with(0)
+        .says("waiting for it for up to 30s");
     first.end().with(0);
     let truth = site.truth();
     let at = |id: i64| {

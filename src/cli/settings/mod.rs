@@ -22,6 +22,7 @@ use rescind::sweep::{Policy, Quota, Verify};
 pub(crate) use keys::{KEYS, Key, Shape};
 pub(crate) use layers::{Effective, Given, Layers};
 pub(crate) use target::Target;
+pub(crate) use values::show_duration;
 
 /// Everything that can be set, typed and within its bounds.
 #[derive(Clone, PartialEq, Debug)]

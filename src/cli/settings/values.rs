@@ -109,7 +109,7 @@ fn milliseconds(text: &str) -> Option<u64> {
 }
 
 /// The shortest text that [`duration`] reads as this value (to milliseconds).
-pub(super) fn show_duration(value: Duration) -> String {
+pub(crate) fn show_duration(value: Duration) -> String {
     let mut rest = u64::try_from(value.as_millis()).unwrap_or(u64::MAX);
     let mut text = String::new();
     for (unit, size) in UNITS {

@@ -73,6 +73,23 @@ fn exit_1_a_runs_folder_that_cannot_be_made() {
     site.is_untouched();
 }
 
+/// A list of some terabytes, all of it a hole: the room is looked at first.
+#[test]
+fn exit_1_a_list_for_whose_run_there_is_no_room() {
+    let site = Site::new("");
+    let huge = site.file("huge.csv", "permissionId\n");
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(site.home().join(&huge))
+        .unwrap();
+    file.set_len(12 << 40).unwrap();
+    site.run(&huge)
+        .with(1)
+        .says(" MiB free, and this run may need ")
+        .says("--runs-dir");
+    site.is_untouched();
+}
+
 #[test]
 fn exit_3_some_ids_are_refused_or_unknown_and_some_rows_are_invalid() {
     let site = Site::new("");

@@ -5,7 +5,7 @@
 //! damaged cells) and the promise that every row is either an ID, a duplicate
 //! or invalid. It leaves storing to [`journal`](crate::journal).
 //!
-//! [`Rows`] reads in one pass and in memory of fixed size; [`freeze`] adds
+//! [`Rows`] reads in one pass and in memory of fixed size; [`freeze()`] adds
 //! the set of the IDs seen.
 
 mod dialect;

@@ -7,7 +7,7 @@
 //! A record may span lines only for the sake of a quoted cell, and is
 //! believed only if each of its quotes closes where a cell ends, if it has as
 //! many cells as the header, and if it is no longer than
-//! [`MAX_RECORD`](super::text::MAX_RECORD). If not, its *first line* is one
+//! [`MAX_RECORD`]. If not, its *first line* is one
 //! invalid row, and reading carries on at the second.
 
 use csv_core::{ReadRecordResult, ReaderBuilder};

@@ -90,6 +90,9 @@ pub enum Verdict {
         reason: String,
         /// What happened, or the server's words.
         message: String,
+        /// A time penalty that the answer announces all the same: its wait,
+        /// and whether a captcha is asked for.
+        penalty: Option<(Duration, bool)>,
     },
 }
 
@@ -165,6 +168,7 @@ pub fn judge_revoke(answer: &Answer) -> Verdict {
             return Verdict::InDoubt {
                 reason: failure.kind.word().to_owned(),
                 message: one_line(&failure.detail),
+                penalty: None,
             };
         }
     };
@@ -191,6 +195,7 @@ pub fn judge_revoke(answer: &Answer) -> Verdict {
         status => Verdict::InDoubt {
             reason: http_reason(status),
             message: body::words(&response.body),
+            penalty: None,
         },
     }
 }
@@ -204,6 +209,7 @@ fn judge_outcome(response: &Response) -> Verdict {
             return Verdict::InDoubt {
                 reason: "unreadable".to_owned(),
                 message: one_line(format!("{fault} {words}").trim_end()),
+                penalty: None,
             };
         }
     };
@@ -218,6 +224,10 @@ fn judge_outcome(response: &Response) -> Verdict {
         return Verdict::InDoubt {
             reason: "contradiction".to_owned(),
             message: one_line(&format!("`ok` is true, but also: {against}")),
+            penalty: outcome.is_penalty().then(|| {
+                let announced = penalty(&outcome);
+                (announced.wait, announced.captcha)
+            }),
         };
     }
     if outcome.is_penalty() {
@@ -247,6 +257,7 @@ fn judge_outcome(response: &Response) -> Verdict {
                 "there is no `ok` in the answer. {}",
                 text.unwrap_or_default()
             )),
+            penalty: None,
         },
     }
 }

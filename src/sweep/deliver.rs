@@ -98,7 +98,11 @@ impl<A: Api> Worker<A> {
 
     fn strike(&self, verdict: &Verdict) -> Strike {
         match verdict {
-            Verdict::Penalty { wait, captcha, .. } => self.penalty(*wait, *captcha),
+            Verdict::Penalty { wait, captcha, .. }
+            | Verdict::InDoubt {
+                penalty: Some((wait, captcha)),
+                ..
+            } => self.penalty(*wait, *captcha),
             Verdict::Lockout { retry_after, .. } => self.lockout(*retry_after),
             Verdict::Unauthorized { .. } | Verdict::NotSent { .. } | Verdict::InDoubt { .. } => {
                 Strike::Unclear

@@ -88,6 +88,29 @@ async fn an_answer_that_contradicts_itself_is_in_doubt() {
     assert!(stage.world.truth().posted_again().is_empty());
 }
 
+/// Promise 5: no call starts in a wait that was announced, whatever else the
+/// answer says.
+#[tokio::test(start_paused = true)]
+async fn a_penalty_beside_ok_is_waited_out_before_the_read() {
+    let ids = plain_ids(20);
+    let stage = Stage::new(Rules::default(), &ids, 10);
+    let mut posts_seen = 0;
+    stage.wire.forge(move |call, answer| {
+        let post = matches!(call, Call::Revoke(_));
+        posts_seen += usize::from(post);
+        if posts_seen == 2 && post {
+            return ok(r#"{"ok":true,"p-ticket":"t","p-time":300}"#);
+        }
+        answer
+    });
+    stage.run().await;
+    assert_eq!(count(&audit(&stage, &ids), State::Revoked, ""), 20);
+    let calls = about(&stage, ids[15]);
+    let waited = calls[1].sent - calls[0].back.unwrap();
+    assert!(waited >= Duration::from_mins(5), "{waited:?}");
+    assert_eq!(posts(&stage), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_executed_is_done_and_only_the_rest_is_sent_again() {
     let (stage, ids) = struck(Fault::ServerErrorBefore, 10);

@@ -41,6 +41,7 @@ fn in_doubt(reason: &str, message: &str) -> Verdict {
     Verdict::InDoubt {
         reason: reason.to_owned(),
         message: message.to_owned(),
+        penalty: None,
     }
 }
 
@@ -295,6 +296,19 @@ fn whatever_speaks_against_ok_is_a_contradiction() {
     ] {
         assert_eq!(revoke(200, body).reason(), "contradiction", "{body}");
     }
+}
+
+#[test]
+fn a_wait_that_is_announced_is_kept_also_where_the_answer_contradicts_itself() {
+    let announced = |body: &str| match revoke(200, body) {
+        Verdict::InDoubt { penalty, .. } => penalty,
+        other => panic!("not in doubt: {other:?}"),
+    };
+    let penalised = announced(r#"{"ok":true,"p-ticket":"abc","p-time":15}"#);
+    assert_eq!(penalised, Some((Duration::from_secs(15), false)));
+    let captcha = announced(r#"{"ok":true,"p-captcha":true,"p-time":15}"#);
+    assert_eq!(captcha, Some((Duration::from_secs(15), true)));
+    assert_eq!(announced(r#"{"ok":true,"errorText":"no"}"#), None);
 }
 
 #[test]

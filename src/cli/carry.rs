@@ -336,13 +336,8 @@ pub(super) fn present(folder: &RunFolder, code: u8, out: &mut dyn Write) -> Resu
 /// process.
 fn past(task: &Task<'_>, policy: &Policy, now: Timestamp) -> Result<Past, Problem> {
     let since = now - MEMORY.max(policy.lockout_wait);
-    let recent = recent_calls(
-        task.runs,
-        &task.facts.environment,
-        &task.facts.base_url,
-        since,
-    )
-    .map_err(|error| broken(&error))?;
+    let recent =
+        recent_calls(task.runs, &task.facts.base_url, since).map_err(|error| broken(&error))?;
     for (run, error) in &recent.unreadable {
         tracing::warn!(run, %error, "calls of a run cannot be counted");
     }

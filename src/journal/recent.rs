@@ -1,5 +1,5 @@
-//! What earlier processes of an environment did lately, from their journals:
-//! the limits hold over them, too.
+//! What earlier processes did lately at one address, from their journals: the
+//! limits hold over them, too.
 
 use jiff::Timestamp;
 use rusqlite::params;
@@ -27,21 +27,21 @@ pub struct Recent {
     pub unreadable: Vec<(String, JournalError)>,
 }
 
-/// When calls were sent since `since` in any run of `environment` in `runs`,
-/// and which holds end after it. Runs that cannot be read are passed over;
+/// When calls were sent to `base_url` since `since` in any run in `runs`, and
+/// which holds end after it. The address counts and not the environment's
+/// name: whoever names it by its URL shares its limits all the same. Runs that cannot be read are passed over;
 /// their names come with it.
 ///
 /// # Errors
 /// If the runs folder cannot be listed.
 pub fn recent_calls(
     runs: &RunsDir,
-    environment: &str,
     base_url: &str,
     since: Timestamp,
 ) -> Result<Recent, JournalError> {
     let mut recent = Recent::default();
     for folder in runs.list()? {
-        if let Err(error) = recent.add(&folder, environment, base_url, since) {
+        if let Err(error) = recent.add(&folder, base_url, since) {
             recent.unreadable.push((folder.run().to_string(), error));
         }
     }
@@ -53,13 +53,12 @@ impl Recent {
     fn add(
         &mut self,
         folder: &RunFolder,
-        environment: &str,
         base_url: &str,
         since: Timestamp,
     ) -> Result<(), JournalError> {
         let archive = Archive::open(&folder.journal())?;
         let facts = archive.facts()?;
-        if facts.environment != environment || facts.base_url != base_url {
+        if facts.base_url != base_url {
             return Ok(());
         }
         let since = params![since.as_millisecond()];
@@ -84,5 +83,79 @@ impl Recent {
             })?);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{CallKind, Entry, Facts, Journal, NewRun, Process};
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// A run that made one call.
+    fn called(runs: &RunsDir, environment: &str, base_url: &str, sent: Timestamp) {
+        let facts = Facts {
+            created: sent,
+            environment: environment.into(),
+            base_url: base_url.into(),
+            input_path: "-".into(),
+            input_sha256: String::new(),
+            list_sha256: "abcdef".into(),
+            column: "id".into(),
+            batch_size: 100,
+            rows_total: 0,
+            rows_distinct: 0,
+            rows_duplicate: 0,
+            rows_invalid: 0,
+            batches: 0,
+            note: String::new(),
+        };
+        let folder = NewRun::begin(runs).unwrap().commit(&facts).unwrap();
+        let mut journal = Journal::open(&folder.journal()).unwrap();
+        journal
+            .begin_process(&Process {
+                command: "run",
+                started: sent,
+                operator: String::new(),
+                host: String::new(),
+                pid: 1,
+                version: "0",
+                settings: "{}".into(),
+            })
+            .unwrap();
+        let begun = Entry::Begun {
+            call: 1,
+            kind: CallKind::Read,
+            batch: None,
+            ids: 1,
+            at: sent,
+        };
+        let answered = Entry::Answered {
+            call: 1,
+            at: sent,
+            elapsed_us: 0,
+            status: Some(200),
+            verdict: "found",
+            message: String::new(),
+        };
+        journal.write(&[begun, answered]).unwrap();
+    }
+
+    #[test]
+    fn calls_to_one_address_share_its_limits_whatever_it_was_called() {
+        let home = tempfile::tempdir().unwrap();
+        let runs = RunsDir::create(home.path()).unwrap();
+        let (old, late) = (at("2026-11-23T01:00:00Z"), at("2026-11-23T02:00:00Z"));
+        called(&runs, "demo", "https://demo.example/v1", old);
+        called(&runs, "demo", "https://demo.example/v1", late);
+        called(&runs, "custom", "https://demo.example/v1", late);
+        called(&runs, "live", "https://live.example/v1", late);
+        let since = at("2026-11-23T01:30:00Z");
+        let recent = recent_calls(&runs, "https://demo.example/v1", since).unwrap();
+        assert_eq!(recent.calls, [late, late]);
+        assert!(recent.unreadable.is_empty());
     }
 }

@@ -11,7 +11,7 @@ use rescind::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::stage::{ENVIRONMENT, Stage, Start, plain_ids, quota, rules};
+use crate::stage::{Stage, Start, plain_ids, quota, rules};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -126,7 +126,7 @@ async fn windows_hold_over_a_crash_by_the_journal_alone() {
         // The next process begins at once.
         let now = stage.now();
         let since = now - SignedDuration::from_mins(61);
-        let recent = recent_calls(&stage.runs, ENVIRONMENT, "", since).unwrap();
+        let recent = recent_calls(&stage.runs, "", since).unwrap();
         assert!(recent.unreadable.is_empty());
         assert!(recent.calls.len() >= before);
         let age = |at| Duration::try_from(now.duration_since(at)).unwrap_or_default();

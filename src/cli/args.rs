@@ -73,8 +73,13 @@ pub(crate) enum Task {
     },
     /// List runs
     Runs {
+        #[command(subcommand)]
+        task: Option<RunsTask>,
+        /// For programs: JSON
+        #[arg(long, global = true, overrides_with = "json")]
+        json: bool,
         #[command(flatten)]
-        folder: Folder,
+        folder: GlobalFolder,
     },
     /// Serve the simulated API by itself on a loopback address
     Sandbox(Sandbox),
@@ -93,6 +98,16 @@ pub(crate) enum Task {
     Man {
         /// The command
         command: Option<String>,
+    },
+}
+
+/// What else is to be done with runs.
+#[derive(Subcommand, Debug)]
+pub(crate) enum RunsTask {
+    /// Show what a run is: its list, its processes, its settings, its files
+    Show {
+        /// A run's ID, the beginning of it, or latest
+        run: String,
     },
 }
 
@@ -167,6 +182,10 @@ pub(crate) struct Options(pub(crate) Given);
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Folder(pub(crate) Given);
 
+/// The same, for the commands of a command too.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct GlobalFolder(pub(crate) Folder);
+
 fn of_folder(key: &Key) -> bool {
     key.name == "runs-dir"
 }
@@ -212,6 +231,29 @@ impl FromArgMatches for Folder {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
+    }
+}
+
+impl Args for GlobalFolder {
+    fn augment_args(command: Command) -> Command {
+        Folder::augment_args(command).mut_args(|arg| match arg.get_id().as_str() {
+            "config" | "runs-dir" => arg.global(true),
+            _ => arg,
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for GlobalFolder {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Folder::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
     }
 }
 

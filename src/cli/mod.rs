@@ -9,6 +9,7 @@ mod logging;
 mod problem;
 mod review;
 mod run;
+mod runs;
 mod screen;
 mod serve;
 mod settings;
@@ -110,7 +111,7 @@ fn perform(
             let output = output.as_deref();
             review::report(run.as_deref(), format, output, &folder, variables, out)
         }
-        Task::Runs { folder } => review::runs(&folder, variables, out),
+        Task::Runs { task, json, folder } => runs::runs(task, json, &folder.0, variables, out),
         Task::Sandbox(options) => serve::sandbox(&options, out),
     }
 }

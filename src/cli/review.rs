@@ -1,4 +1,4 @@
-//! The commands that send nothing: `plan`, `report` and `runs`.
+//! The commands that send nothing: `plan` and `report`.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -14,6 +14,7 @@ use super::args::{Folder, Format, Options};
 use super::carry::unreported;
 use super::problem::Problem;
 use super::run::{check, input, recorded_url, unreadable};
+use super::runs::found;
 use super::settings::Layers;
 use super::{exit, written};
 
@@ -98,11 +99,7 @@ pub(super) fn report(
 ) -> Result<u8, Problem> {
     let effective = Layers::gather(&folder.0, variables)?.settle(None)?;
     let runs = RunsDir::at(&effective.settings.runs_dir);
-    let run = runs.find(wanted.unwrap_or("latest")).map_err(|error| {
-        Problem::usage("there is no such run")
-            .caused_by(&error)
-            .hint("rescind runs lists the runs there are")
-    })?;
+    let run = found(&runs, wanted.unwrap_or("latest"))?;
     let format = match format {
         Format::Text => report::Format::Text,
         Format::Json => report::Format::Json,
@@ -125,23 +122,6 @@ pub(super) fn report(
         .map_err(|error| unreported(&error))?;
     file.flush().map_err(|error| unwritable(&error))?;
     Ok(exit::COMPLETE)
-}
-
-/// `rescind runs`.
-pub(super) fn runs(
-    folder: &Folder,
-    variables: impl IntoIterator<Item = (OsString, OsString)>,
-    out: &mut dyn Write,
-) -> Result<u8, Problem> {
-    let effective = Layers::gather(&folder.0, variables)?.settle(None)?;
-    let runs = RunsDir::at(&effective.settings.runs_dir);
-    let listed = report::list(&runs).map_err(|error| unreported(&error))?;
-    let mut style = style();
-    if !io::stdout().is_terminal() {
-        // Programs get every column.
-        style.width = usize::MAX;
-    }
-    written(out.write_all(report::listing(&listed, style).as_bytes()))
 }
 
 /// How standard output takes a report: in colour only on a terminal, and not

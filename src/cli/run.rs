@@ -18,6 +18,7 @@ use rescind::report::{self, Summary, number};
 use super::args::Options;
 use super::carry::{self, Gateway, Task, broken, carry_out, facts, present};
 use super::problem::Problem;
+use super::runs::found;
 use super::settings::{Effective, Layers, Verbosity, show_duration};
 use super::{consent, exit};
 
@@ -109,11 +110,7 @@ pub(super) fn resume(
     let before = layers.settle(None)?;
     let runs = RunsDir::at(&before.settings.runs_dir);
     let folder = match wanted {
-        Some(wanted) => runs.find(wanted).map_err(|error| {
-            Problem::usage("there is no such run")
-                .caused_by(&error)
-                .hint("rescind runs lists the runs there are")
-        })?,
+        Some(wanted) => found(&runs, wanted)?,
         None => newest_unfinished(&runs, &before)?,
     };
     let frozen = facts(&folder)?;

@@ -12,9 +12,12 @@ mod account;
 mod files;
 #[cfg(test)]
 mod fixture;
+mod grid;
 mod json;
+mod listing;
 mod markdown;
 mod outcome;
+mod particulars;
 mod phrase;
 mod plan;
 mod review;
@@ -34,10 +37,12 @@ use crate::journal::{Archive, JournalError, RunFolder};
 pub use files::{
     FILES, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, RESULTS_CSV, SUMMARY_JSON, refresh, write,
 };
+pub use listing::{listing, listing_json};
 pub use outcome::{Outcome, ending, is_finished, open_ids};
+pub use particulars::{FileFigures, HoldFigures, Particulars, ProcessFigures};
 pub use phrase::number;
 pub use plan::{Plan, PlannedReject};
-pub use runs::{Listed, Standing, finished_with_list, is_live, list, listing, unfinished};
+pub use runs::{Listed, Standing, finished_with_list, is_live, list, unfinished};
 pub use summary::{InputFigures, OutcomeFigures, RejectFigures, Requests, Rows, Summary, Waits};
 
 /// A report that could not be made.

@@ -38,6 +38,13 @@ fn steers(c: char) -> bool {
         || matches!(c, '\u{E0000}'..='\u{E007F}')
 }
 
+/// An error and its causes on one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+    visible(&causes.join(": ")).into_owned()
+}
+
 /// A number with a comma at every thousand.
 #[must_use]
 pub fn number(n: u64) -> String {
@@ -90,6 +97,24 @@ pub(super) fn duration(seconds: f64) -> String {
         0 => format!("{minutes}m {:02}s", seconds % 60),
         1..48 => format!("{hours}h {:02}m", minutes % 60),
         _ => format!("{}d {:02}h", hours / 24, hours % 24),
+    }
+}
+
+/// A size to three figures: `812 B`, `4.2 KiB`, `1.4 GiB`.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    #[expect(clippy::cast_precision_loss, reason = "three figures are shown")]
+    let mut size = bytes as f64;
+    let mut unit = 0;
+    // From here on it would be shown as 1,000 of the smaller unit.
+    while size >= 999.5 && unit + 1 < UNITS.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 || size >= 99.95 {
+        format!("{size:.0} {}", UNITS[unit])
+    } else {
+        format!("{size:.1} {}", UNITS[unit])
     }
 }
 
@@ -242,6 +267,17 @@ mod tests {
         assert_eq!(
             [0.0, 59.96, 400.4, 7500.0, 273_600.0].map(duration),
             ["0.0s", "1m 00s", "6m 40s", "2h 05m", "3d 04h"]
+        );
+        assert_eq!(
+            [0, 999, 1_000, 4_301, 123_456_789, u64::MAX].map(size),
+            [
+                "0 B",
+                "999 B",
+                "1.0 KiB",
+                "4.2 KiB",
+                "118 MiB",
+                "16777216 TiB"
+            ]
         );
         let at = "2026-11-23T02:00:00.07Z".parse().unwrap();
         assert_eq!(rfc3339(at), "2026-11-23T02:00:00.070Z");

@@ -14,6 +14,17 @@ pub(super) enum Tone {
     Bad,
 }
 
+impl Tone {
+    /// Its colour on a terminal: green, yellow, red (ECMA-48, SGR).
+    pub(super) const fn colour(self) -> &'static str {
+        match self {
+            Self::Good => "32",
+            Self::Wary => "33",
+            Self::Bad => "31",
+        }
+    }
+}
+
 /// What to type or to look at next.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Step {

@@ -1,13 +1,13 @@
 //! The list of runs, and what an earlier run says to a new one.
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::outcome::is_finished;
-use super::phrase::{duration, moment, number, seconds, visible};
-use super::summary::how_it_ended;
-use super::text::Page;
-use super::{ReportError, Style};
-use crate::journal::{Archive, JournalError, Lock, RunFolder, RunsDir, State, Tally};
+use super::phrase::{seconds, visible};
+use super::summary::{how_it_ended, optional_time, resumes, states, time};
+use super::{InputFigures, ReportError, Requests, Rows, Waits};
+use crate::journal::{Archive, Facts, JournalError, Lock, ProcessRow, RunFolder, RunsDir, Tally};
 
 /// A run in the list.
 #[derive(Debug)]
@@ -18,61 +18,103 @@ pub struct Listed {
     pub standing: Result<Standing, JournalError>,
 }
 
-/// Where a run stands, by its journal's own sums.
-#[derive(Clone, PartialEq, Debug)]
+/// Where a run stands, by its journal's own sums. The fields are those of a
+/// [`Summary`](super::Summary) and mean the same; what only a pass over all
+/// IDs can tell is not among them.
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Standing {
     /// The environment's name.
     pub environment: String,
     /// The base URL that calls go to.
     pub base_url: String,
+    /// Where the list came from.
+    pub input: InputFigures,
     /// SHA-256 of the distinct IDs in order, in hex.
     pub list_sha256: String,
-    /// When the first process started.
-    pub started: Timestamp,
-    /// When the last process started.
-    pub taken_up: Timestamp,
-    /// When the last process ended, if it said so.
-    pub ended: Option<Timestamp>,
+    /// The operator's note.
+    pub note: String,
     /// How the last process ended, in a word.
     pub outcome: String,
     /// Its exit code, if it has one.
     pub exit_code: Option<u8>,
-    /// The distinct IDs of the list.
-    pub distinct: u64,
+    /// Whether nothing is open and no read is owed.
+    pub finished: bool,
+    /// When the first process started.
+    #[serde(rename = "started_at", serialize_with = "time")]
+    pub started: Timestamp,
+    /// When the last process started.
+    #[serde(skip)]
+    pub taken_up: Timestamp,
+    /// When the last process ended, if it said so.
+    #[serde(rename = "finished_at", serialize_with = "optional_time")]
+    pub ended: Option<Timestamp>,
+    /// The rows of the input.
+    pub rows: Rows,
     /// The IDs in each state.
+    #[serde(serialize_with = "states")]
     pub ids: Tally,
     /// IDs that are still to be read.
     pub owed: u64,
+    /// The batches that the list was cut into.
+    pub batches: u64,
+    /// Calls made.
+    pub requests: Requests,
+    /// How often the run was resumed.
+    pub resumes: u64,
+    /// Time waited by all processes together, in seconds.
+    pub waited: Waits,
 }
 
 impl Standing {
-    fn of(folder: &RunFolder) -> Result<Self, JournalError> {
+    pub(super) fn of(folder: &RunFolder) -> Result<Self, JournalError> {
         let archive = Archive::open(&folder.journal())?;
-        let facts = archive.facts()?;
-        let processes = archive.processes()?;
+        Self::told(&archive, &archive.facts()?, &archive.processes()?)
+    }
+
+    /// Where the run stands whose journal says so.
+    pub(super) fn told(
+        archive: &Archive,
+        facts: &Facts,
+        processes: &[ProcessRow],
+    ) -> Result<Self, JournalError> {
         let last = processes.last();
         let (outcome, exit_code) = how_it_ended(last, false);
+        let (ids, owed) = (archive.tally()?, archive.owed()?);
         Ok(Self {
+            environment: visible(&facts.environment).into_owned(),
+            base_url: visible(&facts.base_url).into_owned(),
+            input: InputFigures::of(facts),
+            list_sha256: facts.list_sha256.clone(),
+            note: visible(&facts.note).into_owned(),
+            outcome,
+            exit_code,
+            finished: is_finished(&ids, owed),
             started: processes
                 .first()
                 .map_or(facts.created, |first| first.started),
             taken_up: last.map_or(facts.created, |last| last.started),
             ended: last.and_then(|last| last.ended),
-            outcome,
-            exit_code,
-            distinct: facts.rows_distinct,
-            ids: archive.tally()?,
-            owed: archive.owed()?,
-            environment: facts.environment,
-            base_url: facts.base_url,
-            list_sha256: facts.list_sha256,
+            rows: Rows::of(facts),
+            ids,
+            owed,
+            batches: facts.batches,
+            requests: archive.calls()?.into(),
+            resumes: resumes(processes),
+            waited: Waits::of(processes),
         })
     }
 
     /// Whether nothing is open and no read is owed.
     #[must_use]
     pub const fn is_finished(&self) -> bool {
-        is_finished(&self.ids, self.owed)
+        self.finished
+    }
+
+    /// The seconds from the start of the first process to the end of the
+    /// last one, pauses between them included.
+    #[must_use]
+    pub fn seconds(&self) -> Option<f64> {
+        self.ended.map(|ended| seconds(self.started, ended))
     }
 
     /// Whether it goes to the same place. As with the lock, the URL tells
@@ -175,108 +217,4 @@ fn standings(runs: &RunsDir) -> Result<Vec<Listed>, ReportError> {
         folder,
     });
     Ok(listed.collect())
-}
-
-/// The columns that a narrow terminal goes without, one after the other: a
-/// run's name begins with its time, and the others follow from what is left.
-const LEFT_OUT: [usize; 3] = [0, 6, 5];
-
-/// The list of runs for a terminal.
-#[must_use]
-pub fn listing(listed: &[Listed], style: Style) -> String {
-    let mut page = Page::new(style);
-    if listed.is_empty() {
-        page.line("no runs");
-        return page.text;
-    }
-    let header = [
-        "STARTED",
-        "RUN",
-        "ENVIRONMENT",
-        "OUTCOME",
-        "REVOKED",
-        "NOT REVOKED",
-        "DURATION",
-    ];
-    let rows: Vec<Result<[String; 7], [String; 2]>> = listed.iter().map(cells).collect();
-    let widths: Vec<usize> = (0..header.len())
-        .map(|column| {
-            let cells = rows
-                .iter()
-                .flatten()
-                .map(|cells| cells[column].chars().count());
-            cells.chain([header[column].len()]).max().unwrap_or(0)
-        })
-        .collect();
-    let mut left_out = LEFT_OUT.as_slice();
-    let wide = |without: &[usize]| -> usize {
-        let columns = widths.iter().enumerate();
-        let columns = columns.filter(|(column, _)| !without.contains(column));
-        columns.map(|(_, width)| width + 2).sum::<usize>() - 2
-    };
-    let needless = (0..LEFT_OUT.len()).find(|n| wide(&LEFT_OUT[..*n]) <= style.width);
-    if let Some(n) = needless {
-        left_out = &LEFT_OUT[..n];
-    }
-    let laid = |cells: &[String]| {
-        let cells = cells.iter().zip(&widths).enumerate();
-        let cells = cells.filter(|(column, _)| !left_out.contains(column));
-        let cells = cells.map(|(column, (cell, width))| match column {
-            4 | 5 => format!("{cell:>width$}"),
-            _ => format!("{cell:<width$}"),
-        });
-        let line: Vec<String> = cells.collect();
-        line.join("  ").trim_end().to_owned()
-    };
-    page.line(&laid(&header.map(str::to_owned)));
-    for row in rows {
-        match row {
-            Ok(cells) => page.line(&laid(&cells)),
-            Err([run, why]) if left_out.is_empty() => page.line(&format!(
-                "{:<started$}  {run}  {why}",
-                "?",
-                started = widths[0]
-            )),
-            Err([run, why]) => page.line(&format!("{run}  {why}")),
-        }
-    }
-    page.text
-}
-
-fn cells(listed: &Listed) -> Result<[String; 7], [String; 2]> {
-    let run = listed.folder.run().to_string();
-    let standing = match &listed.standing {
-        Ok(standing) => standing,
-        Err(error) => {
-            let why: Vec<String> =
-                std::iter::successors(Some(error as &dyn std::error::Error), |error| {
-                    error.source()
-                })
-                .map(ToString::to_string)
-                .collect();
-            return Err([run, visible(&why.join(": ")).into_owned()]);
-        }
-    };
-    let revoked = standing.ids.of(State::Revoked);
-    let others: u64 = State::SHOWN
-        .into_iter()
-        .filter(|state| *state != State::Revoked)
-        .map(|state| standing.ids.of(state))
-        .sum();
-    let outcome = match standing.exit_code {
-        Some(code) => format!("{} ({code})", standing.outcome),
-        None => standing.outcome.clone(),
-    };
-    Ok([
-        moment(standing.started),
-        run,
-        visible(&standing.environment).into_owned(),
-        outcome,
-        format!("{}/{}", number(revoked), number(standing.distinct)),
-        number(others),
-        standing.ended.map_or_else(
-            || "-".to_owned(),
-            |ended| duration(seconds(standing.started, ended)),
-        ),
-    ])
 }

@@ -7,7 +7,7 @@ use super::account::Account;
 use super::outcome::{Outcome, ending, is_finished, open_ids};
 use super::phrase::{self, visible};
 use super::{ReportError, account};
-use crate::journal::{Archive, Facts, ProcessRow, RunFolder, State, Tally};
+use crate::journal::{Archive, CallCounts, Facts, ProcessRow, RunFolder, State, Tally};
 
 /// The figures of a run. Everything counted was counted batch by batch and
 /// row by row, and was found to add up. Text from outside is on one line and
@@ -204,11 +204,7 @@ impl Summary {
             version: text(|process| &process.version),
             environment: visible(&facts.environment).into_owned(),
             base_url: visible(&facts.base_url).into_owned(),
-            input: InputFigures {
-                path: visible(&facts.input_path).into_owned(),
-                sha256: facts.input_sha256,
-                column: visible(&facts.column).into_owned(),
-            },
+            input: InputFigures::of(&facts),
             note: visible(&facts.note).into_owned(),
             operator: text(|process| &process.operator),
             host: text(|process| &process.host),
@@ -230,15 +226,8 @@ impl Summary {
             batches: facts.batches,
             recovered: account.recovered,
             divided: account.divided,
-            requests: Requests {
-                revoke: calls.revoke,
-                read: calls.read,
-                auth: calls.auth,
-            },
-            resumes: processes
-                .iter()
-                .filter(|process| process.command == "resume")
-                .count() as u64,
+            requests: calls.into(),
+            resumes: resumes(&processes),
             waited: Waits::of(&processes),
             outcomes: account.outcomes(),
             rejected: account.rejected(),
@@ -287,10 +276,46 @@ pub(super) fn how_it_ended(last: Option<&ProcessRow>, live: bool) -> (String, Op
     }
 }
 
+/// How often a run was resumed.
+pub(super) fn resumes(processes: &[ProcessRow]) -> u64 {
+    let resumes = processes.iter();
+    resumes
+        .filter(|process| process.command == "resume")
+        .count() as u64
+}
+
 fn verify_of(process: &ProcessRow) -> Option<String> {
     let settings: serde_json::Value = serde_json::from_str(&process.settings).ok()?;
     let word = settings.get("verify")?.as_str()?;
     Some(visible(word).into_owned())
+}
+
+impl InputFigures {
+    pub(super) fn of(facts: &Facts) -> Self {
+        Self {
+            path: visible(&facts.input_path).into_owned(),
+            sha256: facts.input_sha256.clone(),
+            column: visible(&facts.column).into_owned(),
+        }
+    }
+}
+
+impl Requests {
+    /// All calls.
+    #[must_use]
+    pub const fn total(self) -> u64 {
+        self.revoke + self.read + self.auth
+    }
+}
+
+impl From<CallCounts> for Requests {
+    fn from(calls: CallCounts) -> Self {
+        Self {
+            revoke: calls.revoke,
+            read: calls.read,
+            auth: calls.auth,
+        }
+    }
 }
 
 impl Rows {
@@ -305,7 +330,7 @@ impl Rows {
 }
 
 impl Waits {
-    fn of(processes: &[ProcessRow]) -> Self {
+    pub(super) fn of(processes: &[ProcessRow]) -> Self {
         let sum = |of: fn(&ProcessRow) -> f64| {
             let seconds: f64 = processes.iter().map(of).sum();
             (seconds * 1000.0).round() / 1000.0
@@ -319,12 +344,15 @@ impl Waits {
     }
 }
 
-fn time<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+pub(super) fn time<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&phrase::rfc3339(*at))
 }
 
 #[expect(clippy::ref_option, reason = "serde passes fields by reference")]
-fn optional_time<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+pub(super) fn optional_time<S: Serializer>(
+    at: &Option<Timestamp>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
     at.map(phrase::rfc3339).serialize(to)
 }
 
@@ -336,7 +364,7 @@ fn word<S: Serializer>(state: &State, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(state.word())
 }
 
-fn states<S: Serializer>(tally: &Tally, to: S) -> Result<S::Ok, S::Error> {
+pub(super) fn states<S: Serializer>(tally: &Tally, to: S) -> Result<S::Ok, S::Error> {
     let mut map = to.serialize_map(Some(State::SHOWN.len()))?;
     for state in State::SHOWN {
         map.serialize_entry(state.word(), &tally.of(state))?;

@@ -120,7 +120,7 @@ pub(super) fn joined(numbers: &[impl ToString]) -> String {
 /// Text that is being laid out.
 pub(super) struct Page {
     pub(super) text: String,
-    style: Style,
+    pub(super) style: Style,
 }
 
 impl Page {
@@ -138,17 +138,17 @@ impl Page {
 
     /// The verdict, in bold; the colour repeats what its first words say.
     fn headline(&mut self, headline: &str, tone: Tone) {
-        let code = match tone {
-            Tone::Good => "1;32",
-            Tone::Wary => "1;33",
-            Tone::Bad => "1;31",
-        };
-        self.painted(code, |page| page.wrapped("", "", headline));
+        let code = format!("1;{}", tone.colour());
+        self.painted(&code, |page| page.wrapped("", "", headline));
     }
 
     pub(super) fn heading(&mut self, heading: &str) {
         self.line("");
-        self.painted("1", |page| page.line(heading));
+        self.bold(heading);
+    }
+
+    pub(super) fn bold(&mut self, line: &str) {
+        self.painted("1", |page| page.line(line));
     }
 
     pub(super) fn section(&mut self, heading: &str, lines: &[String]) {

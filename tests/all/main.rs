@@ -16,6 +16,7 @@ mod readme;
 mod recording;
 mod refusals;
 mod resuming;
+mod runs;
 mod secrets;
 mod settling;
 mod signals;

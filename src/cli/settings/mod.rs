@@ -7,6 +7,7 @@
 //! settings, each with its origin. Secrets are no settings: they come from
 //! their own variables and never appear in a file, a record or a message.
 
+mod changed;
 mod file;
 mod keys;
 mod layers;
@@ -19,6 +20,7 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use rescind::sweep::{Policy, Quota, Verify};
 
+pub(crate) use changed::changed;
 pub(crate) use keys::{KEYS, Key, Shape};
 pub(crate) use layers::{Effective, Given, Layers};
 pub(crate) use target::Target;

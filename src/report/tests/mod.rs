@@ -1,15 +1,15 @@
 //! The promises of this module, each test named for one.
 
+mod runs;
 mod verdicts;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use super::fixture::{Fixture, REVOKED, complete, facts, freeze, mixed};
+use super::fixture::{Fixture, REVOKED, complete, facts, mixed};
 use super::*;
-use crate::journal::{Facts, Holder, Lock};
+use crate::journal::Facts;
 
 const LIVE: &str = "https://live.tradovateapi.com/v1";
 
@@ -302,95 +302,4 @@ fn no_text_from_outside_steers_a_terminal() {
         .filter(|line| !line.contains("/srv/runs"))
         .find(|line| line.chars().count() > 72);
     assert_eq!(too_long, None);
-}
-
-/// Damages the journal of a run of its own, and says where.
-fn damaged(runs: &crate::journal::RunsDir) -> PathBuf {
-    let facts = Facts {
-        created: "2026-11-22T02:00:00Z".parse().unwrap(),
-        ..facts("live", LIVE)
-    };
-    let folder = freeze(runs, facts, &[(&[1], &[2])], &[]);
-    fs::write(
-        folder.journal(),
-        "not a database, and long enough to be read as one",
-    )
-    .unwrap();
-    folder.journal()
-}
-
-#[test]
-fn runs_are_listed_newest_first_and_an_unreadable_one_with_its_error() {
-    let run = mixed();
-    damaged(&run.runs);
-    let facts = Facts {
-        created: "2026-11-24T02:00:00Z".parse().unwrap(),
-        ..facts("sandbox", "")
-    };
-    freeze(&run.runs, facts, &[(&[1, 2], &[2, 3])], &[]);
-    let listed = list(&run.runs).unwrap();
-    let style = |width| Style {
-        width,
-        ..Style::PLAIN
-    };
-    assert_same("runs.txt", &placed(&run, &listing(&listed, style(120))));
-    for (width, without) in [(104, "STARTED"), (80, "DURATION"), (70, "NOT REVOKED")] {
-        let text = listing(&listed, style(width));
-        let header = text.lines().next().unwrap();
-        assert!(header.len() <= width, "{header}");
-        assert!(
-            !header.contains(without) && header.contains("OUTCOME"),
-            "{header}"
-        );
-    }
-    assert_eq!(listing(&[], Style::PLAIN), "no runs\n");
-}
-
-#[test]
-fn only_the_run_that_was_taken_up_last_can_be_going_on() {
-    let run = mixed();
-    let facts = Facts {
-        created: "2026-11-22T02:00:00Z".parse().unwrap(),
-        ..facts("live", LIVE)
-    };
-    let older = freeze(&run.runs, facts, &[(&[1], &[2])], &[]);
-    assert!(!is_live(&run.runs, &run.folder).unwrap());
-    let holder = Holder {
-        command: "resume".to_owned(),
-        pid: 4711,
-        host: "night-1".to_owned(),
-        since: "2026-11-23T02:00:31Z".to_owned(),
-    };
-    let lock = Lock::take(&run.runs, "live", LIVE, &holder, Duration::ZERO).unwrap();
-    assert!(is_live(&run.runs, &run.folder).unwrap());
-    assert!(!is_live(&run.runs, &older).unwrap());
-    drop(lock);
-    assert!(!is_live(&run.runs, &run.folder).unwrap());
-}
-
-#[test]
-fn earlier_runs_are_found_by_where_they_go_and_what_they_revoke() {
-    let names = |listed: Vec<Listed>| -> Vec<String> {
-        let runs = listed.into_iter().map(|run| run.folder.run().to_string());
-        runs.collect()
-    };
-    let open = mixed();
-    damaged(&open.runs);
-    let run = open.folder.run().to_string();
-    assert_eq!(
-        names(unfinished(&open.runs, "live", "other").unwrap()),
-        [run]
-    );
-    assert!(names(unfinished(&open.runs, "demo", LIVE).unwrap()).is_empty());
-    let list = facts("live", LIVE).list_sha256;
-    assert!(names(finished_with_list(&open.runs, "live", LIVE, &list).unwrap()).is_empty());
-
-    let done = complete("custom", "http://127.0.0.1:1/v1", &REVOKED, "all");
-    let run = done.folder.run().to_string();
-    let found =
-        |url: &str, list: &str| names(finished_with_list(&done.runs, "custom", url, list).unwrap());
-    assert_eq!(found("http://127.0.0.1:1/v1", &list), [run]);
-    assert!(found("http://127.0.0.1:2/v1", &list).is_empty());
-    assert!(found("http://127.0.0.1:1/v1", "another").is_empty());
-    assert!(names(unfinished(&done.runs, "custom", "http://127.0.0.1:1/v1").unwrap()).is_empty());
 }

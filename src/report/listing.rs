@@ -1,0 +1,119 @@
+//! The list of runs, for a terminal and for programs.
+
+use serde::Serialize;
+
+use super::grid::{Cell, Column, Grid};
+use super::phrase::{chain, duration, moment, number};
+use super::review::Tone;
+use super::runs::{Listed, Standing};
+use super::text::Page;
+use super::{Style, json};
+use crate::journal::{State, Tally};
+
+/// A narrow terminal goes without some: a run's name begins with its time,
+/// and the others follow from what is left or can be asked for.
+const COLUMNS: [Column; 9] = [
+    Column::left("STARTED").spare(1),
+    Column::left("RUN"),
+    Column::left("ENVIRONMENT"),
+    Column::left("OUTCOME"),
+    Column::right("REVOKED"),
+    Column::right("NOT REVOKED").spare(5),
+    Column::right("DURATION").spare(4),
+    Column::right("CALLS").spare(3),
+    Column::left("OTHER STATES").spare(2),
+];
+
+/// The list of runs for a terminal.
+#[must_use]
+pub fn listing(listed: &[Listed], style: Style) -> String {
+    let mut page = Page::new(style);
+    if listed.is_empty() {
+        page.line("no runs");
+        return page.text;
+    }
+    let mut grid = Grid::new(&COLUMNS);
+    for listed in listed {
+        let run = listed.folder.run().to_string();
+        match &listed.standing {
+            Ok(standing) => grid.row(cells(run, standing)),
+            Err(error) => grid.spanned(vec!["?".into(), run.into()], chain(error)),
+        }
+    }
+    grid.lay(&mut page, 0);
+    page.text
+}
+
+fn cells(run: String, standing: &Standing) -> Vec<Cell> {
+    let revoked = standing.ids.of(State::Revoked);
+    let others = standing.ids.total() - revoked;
+    vec![
+        moment(standing.started).into(),
+        run.into(),
+        standing.environment.clone().into(),
+        outcome(&standing.outcome, standing.exit_code),
+        format!("{}/{}", number(revoked), number(standing.rows.distinct)).into(),
+        number(others).into(),
+        standing
+            .seconds()
+            .map_or_else(|| "-".into(), duration)
+            .into(),
+        number(standing.requests.total()).into(),
+        other_states(&standing.ids).into(),
+    ]
+}
+
+/// How a process ended, with its exit code; what needs a look stands out.
+pub(super) fn outcome(word: &str, code: Option<u8>) -> Cell {
+    let text = match code {
+        Some(code) => format!("{word} ({code})"),
+        None => word.to_owned(),
+    };
+    match word {
+        "complete" => text.into(),
+        "running" | "partial" | "empty" => Cell::toned(text, Tone::Wary),
+        _ => Cell::toned(text, Tone::Bad),
+    }
+}
+
+/// `2 refused, 1 missing`.
+pub(super) fn other_states(ids: &Tally) -> String {
+    let others = State::SHOWN.into_iter().skip(1);
+    let others = others.filter(|state| ids.of(*state) > 0).map(|state| {
+        let word = state.word().replace('_', " ");
+        format!("{} {word}", number(ids.of(state)))
+    });
+    others.collect::<Vec<_>>().join(", ")
+}
+
+/// The list of runs for programs: an array, newest first.
+#[must_use]
+pub fn listing_json(listed: &[Listed]) -> String {
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Row<'a> {
+        Run {
+            run: &'a str,
+            #[serde(flatten)]
+            standing: &'a Standing,
+        },
+        Unreadable {
+            run: &'a str,
+            error: String,
+        },
+    }
+    let rows: Vec<Row<'_>> = listed
+        .iter()
+        .map(|listed| {
+            let run = listed.folder.run().as_str();
+            match &listed.standing {
+                Ok(standing) => Row::Run { run, standing },
+                Err(error) => Row::Unreadable {
+                    run,
+                    error: chain(error),
+                },
+            }
+        })
+        .collect();
+    json::pretty(&rows)
+}

@@ -1,0 +1,93 @@
+//! `rescind runs` and its commands.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::binary::{Site, summary};
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn runs_are_listed_for_programs_by_the_names_of_the_summary() {
+    let site = Site::new("");
+    assert_eq!(json(&site.call("runs --json").with(0).out), json("[]"));
+    let list = site.list([1001, 1002, 10403]);
+    site.run(&list).with(3);
+    let run = site.the_run();
+    let listed = json(&site.call("runs --json").with(0).out);
+    let [listed] = listed.as_array().unwrap().as_slice() else {
+        panic!("{listed:#}");
+    };
+    let summary = summary(&run);
+    for (name, value) in listed.as_object().unwrap() {
+        if name != "list_sha256" {
+            assert_eq!(Some(value), summary.get(name), "{name}");
+        }
+    }
+    assert_eq!(listed["ids"]["revoked"], 2);
+    assert_eq!(listed["outcome"], "partial");
+    // Programs that read the table get every column.
+    let table = site.call("runs").with(0).out;
+    assert!(table.starts_with("STARTED "), "{table}");
+    assert!(table.contains("1 refused"), "{table}");
+}
+
+#[test]
+fn a_run_is_shown_with_its_processes_settings_and_files() {
+    let site = Site::new("faults.script = { revoke = ['401'] }");
+    let list = site.list(1001..1004);
+    site.run(&format!("{list} --batch-size 2 --note friday"))
+        .with(8);
+    let run = site.the_run();
+    let name = run.file_name().unwrap().to_str().unwrap();
+    site.call(&format!("resume {name} --workers 2")).with(0);
+
+    let mut shown = site.call(&format!("runs show {name}")).with(0);
+    for words in [
+        "list.csv, column permissionId",
+        "2 batches of up to 2 IDs",
+        "3 revoked",
+        "unauthorized (8)",
+        "complete (0)",
+        "retry-max 20ms",
+        "Note friday",
+        "journal.db",
+    ] {
+        shown = shown.shows(words);
+    }
+    let shown = json(&site.call("runs show latest --json").with(0).out);
+    let processes = shown["processes"].as_array().unwrap();
+    let of = |name: &str| -> Vec<&Value> { processes.iter().map(|one| &one[name]).collect() };
+    assert_eq!(of("command"), ["run", "resume"]);
+    assert_eq!(of("exit_code"), [8, 0]);
+    assert_eq!(processes[0]["settings"].get("workers"), None);
+    assert_eq!(processes[1]["settings"]["workers"], "2");
+    let files = shown["files"].as_array().unwrap();
+    assert!(!files.is_empty());
+    for file in files {
+        let path = run.join(file["name"].as_str().unwrap());
+        assert_eq!(file["bytes"], fs::metadata(&path).unwrap().len(), "{file}");
+    }
+}
+
+/// The folder is named where a person thinks of it.
+#[test]
+fn the_runs_folder_may_be_named_before_or_after_the_command() {
+    let site = Site::new("");
+    let list = site.list([1001]);
+    site.run(&format!("{list} --runs-dir other")).with(0);
+    for line in [
+        "runs --runs-dir other --json show latest",
+        "runs show latest --json --runs-dir other",
+    ] {
+        let shown = json(&site.call(line).with(0).out);
+        assert_eq!(shown["ids"]["revoked"], 1, "{line}");
+    }
+    site.call("runs show latest").with(2).says("no run latest");
+    site.call("runs show --runs-dir other no-such-run").with(2);
+    site.call("runs show").with(2);
+    site.call("runs shwo latest").with(2);
+}

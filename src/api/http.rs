@@ -1,7 +1,7 @@
 //! The HTTP client: one [`Call`] is one request on the wire.
 //!
 //! It promises that nothing here retries or follows a redirect, that the
-//! token goes to the one host it is for, that a loopback address is never
+//! token goes to the one host it is for, and what a log-in sends with it, that a loopback address is never
 //! reached through a proxy, and that every call ends, its body included,
 //! within the time-out. What cannot have been sent is told apart from what may
 //! have been. Pacing, waiting and judging are left to others.
@@ -10,25 +10,29 @@
 mod tests;
 
 use std::{
+    borrow::Cow,
     error::Error,
+    future::Future,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
+    sync::{PoisonError, RwLock},
     time::{Duration, SystemTime},
 };
 
 use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
 use reqwest::{
     Certificate, Client, Method, Request, Url,
-    header::{
-        ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-    },
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER},
     redirect, retry,
 };
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     Answer, Api, BaseUrl, Call, Failure, FailureKind, LONGEST_WAIT, Response, Token,
-    message::one_line,
+    judge::is_grant, message::one_line, scrub::scrub,
 };
 use crate::list::PermissionId;
 
@@ -45,7 +49,7 @@ const HTTP2_PING: Duration = Duration::from_secs(15);
 /// read of 500 permissions has some 200 KB.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
-/// A token shorter than this is no secret, and might stand in an answer by
+/// What is shorter than this is no secret, and might stand in an answer by
 /// chance.
 const SHORTEST_SECRET: usize = 8;
 
@@ -73,18 +77,48 @@ pub struct HttpApi {
     revoke: Template,
     items: Template,
     item: Template,
-    token: Token,
+    log_in: Template,
+    renew: Template,
+    bearer: RwLock<Bearer>,
     connect_timeout: Duration,
 }
 
+/// What is secret about a client.
+#[derive(Default)]
+struct Bearer {
+    /// The header with the token, which is wiped from memory with its last
+    /// clone.
+    authorization: Option<HeaderValue>,
+    /// Every token so far, since an old one may still be good; and what a
+    /// log-in sent.
+    secrets: Vec<SecretString>,
+}
+
+impl std::fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bearer(…)")
+    }
+}
+
+impl Bearer {
+    fn remember(&mut self, secret: &str) {
+        // Digits alone may be part of an ID.
+        let telling =
+            secret.len() >= SHORTEST_SECRET && secret.bytes().any(|byte| !byte.is_ascii_digit());
+        if telling && !self.secrets.iter().any(|s| s.expose_secret() == secret) {
+            self.secrets.push(secret.into());
+        }
+    }
+}
+
 impl HttpApi {
-    /// Makes a client. Nothing is sent yet.
+    /// Makes a client, which has no token yet. Nothing is sent.
     ///
     /// # Errors
     ///
     /// If the certificates to trust cannot be had, or a setting cannot be a
     /// header.
-    pub fn new(settings: &HttpSettings, token: Token) -> Result<Self, HttpError> {
+    pub fn new(settings: &HttpSettings) -> Result<Self, HttpError> {
         let connect_timeout = settings.connect_timeout.min(settings.timeout);
         let agent = HeaderValue::from_str(&settings.user_agent)
             .map_err(|_| HttpError::Header("user agent"))?;
@@ -114,49 +148,50 @@ impl HttpApi {
         };
         let client = builder.build().map_err(HttpError::Client)?;
 
-        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
-            .map_err(|_| HttpError::Header("token"))?;
-        authorization.set_sensitive(true);
-        let template = |method: Method, path: &str| Template {
-            method,
-            url: settings.base_url.endpoint(path),
-            headers: HeaderMap::from_iter([
-                (AUTHORIZATION, authorization.clone()),
-                (ACCEPT, HeaderValue::from_static("application/json")),
-            ]),
+        let json = HeaderValue::from_static("application/json");
+        let template = |method: Method, path: &str| {
+            let mut headers = HeaderMap::from_iter([(ACCEPT, json.clone())]);
+            if method == Method::POST {
+                headers.insert(CONTENT_TYPE, json.clone());
+            }
+            Template {
+                method,
+                url: settings.base_url.endpoint(path),
+                headers,
+            }
         };
-        let mut revoke = template(Method::POST, "user/revoketradingpermissions");
-        revoke
-            .headers
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(Self {
             client,
-            revoke,
+            revoke: template(Method::POST, "user/revoketradingpermissions"),
             items: template(Method::GET, "tradingPermission/items"),
             item: template(Method::GET, "tradingPermission/item"),
-            token,
+            log_in: template(Method::POST, "auth/accesstokenrequest"),
+            renew: template(Method::GET, "auth/renewaccesstoken"),
+            bearer: RwLock::default(),
             connect_timeout,
         })
     }
 
     fn request(&self, call: &Call) -> Request {
-        match call {
-            Call::Revoke(body) => {
-                let mut request = self.revoke.request();
-                *request.body_mut() = Some(body.clone().into());
-                request
+        let mut request = match call {
+            Call::Revoke(body) => self.revoke.carrying(body),
+            Call::Items(ids) => self.items.asking(&ids_query(ids)),
+            Call::Item(id) => self.item.asking(&format!("id={id}")),
+            Call::LogIn(log_in) => {
+                let mut bearer = self.bearer.write().unwrap_or_else(PoisonError::into_inner);
+                for secret in log_in.secrets() {
+                    bearer.remember(secret.expose_secret());
+                }
+                return self.log_in.carrying(log_in.body());
             }
-            Call::Items(ids) => {
-                let mut request = self.items.request();
-                request.url_mut().set_query(Some(&ids_query(ids)));
-                request
-            }
-            Call::Item(id) => {
-                let mut request = self.item.request();
-                request.url_mut().set_query(Some(&format!("id={id}")));
-                request
-            }
+            Call::Renew => self.renew.request(),
+        };
+        let bearer = self.bearer.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(authorization) = &bearer.authorization {
+            let headers = request.headers_mut();
+            headers.insert(AUTHORIZATION, authorization.clone());
         }
+        request
     }
 
     /// Judges by the phase: a request is only written once a connection with
@@ -180,45 +215,64 @@ impl HttpApi {
         Answer::NoAnswer(lost(&error))
     }
 
-    /// Replaces the token in a body, since error texts are recorded and a
-    /// server may repeat what it was sent.
+    /// Strikes what is secret out of a body, since error texts are recorded
+    /// and a server may repeat what it was sent.
     fn scrub(&self, body: Bytes) -> Bytes {
-        let token = self.token.expose().as_bytes();
-        if token.len() < SHORTEST_SECRET || find(&body, token).is_none() {
-            return body;
-        }
-        let mut scrubbed = BytesMut::with_capacity(body.len());
-        let mut rest = &body[..];
-        while let Some(at) = find(rest, token) {
-            scrubbed.extend_from_slice(&rest[..at]);
-            scrubbed.extend_from_slice(b"***");
-            rest = &rest[at + token.len()..];
-        }
-        scrubbed.extend_from_slice(rest);
-        scrubbed.freeze()
+        let bearer = self.bearer.read().unwrap_or_else(PoisonError::into_inner);
+        let secrets = bearer.secrets.iter().map(ExposeSecret::expose_secret);
+        let scrubbed = match scrub(&body, secrets) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(scrubbed) => Some(scrubbed),
+        };
+        scrubbed.map_or(body, Bytes::from)
     }
 }
 
 impl Api for HttpApi {
-    async fn call(&self, call: &Call) -> Answer {
-        let response = match self.client.execute(self.request(call)).await {
-            Ok(response) => response,
-            Err(error) => return self.failure(error),
-        };
-        let status = response.status();
-        let retry_after = retry_after(response.headers(), SystemTime::now());
-        let (body, fault) = read_body(response).await;
-        match fault {
-            // Only with 2xx does the meaning lie in the body. A lockout has
-            // to be kept even if its text breaks off.
-            Some(failure) if status.is_success() => Answer::NoAnswer(failure),
-            _ => Answer::Response(Response {
-                status: status.as_u16(),
-                retry_after,
-                body: self.scrub(body),
-            }),
+    fn call(&self, call: &Call) -> impl Future<Output = Answer> + Send {
+        let request = self.request(call);
+        let may_grant = matches!(call, Call::LogIn(_) | Call::Renew);
+        async move {
+            let response = match self.client.execute(request).await {
+                Ok(response) => response,
+                Err(error) => return self.failure(error),
+            };
+            let status = response.status();
+            let retry_after = retry_after(response.headers(), SystemTime::now());
+            let date = date(response.headers()).and_then(|date| Timestamp::try_from(date).ok());
+            let (body, fault) = read_body(response).await;
+            match fault {
+                // Only with 2xx does the meaning lie in the body. A lockout has
+                // to be kept even if its text breaks off.
+                Some(failure) if status.is_success() => Answer::NoAnswer(failure),
+                _ => Answer::Response(Response {
+                    status: status.as_u16(),
+                    retry_after,
+                    date,
+                    // A renewal may well issue the token that it was sent.
+                    body: if may_grant && is_grant(&body) {
+                        body
+                    } else {
+                        self.scrub(body)
+                    },
+                }),
+            }
         }
     }
+
+    fn bear(&self, token: &Token) {
+        let mut bearer = self.bearer.write().unwrap_or_else(PoisonError::into_inner);
+        bearer.remember(token.expose());
+        bearer.authorization = Some(authorization(token));
+    }
+}
+
+fn authorization(token: &Token) -> HeaderValue {
+    let header = Zeroizing::new(["Bearer ", token.expose()].concat().into_bytes());
+    let mut header = HeaderValue::from_maybe_shared(Bytes::from_owner(header))
+        .unwrap_or_else(|_| unreachable!("a token is visible ASCII"));
+    header.set_sensitive(true);
+    header
 }
 
 /// A request without its query or body.
@@ -233,6 +287,18 @@ impl Template {
     fn request(&self) -> Request {
         let mut request = Request::new(self.method.clone(), self.url.clone());
         request.headers_mut().clone_from(&self.headers);
+        request
+    }
+
+    fn carrying(&self, body: &Bytes) -> Request {
+        let mut request = self.request();
+        *request.body_mut() = Some(body.clone().into());
+        request
+    }
+
+    fn asking(&self, query: &str) -> Request {
+        let mut request = self.request();
+        request.url_mut().set_query(Some(query));
         request
     }
 }
@@ -348,18 +414,15 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         Duration::from_secs(text.parse().unwrap_or(u64::MAX))
     } else {
         let until = httpdate::parse_http_date(text).ok()?;
-        let now = date(headers, &DATE).unwrap_or(now);
+        let now = date(headers).unwrap_or(now);
         until.duration_since(now).unwrap_or_default()
     };
     Some(wait.min(LONGEST_WAIT))
 }
 
-fn date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
-    httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()
-}
-
-fn find(text: &[u8], word: &[u8]) -> Option<usize> {
-    text.windows(word.len()).position(|window| window == word)
+/// What the server's own clock showed.
+fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }
 
 fn certificates(path: &PathBuf) -> Result<Vec<Certificate>, HttpError> {

@@ -1,5 +1,5 @@
 //! What an answer means: a pure function from an [`Answer`] to a verdict with
-//! named arms, for revocations and for reads.
+//! named arms, for revocations, for reads, and for log-ins and renewals.
 //!
 //! The API has two error channels, the HTTP status and, with status 200, the
 //! body (partner pages: *error handling*). A verdict claims no more than an
@@ -12,6 +12,7 @@
 //! that may hold entities, with their names and e-mail addresses, are never
 //! quoted.
 
+mod auth;
 mod body;
 mod read;
 #[cfg(test)]
@@ -20,6 +21,8 @@ mod tests;
 use std::{borrow::Cow, time::Duration};
 
 use super::{Answer, LONGEST_WAIT, Response, message::one_line};
+pub(super) use auth::is_grant;
+pub use auth::{Admission, judge_auth};
 use body::Outcome;
 pub use read::{Reading, Shown, judge_read};
 

@@ -8,18 +8,22 @@
 mod environment;
 mod http;
 mod judge;
+mod login;
 mod message;
+mod scrub;
 mod token;
 
-use std::{future::Future, time::Duration};
+use std::{fmt, future::Future, time::Duration};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::list::PermissionId;
 
 pub use environment::{BaseUrl, Environment, InvalidBaseUrl, UnknownEnvironment};
 pub use http::{HttpApi, HttpError, HttpSettings};
-pub use judge::{Reading, Shown, Verdict, judge_read, judge_revoke};
+pub use judge::{Admission, Reading, Shown, Verdict, judge_auth, judge_read, judge_revoke};
+pub use login::{Credentials, LogIn};
 pub use token::{Token, TokenError, TokenSource};
 
 /// The longest wait that is believed when a server asks for one, 30 days: far
@@ -37,6 +41,11 @@ pub enum Call {
     Items(Vec<PermissionId>),
     /// `GET /tradingPermission/item?id=…`
     Item(PermissionId),
+    /// `POST /auth/accesstokenrequest`; the one call that carries no token.
+    LogIn(LogIn),
+    /// `GET /auth/renewaccesstoken`: the current token's life is prolonged,
+    /// or another token takes its place.
+    Renew,
 }
 
 /// The body of a revocation; `ticket` answers a time penalty
@@ -89,15 +98,30 @@ impl Answer {
 /// An HTTP response, reduced to what a judgement needs. It is complete, but
 /// for this: where the status alone decides (anything but 2xx), a body that
 /// broke off does not hide the status.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// `Retry-After`, in either of its forms, as a time from now; at most
     /// [`LONGEST_WAIT`].
     pub retry_after: Option<Duration>,
-    /// The decoded body, without the token should the server repeat it.
+    /// What the server's own clock showed (`Date`), to the second.
+    pub date: Option<Timestamp>,
+    /// The decoded body. What is secret is struck out should the server
+    /// repeat it; only a token that is issued stands in it.
     pub body: Bytes,
+}
+
+/// Not the body: it may hold a token, or names and e-mail addresses.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("retry_after", &self.retry_after)
+            .field("date", &self.date)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish()
+    }
 }
 
 /// Why there is no response.
@@ -148,5 +172,10 @@ impl FailureKind {
 /// inside the process.
 pub trait Api: Send + Sync + 'static {
     /// Performs exactly one request. Whatever goes wrong is an [`Answer`].
+    /// The request is made at once, with the token of this moment, and goes
+    /// out when the future is first polled.
     fn call(&self, call: &Call) -> impl Future<Output = Answer> + Send;
+
+    /// From now on every request but a log-in carries this token.
+    fn bear(&self, token: &Token);
 }

@@ -51,10 +51,18 @@ impl Token {
     }
 
     /// The token itself, for the one header that carries it.
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 }
+
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Token {}
 
 /// Where a token is to be had, now and again later.
 #[derive(Clone)]

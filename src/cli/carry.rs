@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rescind::api::{BaseUrl, HttpApi, HttpSettings, Token, TokenSource};
+use rescind::api::{Api, BaseUrl, HttpApi, HttpSettings, Token, TokenSource};
 use rescind::journal::{
     Archive, Facts, HoldCause, Journal, Process, RunFolder, RunsDir, recent_calls,
 };
@@ -72,11 +72,11 @@ impl Gateway {
         let token = runtime
             .block_on(source.obtain())
             .map_err(|error| Problem::usage("the token cannot be obtained").caused_by(&error))?;
-        client(&effective.settings, address, token).map(Self::Http)
+        client(&effective.settings, address, &token).map(Self::Http)
     }
 }
 
-fn client(settings: &Settings, base_url: BaseUrl, token: Token) -> Result<Box<HttpApi>, Problem> {
+fn client(settings: &Settings, base_url: BaseUrl, token: &Token) -> Result<Box<HttpApi>, Problem> {
     let http = HttpSettings {
         base_url,
         timeout: settings.timeout,
@@ -84,11 +84,13 @@ fn client(settings: &Settings, base_url: BaseUrl, token: Token) -> Result<Box<Ht
         ca_cert: settings.ca_cert.clone(),
         user_agent: concat!("rescind/", env!("CARGO_PKG_VERSION")).to_owned(),
     };
-    HttpApi::new(&http, token).map(Box::new).map_err(|error| {
+    let api = HttpApi::new(&http).map_err(|error| {
         Problem::usage("the HTTP client cannot be made")
             .caused_by(&error)
             .hint("--ca-cert FILE names certificates to trust where the host has none")
-    })
+    })?;
+    api.bear(token);
+    Ok(Box::new(api))
 }
 
 /// A run to be carried on.
@@ -260,7 +262,7 @@ async fn sandbox(task: &Task<'_>, shutdown: CancellationToken) -> Result<Box<Htt
     tokio::spawn(serve(listener, world, shutdown));
     let url = BaseUrl::parse(&base_url(address)).map_err(|error| failed(&error))?;
     let token = Token::new(&token, "the sandbox").map_err(|error| failed(&error))?;
-    client(&task.effective.settings, url, token)
+    client(&task.effective.settings, url, &token)
 }
 
 /// Records how the process ended and writes everything there is to read.

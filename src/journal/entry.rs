@@ -62,8 +62,10 @@ pub enum CallKind {
     Revoke,
     /// A read of one or several permissions.
     Read,
-    /// A log-in or a renewal.
-    Auth,
+    /// A log-in.
+    LogIn,
+    /// A renewal of the token.
+    Renew,
 }
 
 impl CallKind {
@@ -73,7 +75,40 @@ impl CallKind {
         match self {
             Self::Revoke => "revoke",
             Self::Read => "read",
-            Self::Auth => "auth",
+            Self::LogIn => "login",
+            Self::Renew => "renew",
+        }
+    }
+}
+
+/// Where a token comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Provenance {
+    /// It was handed in by value.
+    Given,
+    /// A file that was named.
+    File,
+    /// A command that was named.
+    Command,
+    /// An earlier process that logged in and kept it.
+    Kept,
+    /// A log-in.
+    LogIn,
+    /// A renewal of the token before.
+    Renewal,
+}
+
+impl Provenance {
+    /// The word for it in the journal.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::File => "file",
+            Self::Command => "command",
+            Self::Kept => "kept",
+            Self::LogIn => "login",
+            Self::Renewal => "renewal",
         }
     }
 }
@@ -236,6 +271,15 @@ pub enum Entry {
         /// Its full length in milliseconds: never wait longer, whatever the
         /// clock does.
         full_ms: i64,
+    },
+    /// From now on calls bear another token; which, nobody may know.
+    Bearing {
+        /// Where it comes from.
+        provenance: Provenance,
+        /// When it expires, if that is known.
+        expires: Option<Timestamp>,
+        /// When calls began to bear it.
+        at: Timestamp,
     },
     /// What the process has waited so far.
     Waited(Waited),

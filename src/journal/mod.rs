@@ -19,7 +19,9 @@ mod state;
 mod store;
 mod write;
 
-pub use entry::{Batch, BatchId, CallId, CallKind, Entry, HoldCause, Move, Owed, Part, Waited};
+pub use entry::{
+    Batch, BatchId, CallId, CallKind, Entry, HoldCause, Move, Owed, Part, Provenance, Waited,
+};
 pub use error::JournalError;
 pub use folder::{RunFolder, RunId, RunsDir};
 pub use freeze::{Facts, NewRun};

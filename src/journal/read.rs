@@ -335,7 +335,7 @@ impl Archive {
         self.with(|db| {
             db.query_row(
                 "SELECT count(*) FILTER (WHERE kind = 'revoke'), count(*) FILTER (WHERE kind = 'read'),
-                        count(*) FILTER (WHERE kind = 'auth') FROM call",
+                        count(*) FILTER (WHERE kind IN ('login', 'renew')) FROM call",
                 [],
                 |row| {
                     Ok(CallCounts {

@@ -70,7 +70,7 @@ CREATE TABLE process (
 CREATE TABLE call (
     id          INTEGER PRIMARY KEY,
     process     INTEGER NOT NULL REFERENCES process (id),
-    kind        TEXT NOT NULL CHECK (kind IN ('revoke', 'read', 'auth')),
+    kind        TEXT NOT NULL CHECK (kind IN ('revoke', 'read', 'login', 'renew')),
     batch       INTEGER REFERENCES batch (id),
     ids         INTEGER NOT NULL,
     recorded_at INTEGER NOT NULL,
@@ -89,4 +89,15 @@ CREATE TABLE hold (
     began_at INTEGER NOT NULL,
     until    INTEGER NOT NULL,
     full_ms  INTEGER NOT NULL
+) STRICT;
+
+-- Each token that calls bore, in order; the token itself is nowhere.
+-- `expires_at` is empty where it is not known.
+CREATE TABLE token (
+    id         INTEGER PRIMARY KEY,
+    process    INTEGER NOT NULL REFERENCES process (id),
+    provenance TEXT NOT NULL CHECK (provenance IN ('given', 'file', 'command', 'kept', 'login',
+                                                   'renewal')),
+    borne_at   INTEGER NOT NULL,
+    expires_at INTEGER
 ) STRICT;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{BatchId, Entry, Move, Part, State, freeze};
+use super::{BatchId, Entry, Move, Part, State, Waited, freeze};
 
 /// Why an entry cannot be written.
 pub(super) enum Refusal {
@@ -96,24 +96,23 @@ pub(super) fn write_entry(db: &Connection, process: i64, entry: &Entry) -> Resul
                 full_ms
             ])?;
         }
-        Entry::Waited(waited) => {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "a wait fits i64 milliseconds"
-            )]
-            let ms = |seconds: f64| (seconds * 1000.0).round() as i64;
+        Entry::Bearing {
+            provenance,
+            expires,
+            at,
+        } => {
             db.prepare_cached(
-                "UPDATE process SET waited_rate = ?2, waited_retry = ?3, waited_penalty = ?4,
-                     waited_lockout = ?5 WHERE id = ?1",
+                "INSERT INTO token (process, provenance, borne_at, expires_at)
+                 VALUES (?1, ?2, ?3, ?4)",
             )?
             .execute(params![
                 process,
-                ms(waited.rate),
-                ms(waited.retry),
-                ms(waited.penalty),
-                ms(waited.lockout)
+                provenance.word(),
+                at.as_millisecond(),
+                expires.map(Timestamp::as_millisecond)
             ])?;
         }
+        Entry::Waited(waited) => write_waited(db, process, waited)?,
     }
     Ok(())
 }
@@ -221,6 +220,26 @@ fn write_parts(
         ])?;
         freeze::insert_member(db, batch.id, &batch.ids, &batch.lines)?;
     }
+    Ok(())
+}
+
+fn write_waited(db: &Connection, process: i64, waited: &Waited) -> Result<(), Refusal> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a wait fits i64 milliseconds"
+    )]
+    let ms = |seconds: f64| (seconds * 1000.0).round() as i64;
+    db.prepare_cached(
+        "UPDATE process SET waited_rate = ?2, waited_retry = ?3, waited_penalty = ?4,
+             waited_lockout = ?5 WHERE id = ?1",
+    )?
+    .execute(params![
+        process,
+        ms(waited.rate),
+        ms(waited.retry),
+        ms(waited.penalty),
+        ms(waited.lockout)
+    ])?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     future::{Future, pending},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -10,20 +11,22 @@ use bytes::Bytes;
 use hyper::{
     Method, Request,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+    http::request::Builder,
 };
+use jiff::{SignedDuration, Timestamp};
 
 use super::{ask::BASE_PATH, reply::Reply, world::World};
 use crate::{
-    api::{Answer, Api, Call, Failure, FailureKind, Response},
+    api::{Answer, Api, Call, Failure, FailureKind, Response, Token},
     list::PermissionId,
 };
 
 /// Calls a [`World`] inside the process, by the same requests that an HTTP
-/// client would send, on tokio's time.
+/// client would send, on tokio's time. Clones bear the same token.
 #[derive(Clone)]
 pub struct Door {
     world: World,
-    token: String,
+    token: Arc<Mutex<String>>,
     timeout: Duration,
 }
 
@@ -35,7 +38,7 @@ impl Door {
         let token = world.token().unwrap_or_default().to_owned();
         Self {
             world,
-            token,
+            token: Arc::new(Mutex::new(token)),
             timeout,
         }
     }
@@ -43,19 +46,30 @@ impl Door {
     /// The same door with another token.
     #[must_use]
     pub fn with_token(self, token: impl Into<String>) -> Self {
-        let token = token.into();
+        let token = Arc::new(Mutex::new(token.into()));
         Self { token, ..self }
     }
 
     fn request(&self, call: &Call) -> Result<Request<Bytes>, hyper::http::Error> {
-        let request = Request::builder().header(AUTHORIZATION, format!("Bearer {}", self.token));
+        let mut request = Request::builder();
+        if !matches!(call, Call::LogIn(_)) {
+            let token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
         let get = |path: &str, query: &str| format!("{BASE_PATH}/tradingPermission/{path}?{query}");
-        match call {
-            Call::Revoke(body) => request
+        let post = |request: Builder, path: &str, body: &Bytes| {
+            request
                 .method(Method::POST)
-                .uri(format!("{BASE_PATH}/user/revoketradingpermissions"))
+                .uri(format!("{BASE_PATH}/{path}"))
                 .header(CONTENT_TYPE, "application/json")
-                .body(body.clone()),
+                .body(body.clone())
+        };
+        match call {
+            Call::Revoke(body) => post(request, "user/revoketradingpermissions", body),
+            Call::LogIn(log_in) => post(request, "auth/accesstokenrequest", log_in.body()),
+            Call::Renew => request
+                .uri(format!("{BASE_PATH}/auth/renewaccesstoken"))
+                .body(Bytes::new()),
             Call::Items(ids) => request
                 .uri(get("items", &format!("ids={}", join(ids))))
                 .body(Bytes::new()),
@@ -91,6 +105,7 @@ impl Api for Door {
                 Ok(Ok(response)) => Answer::Response(Response {
                     status: response.status().as_u16(),
                     retry_after: retry_after(response.headers()),
+                    date: date(&self.world),
                     body: response.into_body(),
                 }),
                 Ok(Err(what)) => Answer::NoAnswer(failure(FailureKind::Reset, what)),
@@ -98,6 +113,17 @@ impl Api for Door {
             }
         }
     }
+
+    fn bear(&self, token: &Token) {
+        let mut borne = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        token.expose().clone_into(&mut borne);
+    }
+}
+
+/// What the world's clock shows, to the second, as a server's `Date` does.
+fn date(world: &World) -> Option<Timestamp> {
+    let since = SignedDuration::try_from(world.now()).ok()?;
+    Timestamp::from_second(since.as_secs()).ok()
 }
 
 fn failure(kind: FailureKind, detail: &(impl ToString + ?Sized)) -> Failure {

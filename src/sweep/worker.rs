@@ -123,6 +123,8 @@ impl<A: Api> Worker<A> {
                 kind: match call {
                     Call::Revoke(_) => CallKind::Revoke,
                     Call::Items(_) | Call::Item(_) => CallKind::Read,
+                    Call::LogIn(_) => CallKind::LogIn,
+                    Call::Renew => CallKind::Renew,
                 },
                 batch: carried.as_ref().map(|batch| batch.id),
                 ids,

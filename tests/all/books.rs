@@ -24,6 +24,7 @@ pub(crate) fn carried(call: &Call) -> Vec<PermissionId> {
         }
         Call::Items(ids) => ids.clone(),
         Call::Item(id) => vec![*id],
+        Call::LogIn(_) | Call::Renew => Vec::new(),
     }
 }
 
@@ -46,6 +47,7 @@ pub(crate) fn ok(body: impl Into<String>) -> Answer {
     Answer::Response(Response {
         status: 200,
         retry_after: None,
+        date: None,
         body: body.into().into(),
     })
 }
@@ -55,6 +57,7 @@ pub(crate) fn status(status: u16) -> Answer {
     Answer::Response(Response {
         status,
         retry_after: None,
+        date: None,
         body: Vec::new().into(),
     })
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use rescind::{
-    api::{Answer, Api, Call},
+    api::{Answer, Api, Call, Token},
     journal::{Batch, Entry, Journal, JournalError, Move, Part, Pick, State, Tally, Verified},
     sandbox::Rules,
     sweep::{Clock, Ledger, Observer, Past, Reason, Stop, Sweep},
@@ -51,6 +51,10 @@ impl<A: Api> Api for Meter<A> {
             other.execute_batch("DROP TABLE call").unwrap();
         }
         answer
+    }
+
+    fn bear(&self, token: &Token) {
+        self.inner.bear(token);
     }
 }
 
@@ -104,6 +108,8 @@ impl Api for Panicking {
     async fn call(&self, _: &Call) -> Answer {
         panic!("on purpose")
     }
+
+    fn bear(&self, _: &Token) {}
 }
 
 #[tokio::test(start_paused = true)]

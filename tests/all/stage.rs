@@ -18,7 +18,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use rescind::{
-    api::{Answer, Api, Call, Failure, FailureKind},
+    api::{Answer, Api, Call, Failure, FailureKind, Token},
     journal::{
         Archive, BatchRow, Entry, Facts, Journal, JournalError, NewRun, Process, ProcessRow,
         RunsDir, State, Tally,
@@ -388,6 +388,7 @@ impl OnWire {
                 .len(),
             Call::Items(ids) => ids.len(),
             Call::Item(_) => 1,
+            Call::LogIn(_) | Call::Renew => 0,
         }
     }
 
@@ -486,5 +487,9 @@ impl Api for Wire {
             drop(line);
             answer
         }
+    }
+
+    fn bear(&self, token: &Token) {
+        self.door.bear(token);
     }
 }

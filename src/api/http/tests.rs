@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::api::revoke_body;
+use crate::api::{LogIn, login::tests::credentials, revoke_body};
 use server::{Reply, Server, gzip, head, http};
 
 const SECRET: &str = "s3cret-t0ken";
@@ -27,9 +27,19 @@ fn settings(base_url: &str, timeout: Duration) -> HttpSettings {
     }
 }
 
+fn token(text: &str) -> Token {
+    Token::new(text, "test").unwrap()
+}
+
+/// A client with the token.
+fn bearing(settings: &HttpSettings) -> HttpApi {
+    let api = HttpApi::new(settings).unwrap();
+    api.bear(&token(SECRET));
+    api
+}
+
 fn api(base_url: &str, timeout: Duration) -> HttpApi {
-    let token = Token::new(SECRET, "test").unwrap();
-    HttpApi::new(&settings(base_url, timeout), token).unwrap()
+    bearing(&settings(base_url, timeout))
 }
 
 fn api_of(server: &Server, timeout: Duration) -> HttpApi {
@@ -337,7 +347,7 @@ async fn a_failed_handshake_is_not_sent() {
     hurried.connect_timeout = SHORT;
     let (_folder, ca_cert) = ca_file(CERTIFICATE);
     hurried.ca_cert = Some(ca_cert);
-    let hurried = HttpApi::new(&hurried, Token::new(SECRET, "test").unwrap()).unwrap();
+    let hurried = bearing(&hurried);
     assert_eq!(
         unsent(in_time(&hurried, &revoke()).await),
         FailureKind::Connect
@@ -361,9 +371,104 @@ async fn a_repeated_token_is_struck_out() {
 }
 
 #[tokio::test]
-async fn debug_hides_the_token() {
-    let shown = format!("{:?}", api("http://127.0.0.1", LONG));
-    assert!(!shown.contains(SECRET), "{shown}");
+async fn a_new_token_goes_with_the_next_request_and_both_are_struck_out() {
+    const NEW: &str = "newer-s3cret";
+    let body = format!("{NEW} is not {SECRET}");
+    let server = Server::start(vec![Reply::Keep(http("500 X", "", &body)); 3]).await;
+    let api = api_of(&server, LONG);
+    let revoke = revoke();
+    let early = api.call(&revoke);
+    api.bear(&token(NEW));
+    // Made before, it carries what was borne then.
+    for answer in [early.await, api.call(&Call::Renew).await] {
+        assert_eq!(response(answer), (500, "*** is not ***".to_owned()));
+    }
+    let answer = api.call(&Call::Items(ids(&[7]))).await;
+    assert_eq!(response(answer), (500, "*** is not ***".to_owned()));
+    let seen = server.seen();
+    for (request, (line, token)) in seen.iter().zip([
+        ("POST /v1/user/revoketradingpermissions ", SECRET),
+        ("GET /v1/auth/renewaccesstoken ", NEW),
+        ("GET /v1/tradingPermission/items?ids=7 ", NEW),
+    ]) {
+        assert!(request.starts_with(line), "{request}");
+        assert!(request.contains(&format!("authorization: Bearer {token}\r\n")));
+    }
+}
+
+#[tokio::test]
+async fn a_log_in_carries_no_token_and_is_sent_exactly_as_made() {
+    let server = Server::one(Reply::Keep(http("200 OK", "", OK))).await;
+    let log_in = LogIn::new(&credentials("pass-word", "api-secret"), None);
+    let call = Call::LogIn(log_in.clone());
+    let answer = api_of(&server, LONG).call(&call).await;
+    assert_eq!(response(answer).0, 200);
+    let seen = server.seen();
+    let (head, sent) = seen[0].split_once("\r\n\r\n").unwrap();
+    assert_eq!(sent.as_bytes(), log_in.body());
+    assert!(head.starts_with("POST /v1/auth/accesstokenrequest HTTP/1.1\r\n"));
+    assert!(head.contains("\r\ncontent-type: application/json\r\n"));
+    assert!(!head.contains("authorization"), "{head}");
+}
+
+#[tokio::test]
+async fn what_a_log_in_sent_is_struck_out_of_every_answer_after() {
+    let body = "pass-word, api-secret, 12345678 and short";
+    let replies = ["401 X", "403 X", "500 X", "200 OK"];
+    let replies = replies.map(|status| Reply::Keep(http(status, "", body)));
+    let server = Server::start(replies).await;
+    let api = api_of(&server, LONG);
+    for credentials in [
+        credentials("pass-word", "api-secret"),
+        // Digits may stand in an ID, and a few letters anywhere.
+        credentials("12345678", "short"),
+    ] {
+        let answer = api.call(&Call::LogIn(LogIn::new(&credentials, None))).await;
+        assert_eq!(response(answer).1, "***, ***, 12345678 and short");
+    }
+    for call in [revoke(), Call::Renew] {
+        assert_eq!(
+            response(api.call(&call).await).1,
+            "***, ***, 12345678 and short"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_issued_stands_in_the_answer_even_if_it_is_the_old_one() {
+    let body = format!("{{\"accessToken\":\"{SECRET}\"}}");
+    let server = Server::start(vec![Reply::Keep(http("200 OK", "", &body)); 2]).await;
+    let api = api_of(&server, LONG);
+    assert_eq!(response(api.call(&Call::Renew).await).1, body);
+    // Nobody asked for it here.
+    let struck = body.replace(SECRET, "***");
+    assert_eq!(response(api.call(&revoke()).await).1, struck);
+}
+
+#[tokio::test]
+async fn the_clock_of_the_server_comes_with_its_answers() {
+    let date = "date: Mon, 23 Nov 2026 02:00:00 GMT\r\n";
+    let replies = [date, "", "date: soon\r\n"].map(|date| Reply::Keep(http("200 OK", date, OK)));
+    let server = Server::start(replies).await;
+    let api = api_of(&server, LONG);
+    for expected in [Some("2026-11-23T02:00:00Z"), None, None] {
+        let Answer::Response(response) = api.call(&revoke()).await else {
+            panic!("no response");
+        };
+        let expected = expected.map(|text| text.parse::<Timestamp>().unwrap());
+        assert_eq!(response.date, expected);
+    }
+}
+
+#[tokio::test]
+async fn debug_hides_the_token_and_bodies() {
+    let server = Server::one(Reply::Keep(http("500 X", "", "somebody@example.com"))).await;
+    let api = api_of(&server, LONG);
+    let log_in = LogIn::new(&credentials("s3cret-password", "s3cret-sec"), None);
+    let answer = api.call(&Call::LogIn(log_in)).await;
+    let shown = format!("{api:?} {answer:?}");
+    assert!(!shown.contains("s3cret"), "{shown}");
+    assert!(!shown.contains("somebody"), "{shown}");
 }
 
 #[tokio::test]
@@ -420,7 +525,7 @@ fn what_cannot_be_trusted_is_refused_by_name() {
         let mut settings = settings("https://example.com", LONG);
         settings.ca_cert = ca_cert;
         user_agent.clone_into(&mut settings.user_agent);
-        HttpApi::new(&settings, Token::new(SECRET, "test").unwrap()).unwrap_err()
+        HttpApi::new(&settings).unwrap_err()
     };
     let error = make(Some("/no/such/file".into()), "x");
     assert!(matches!(error, HttpError::CaFile { .. }), "{error}");
@@ -484,10 +589,9 @@ fn a_host_without_ca_certificates_can_speak_plain_http_and_name_a_ca_file() {
         "a_host_without_ca_certificates_can_speak_plain_http_and_name_a_ca_file",
         &[("SSL_CERT_DIR", nowhere), ("SSL_CERT_FILE", "/dev/null")],
         async || {
-            let token = || Token::new(SECRET, "test").unwrap();
-            assert!(HttpApi::new(&settings("http://127.0.0.1", LONG), token()).is_ok());
+            assert!(HttpApi::new(&settings("http://127.0.0.1", LONG)).is_ok());
             let secure = settings("https://example.com", LONG);
-            let error = HttpApi::new(&secure, token()).unwrap_err();
+            let error = HttpApi::new(&secure).unwrap_err();
             assert!(matches!(error, HttpError::Client(_)), "{error}");
             api_with_ca("https://example.com", LONG);
         },
@@ -498,7 +602,7 @@ fn api_with_ca(base_url: &str, timeout: Duration) -> HttpApi {
     let (_folder, path) = ca_file(CERTIFICATE);
     let mut settings = settings(base_url, timeout);
     settings.ca_cert = Some(path);
-    HttpApi::new(&settings, Token::new(SECRET, "test").unwrap()).unwrap()
+    bearing(&settings)
 }
 
 fn ca_file(content: &str) -> (tempfile::TempDir, PathBuf) {

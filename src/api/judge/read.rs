@@ -157,7 +157,9 @@ fn judge_entities(call: &Call, response: &Response) -> Reading {
         }
     }
     let (asked, entities) = match call {
-        Call::Revoke(_) => return Reading::unreadable("not a read".to_owned()),
+        Call::Revoke(_) | Call::LogIn(_) | Call::Renew => {
+            return Reading::unreadable("not a read".to_owned());
+        }
         Call::Items(ids) => (ids.as_slice(), body::objects::<Entity>(&response.body)),
         Call::Item(id) => (
             std::slice::from_ref(id),

@@ -1,3 +1,4 @@
+mod auth;
 mod read;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ fn response(status: u16, body: impl AsRef<[u8]>) -> Answer {
     Answer::Response(Response {
         status,
         retry_after: None,
+        date: None,
         body: Bytes::copy_from_slice(body.as_ref()),
     })
 }
@@ -401,6 +403,7 @@ fn a_lockout_carries_what_the_server_asks_for() {
         let answer = Answer::Response(Response {
             status,
             retry_after: Some(HOUR),
+            date: None,
             body: Bytes::new(),
         });
         let retry_after = Some(HOUR);

@@ -7,7 +7,9 @@
 use std::collections::HashMap;
 
 use jiff::{Timestamp, tz::TimeZone};
-use rescind::journal::{BatchId, CallId, CallKind, Entry, HoldCause, Move, State, Verified};
+use rescind::journal::{
+    BatchId, CallId, CallKind, Entry, HoldCause, Move, Provenance, State, Verified,
+};
 use tracing::{debug, info, warn};
 
 use super::line::hours;
@@ -145,6 +147,11 @@ impl Narrator {
                 until,
                 ..
             } => return Some(self.held(*hold, *cause, *began, *until)),
+            Entry::Bearing {
+                provenance,
+                expires,
+                ..
+            } => bearing(*provenance, *expires),
             Entry::Sending { .. } | Entry::Unsent { .. } | Entry::Waited(_) => {}
         }
         None
@@ -251,6 +258,18 @@ fn said(message: &str) -> Option<&str> {
 
 fn word(verified: Verified) -> Option<&'static str> {
     (verified != Verified::No).then(|| verified.word())
+}
+
+/// Tells of a token that was got anew. What a process begins with is no news.
+fn bearing(provenance: Provenance, expires: Option<Timestamp>) {
+    let until = expires.map(local).map(tracing::field::display);
+    match provenance {
+        Provenance::LogIn => info!(until, "logged in"),
+        Provenance::Renewal => info!(until, "the token was renewed"),
+        Provenance::File => info!("the token file was read again"),
+        Provenance::Command => info!("the token command was run again"),
+        Provenance::Kept | Provenance::Given => debug!(until, source = provenance.word(), "token"),
+    }
 }
 
 fn local(moment: Timestamp) -> String {

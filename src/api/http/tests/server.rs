@@ -13,8 +13,6 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::api::http::find;
-
 /// Between two bytes of a dripping reply.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -114,7 +112,7 @@ async fn converse(
 async fn next_request(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
     let mut request = Vec::new();
     loop {
-        let head = find(&request, b"\r\n\r\n").map(|at| at + 4);
+        let head = memchr::memmem::find(&request, b"\r\n\r\n").map(|at| at + 4);
         if let Some(head) = head {
             let text = String::from_utf8_lossy(&request[..head]).to_lowercase();
             let length = text.split("content-length: ").nth(1);

@@ -1,0 +1,249 @@
+//! What the answer to a log-in or a renewal means.
+
+use std::{borrow::Cow, time::Duration};
+
+use jiff::{Timestamp, civil, tz::TimeZone};
+use memchr::memmem;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    Penalty,
+    body::{self, Outcome},
+    http_reason, penalty,
+};
+use crate::api::{Answer, Call, Response, Token, message::one_line, scrub::scrub};
+
+/// What the answer to a log-in or a renewal means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Admission {
+    /// A token was issued.
+    Granted {
+        /// The token.
+        token: Token,
+        /// When it expires by the server's clock; none if the answer does
+        /// not say so in a way that can be read.
+        expires: Option<Timestamp>,
+        /// What the server's clock showed, where the answer tells.
+        date: Option<Timestamp>,
+    },
+    /// Refused, and it would be refused again: wrong credentials, a token
+    /// that cannot be renewed any more.
+    Refused {
+        /// `refused` (200 with an `errorText`), `violation`, or the status:
+        /// `http_401`.
+        reason: Cow<'static, str>,
+        /// The server's words.
+        message: String,
+    },
+    /// A time penalty; fields as in
+    /// [`Verdict::Penalty`](super::Verdict::Penalty). A log-in hands the
+    /// ticket back; a renewal is made plainly.
+    Penalty {
+        /// The ticket.
+        ticket: Option<String>,
+        /// How long no call may start.
+        wait: Duration,
+        /// A captcha is asked for.
+        captcha: bool,
+    },
+    /// 423 or 429, as in [`Verdict::Lockout`](super::Verdict::Lockout). After
+    /// five refused log-ins every one is refused for a while.
+    Lockout {
+        /// The status.
+        status: u16,
+        /// What the server asks for, if it does.
+        retry_after: Option<Duration>,
+    },
+    /// Nothing was sent.
+    NotSent {
+        /// The kind of failure, e.g. `connect`.
+        reason: &'static str,
+        /// What happened.
+        message: String,
+    },
+    /// No usable answer: whether it was done is not known.
+    Failed {
+        /// A failure's kind, `unreadable`, `contradiction`, or the status:
+        /// `http_500`.
+        reason: Cow<'static, str>,
+        /// What happened, or the server's words.
+        message: String,
+        /// Whether the same request may well succeed later.
+        transient: bool,
+    },
+}
+
+impl Admission {
+    /// The word that is recorded.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Granted { .. } => "granted",
+            Self::Refused { .. } => "refused",
+            Self::Penalty { .. } => "penalty",
+            Self::Lockout { .. } => "lockout",
+            Self::NotSent { .. } => "not_sent",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// What there is to say about it; often empty.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Refused { message, .. }
+            | Self::NotSent { message, .. }
+            | Self::Failed { message, .. } => message,
+            Self::Granted { .. } | Self::Penalty { .. } | Self::Lockout { .. } => "",
+        }
+    }
+
+    fn unreadable(message: &str) -> Self {
+        Self::Failed {
+            reason: Cow::Borrowed("unreadable"),
+            message: one_line(message.trim_end()),
+            transient: true,
+        }
+    }
+}
+
+/// The body of a granted request, as far as it matters here.
+#[derive(Deserialize)]
+struct Grant {
+    #[serde(rename = "accessToken")]
+    token: Option<SecretString>,
+    #[serde(rename = "expirationTime")]
+    expires: Option<Value>,
+}
+
+impl Grant {
+    fn token(&self) -> Option<&str> {
+        let token = self.token.as_ref()?.expose_secret();
+        (!token.is_empty()).then_some(token)
+    }
+}
+
+/// Judges the answer to `call`, a [`Call::LogIn`] or a [`Call::Renew`]. No
+/// message repeats what a log-in sends, nor anything of a body with a token.
+#[must_use]
+pub fn judge_auth(call: &Call, answer: &Answer) -> Admission {
+    let response = match answer {
+        Answer::Response(response) => response,
+        Answer::NotSent(failure) => {
+            return Admission::NotSent {
+                reason: failure.kind.word(),
+                message: one_line(&failure.detail),
+            };
+        }
+        Answer::NoAnswer(failure) => {
+            return Admission::Failed {
+                reason: Cow::Borrowed(failure.kind.word()),
+                message: one_line(&failure.detail),
+                transient: true,
+            };
+        }
+    };
+    match response.status {
+        200 => judge_grant(call, response),
+        status @ (423 | 429) => Admission::Lockout {
+            status,
+            retry_after: response.retry_after,
+        },
+        // For an expired token 400 and 404 have been seen, too.
+        status @ (300..=407 | 409..=499) => Admission::Refused {
+            reason: Cow::Owned(http_reason(status)),
+            message: words(call, &response.body),
+        },
+        status => Admission::Failed {
+            reason: Cow::Owned(http_reason(status)),
+            message: words(call, &response.body),
+            transient: true,
+        },
+    }
+}
+
+/// Status 200: the body decides.
+fn judge_grant(call: &Call, response: &Response) -> Admission {
+    let parts = body::object::<Outcome>(&response.body)
+        .and_then(|outcome| Ok((outcome, body::object::<Grant>(&response.body)?)));
+    let (outcome, grant) = match parts {
+        Ok(parts) => parts,
+        Err(fault) => {
+            let words = words(call, &response.body);
+            return Admission::unreadable(&format!("{fault} {words}"));
+        }
+    };
+    if outcome.is_penalty() {
+        let Penalty {
+            ticket,
+            wait,
+            captcha,
+        } = penalty(&outcome);
+        return Admission::Penalty {
+            ticket,
+            wait,
+            captcha,
+        };
+    }
+    let contradiction = |message: &str| Admission::Failed {
+        reason: Cow::Borrowed("contradiction"),
+        message: message.to_owned(),
+        transient: false,
+    };
+    match (grant.token(), outcome.complaint()) {
+        (Some(token), None) => match Token::new(token, "the answer") {
+            Ok(token) => Admission::Granted {
+                token,
+                expires: grant.expires.as_ref().and_then(moment),
+                date: response.date,
+            },
+            Err(_) => contradiction("the token in the answer cannot be sent as a header"),
+        },
+        (Some(_), Some(_)) => contradiction("a token in the answer, but also a complaint"),
+        (None, Some(text)) => Admission::Refused {
+            reason: Cow::Borrowed(if outcome.violations_text().is_some() {
+                "violation"
+            } else {
+                "refused"
+            }),
+            message: one_line(&scrubbed(call, text.as_bytes())),
+        },
+        (None, None) => Admission::unreadable("there is no token in the answer"),
+    }
+}
+
+/// Whether a body issues a token.
+pub(in crate::api) fn is_grant(body: &[u8]) -> bool {
+    body::object::<Grant>(body).is_ok_and(|grant| grant.token().is_some())
+}
+
+/// ISO 8601, in UTC, with or without a fraction of a second; it has been seen
+/// without its `Z`, too.
+fn moment(value: &Value) -> Option<Timestamp> {
+    let text = value.as_str()?;
+    let civil = || {
+        let civil: civil::DateTime = text.parse().ok()?;
+        TimeZone::UTC.to_timestamp(civil).ok()
+    };
+    text.parse().ok().or_else(civil)
+}
+
+/// The words of a body that is no answer to what was asked. One that may hold
+/// a token (there is an `mdAccessToken`, too) is not quoted.
+fn words(call: &Call, body: &[u8]) -> String {
+    if memmem::find(body, b"ccessToken").is_some() {
+        return String::new();
+    }
+    body::words(scrubbed(call, body).as_bytes())
+}
+
+/// What a log-in sends is not repeated, however short it is.
+fn scrubbed(call: &Call, body: &[u8]) -> String {
+    let secrets = match call {
+        Call::LogIn(log_in) => log_in.secrets().map(ExposeSecret::expose_secret).to_vec(),
+        _ => Vec::new(),
+    };
+    String::from_utf8_lossy(&scrub(body, secrets)).into_owned()
+}

@@ -55,6 +55,9 @@ pub(crate) enum Task {
         /// A run's ID, the beginning of it, or latest [default: the newest
         /// unfinished run of the environment]
         run: Option<String>,
+        /// Release a held run: the digest that was shown with what holds it
+        #[arg(long, value_name = "DIGEST", overrides_with = "approve")]
+        approve: Option<String>,
         #[command(flatten)]
         options: Options,
     },

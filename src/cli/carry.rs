@@ -153,13 +153,7 @@ pub(super) fn carry_out(
         Clock::starting(started)
     };
     let terminal = Terminal::stderr(settings.progress, settings.verbosity);
-    logging::start(
-        Some(run_log(task.folder)?),
-        settings.log_format,
-        settings.verbosity,
-        &terminal,
-    )
-    .map_err(|error| Problem::new(exit::ERROR, "cannot start the log").caused_by(&error))?;
+    start_log(task, &terminal)?;
     let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
     let past = past(task, &policy, started)?;
     begin(task, &mut journal, started)?;
@@ -305,12 +299,17 @@ fn finish(
 
 /// Records that the run is held for a person, and shows how it stands; nothing
 /// is sent.
-pub(super) fn hold(task: &Task<'_>, why: &str, out: &mut dyn Write) -> Result<(), Problem> {
+pub(super) fn hold(task: &Task<'_>, problem: &Problem, out: &mut dyn Write) -> Result<(), Problem> {
+    let why = problem.causes.join("; ");
+    let settings = &task.effective.settings;
+    let terminal = Terminal::stderr(settings.progress, settings.verbosity);
+    start_log(task, &terminal)?;
+    tracing::warn!(target: logging::ONLY_LOGGED, "{}: {why}", problem.message);
     let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
     begin(task, &mut journal, Timestamp::now())?;
     let (word, code) = (Outcome::Held.word(), Outcome::Held.code());
     journal
-        .end_process(Timestamp::now(), word, code, why)
+        .end_process(Timestamp::now(), word, code, &why)
         .map_err(|error| broken(&error))?;
     present(task.folder, code, out).map(|_| ())
 }
@@ -364,6 +363,17 @@ fn past(task: &Task<'_>, policy: &Policy, now: Timestamp) -> Result<Past, Proble
         calls: recent.calls.into_iter().map(age).collect(),
         hold,
     })
+}
+
+fn start_log(task: &Task<'_>, terminal: &Terminal) -> Result<(), Problem> {
+    let settings = &task.effective.settings;
+    logging::start(
+        Some(run_log(task.folder)?),
+        settings.log_format,
+        settings.verbosity,
+        terminal,
+    )
+    .map_err(|error| Problem::new(exit::ERROR, "cannot start the log").caused_by(&error))
 }
 
 fn run_log(folder: &RunFolder) -> Result<File, Problem> {

@@ -5,6 +5,7 @@ mod args;
 mod carry;
 mod consent;
 mod exit;
+mod guards;
 mod logging;
 mod problem;
 mod review;
@@ -101,7 +102,11 @@ fn perform(
         }
         Task::Plan { input, options } => review::plan(&input, &options, variables, out),
         Task::Run { input, options } => run::run(&input, &options, variables, out),
-        Task::Resume { run, options } => run::resume(run.as_deref(), &options, variables, out),
+        Task::Resume {
+            run,
+            approve,
+            options,
+        } => run::resume(run.as_deref(), approve.as_deref(), &options, variables, out),
         Task::Report {
             run,
             format,

@@ -5,10 +5,12 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
+use jiff::Timestamp;
 use rescind::journal::RunsDir;
 use rescind::list::{FreezeError, Frozen, Rejection, Rows, freeze};
 use rescind::report::{self, Plan, PlannedReject, Style};
-use rescind::sweep::Quota;
+use rescind::sweep::{Quota, Sieve};
+use rustc_hash::FxHashSet;
 
 use super::args::{Folder, Format, Options};
 use super::carry::unreported;
@@ -16,7 +18,7 @@ use super::problem::Problem;
 use super::run::{check, input, recorded_url, unreadable};
 use super::runs::found;
 use super::settings::Layers;
-use super::{exit, written};
+use super::{exit, guards, written};
 
 /// A plan shows this many of the invalid rows.
 const SHOWN: usize = 5;
@@ -34,20 +36,22 @@ pub(super) fn plan(
     let input = input(path);
     let rows =
         Rows::open(&input, settings.id_column.as_deref()).map_err(|error| unreadable(&error))?;
+    let exclusion = guards::exclusion(settings)?;
+    let mut sieve = Sieve::new(&exclusion, FxHashSet::default());
     let mut invalid = Vec::new();
     let census = freeze(rows, settings.batch_size, |frozen| {
-        if let Frozen::Reject {
-            line,
-            value,
-            reason: reason @ Rejection::Invalid(_),
-        } = frozen
-            && invalid.len() < SHOWN
-        {
-            invalid.push(PlannedReject {
+        match frozen {
+            Frozen::Batch { ids, lines } => sieve.look(ids, lines),
+            Frozen::Reject {
+                line,
+                value,
+                reason: reason @ Rejection::Invalid(_),
+            } if invalid.len() < SHOWN => invalid.push(PlannedReject {
                 line,
                 value: value.to_owned(),
                 reason: reason.to_string(),
-            });
+            }),
+            Frozen::Reject { .. } => {}
         }
         Ok::<_, std::convert::Infallible>(())
     })
@@ -55,11 +59,26 @@ pub(super) fn plan(
         FreezeError::List(error) => unreadable(&error),
         FreezeError::Sink(never) => match never {},
     })?;
+    let url = recorded_url(&effective)?;
+    let judged = guards::judge(
+        settings,
+        &RunsDir::at(&settings.runs_dir),
+        (environment.name(), &url),
+        (census.distinct, Timestamp::now()),
+        sieve,
+        &exclusion,
+    )?;
+    let breaches: Vec<_> = judged
+        .findings
+        .into_iter()
+        .map(|found| found.breach)
+        .collect();
+    let others: Vec<_> = judged.idle.into_iter().chain(judged.passed).collect();
     let plan = Plan {
         input: &path.display().to_string(),
         column: &census.column,
         environment: environment.name(),
-        base_url: &recorded_url(&effective)?,
+        base_url: &url,
         rows: report::Rows {
             total: census.total,
             distinct: census.distinct,
@@ -72,9 +91,14 @@ pub(super) fn plan(
         verify: settings.verify,
         rate: per_second(&settings.rate),
         max_invalid_percent: settings.max_invalid,
+        breaches: &breaches,
+        guards: &others,
     };
     written(out.write_all(plan.text(style()).as_bytes()))?;
     check(&census, &input, settings.max_invalid)?;
+    if !breaches.is_empty() {
+        return Ok(exit::HELD);
+    }
     if census.total == 0 && !settings.allow_empty {
         return Ok(exit::EMPTY);
     }

@@ -14,13 +14,16 @@ use rescind::journal::{
 };
 use rescind::list::{Census, FreezeError, Frozen, Input, ListError, NO_HEADER, Rows, freeze};
 use rescind::report::{self, Summary, number};
+use rescind::sweep::Sieve;
+use rustc_hash::FxHashSet;
 
 use super::args::Options;
 use super::carry::{self, Gateway, Task, broken, carry_out, facts, present};
+use super::guards::Watch;
 use super::problem::Problem;
 use super::runs::found;
 use super::settings::{Effective, Layers, Verbosity, show_duration};
-use super::{consent, exit};
+use super::{consent, exit, guards};
 
 /// What the journal and the results of a list may need for each byte of it,
 /// and what they need in any case.
@@ -53,14 +56,10 @@ pub(super) fn run(
     runs.check_room(room(&input))
         .map_err(|error| folder_problem(&error))?;
 
-    let (new, census) = read(&runs, &input, &effective)?;
+    let exclusion = guards::exclusion(settings)?;
+    let mut sieve = Sieve::new(&exclusion, FxHashSet::default());
+    let (mut new, census) = read(&runs, &input, &effective, &mut sieve)?;
     check(&census, &input, settings.max_invalid)?;
-    // Not before the lock was waited for: tokens expire.
-    let runtime = carry::runtime()?;
-    let gateway = Gateway::open(&effective, &runtime)?;
-    if asks {
-        consent::ask(&environment.to_string(), census.distinct)?;
-    }
     let facts = Facts {
         created: Timestamp::now(),
         environment: environment.name().to_owned(),
@@ -80,14 +79,39 @@ pub(super) fn run(
         batches: census.batches,
         note: settings.note.clone().unwrap_or_default(),
     };
-    let earlier = mentions(&runs, &facts);
+    let judged = guards::judge(
+        settings,
+        &runs,
+        (&facts.environment, &facts.base_url),
+        (facts.rows_distinct, facts.created),
+        sieve,
+        &exclusion,
+    )?;
+    let held = !judged.findings.is_empty();
+    let ready = if held {
+        None
+    } else {
+        // Not before the lock was waited for: tokens expire.
+        let runtime = carry::runtime()?;
+        let gateway = Gateway::open(&effective, &runtime)?;
+        if asks {
+            consent::ask(&environment.to_string(), census.distinct)?;
+        }
+        Some((gateway, runtime))
+    };
+    let mut notes = mentions(&runs, &facts);
+    notes.extend(judged.idle);
+    for finding in &judged.findings {
+        new.breach(finding, facts.created)
+            .map_err(|error| broken(&error))?;
+    }
     let folder = new.commit(&facts).map_err(|error| broken(&error))?;
     // Nobody is left to be told of anything if stderr is closed.
     if let Err(error) = runs.point_latest(folder.run()) {
         let _ = writeln!(std::io::stderr(), "warning: {error}");
     }
     if settings.verbosity != Verbosity::Quiet {
-        let _ = announce(&mut std::io::stderr().lock(), &folder, &facts, &earlier);
+        let _ = announce(&mut std::io::stderr().lock(), &folder, &facts, &notes);
     }
     let task = Task {
         command: "run",
@@ -96,12 +120,18 @@ pub(super) fn run(
         facts: &facts,
         effective: &effective,
     };
+    let Some((gateway, runtime)) = ready else {
+        let problem = guards::held_at_once(&folder, &facts, &judged.findings);
+        carry::hold(&task, &problem, out)?;
+        return Err(problem);
+    };
     carry_out(&task, gateway, runtime, out)
 }
 
 /// `rescind resume`.
 pub(super) fn resume(
     wanted: Option<&str>,
+    approve: Option<&str>,
     options: &Options,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     out: &mut dyn Write,
@@ -134,19 +164,29 @@ pub(super) fn resume(
         facts: &frozen,
         effective: &effective,
     };
-    if let Err(problem) = check_age(&frozen, &folder, &effective) {
-        carry::hold(&task, &problem.message, out)?;
+    let now = Timestamp::now();
+    let watch = Watch::over(&effective.settings, &runs, &folder, &frozen, now)?;
+    if watch.holds() && approve.is_none() {
+        watch.record(now)?;
+        let problem = watch.problem();
+        carry::hold(&task, &problem, out)?;
         return Err(problem);
     }
     let environment = effective.environment()?;
     // Where only reads are owed, nothing is revoked any more.
-    if environment.is_real() && !effective.settings.yes && standing.open() > 0 {
-        if !consent::is_possible() {
-            return Err(Problem::usage(format!(
-                "{environment} is a real environment, and there is no terminal to ask at"
-            ))
-            .hint("give consent beforehand with --yes"));
+    let asks = environment.is_real() && !effective.settings.yes && standing.open() > 0;
+    if asks && !consent::is_possible() {
+        return Err(Problem::usage(format!(
+            "{environment} is a real environment, and there is no terminal to ask at"
+        ))
+        .hint("give consent beforehand with --yes"));
+    }
+    if let Some(digest) = approve {
+        for released in watch.approve(digest, now)? {
+            let _ = writeln!(std::io::stderr(), "note: approved in spite of {released}");
         }
+    }
+    if asks {
         consent::ask(&environment.to_string(), standing.open())?;
     }
     let runtime = carry::runtime()?;
@@ -165,28 +205,6 @@ pub(super) fn resume(
         );
     }
     carry_out(&task, gateway, runtime, out)
-}
-
-/// An old run is held: its list may no longer be what it was.
-fn check_age(facts: &Facts, folder: &RunFolder, effective: &Effective) -> Result<(), Problem> {
-    let age = Timestamp::now().duration_since(facts.created);
-    let limit = effective.settings.max_age;
-    if age.unsigned_abs() <= limit || age.is_negative() {
-        return Ok(());
-    }
-    Err(Problem::new(
-        exit::HELD,
-        format!(
-            "run {} was frozen at {:.0}, longer ago than --max-age allows",
-            folder.run(),
-            facts.created
-        ),
-    )
-    .hint(format!(
-        "permissions may have been granted anew since; if the list still holds: {} --max-age {}h",
-        report::resume_command(folder),
-        age.as_hours() + 1
-    )))
 }
 
 fn newest_unfinished(runs: &RunsDir, effective: &Effective) -> Result<RunFolder, Problem> {
@@ -299,14 +317,22 @@ fn room(input: &Input) -> u64 {
         .saturating_add(ROOM_AT_LEAST)
 }
 
-/// Reads the list into a run that does not exist yet.
-fn read(runs: &RunsDir, input: &Input, effective: &Effective) -> Result<(NewRun, Census), Problem> {
+/// Reads the list into a run that does not exist yet, and past the sieve.
+fn read(
+    runs: &RunsDir,
+    input: &Input,
+    effective: &Effective,
+    sieve: &mut Sieve<'_>,
+) -> Result<(NewRun, Census), Problem> {
     let settings = &effective.settings;
     let rows =
         Rows::open(input, settings.id_column.as_deref()).map_err(|error| unreadable(&error))?;
     let mut new = NewRun::begin(runs).map_err(|error| broken(&error))?;
     let census = freeze(rows, settings.batch_size, |frozen| match frozen {
-        Frozen::Batch { ids, lines } => new.batch(ids, lines),
+        Frozen::Batch { ids, lines } => {
+            sieve.look(ids, lines);
+            new.batch(ids, lines)
+        }
         Frozen::Reject {
             line,
             value,
@@ -355,6 +381,14 @@ fn mentions(runs: &RunsDir, facts: &Facts) -> Vec<String> {
     if let Ok(unfinished) = report::unfinished(runs, &facts.environment, &facts.base_url) {
         lines.extend(unfinished.iter().map(|listed| {
             let run = listed.folder.run();
+            let held = listed
+                .standing
+                .as_ref()
+                .is_ok_and(|run| run.approve.is_some());
+            if held {
+                let report = report::report_command(&listed.folder);
+                return format!("run {run} is held; to see what releases it: {report}");
+            }
             let resume = report::resume_command(&listed.folder);
             format!("run {run} is not finished; to carry it on: {resume}")
         }));

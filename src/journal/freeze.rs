@@ -12,8 +12,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
+use super::breach::insert_breach;
 use super::folder::{JOURNAL, RunFolder, RunId, RunsDir, sync_dir};
-use super::{BatchId, JournalError, store};
+use super::{BatchId, Finding, JournalError, store};
 use crate::list::PermissionId;
 
 /// What a run is, as far as its list and its target go.
@@ -133,6 +134,15 @@ impl NewRun {
             .prepare_cached("INSERT INTO reject (line, value, reason) VALUES (?1, ?2, ?3)")
             .and_then(|mut statement| statement.execute(params![line.cast_signed(), value, reason]))
             .map(drop)
+            .map_err(|source| JournalError::write(&self.path, source))
+    }
+
+    /// Adds what a guard found: the run is held from its beginning.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn breach(&mut self, finding: &Finding, at: Timestamp) -> Result<(), JournalError> {
+        insert_breach(&self.database, finding, at)
             .map_err(|source| JournalError::write(&self.path, source))
     }
 

@@ -8,6 +8,7 @@
 //! exists exactly when its frozen list is complete. What a state *means* for
 //! the next call is left to the [`sweep`](crate::sweep).
 
+mod breach;
 mod entry;
 mod error;
 mod folder;
@@ -19,6 +20,7 @@ mod state;
 mod store;
 mod write;
 
+pub use breach::{Approval, Breach, BreachRow, Breaches, Finding, release_digest};
 pub use entry::{
     Batch, BatchId, CallId, CallKind, Entry, HoldCause, Move, Owed, Part, Provenance, Waited,
 };

@@ -457,7 +457,7 @@ fn optional_moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time
         .map_err(|error| damaged(column, error))
 }
 
-fn damaged(
+pub(super) fn damaged(
     column: usize,
     error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> rusqlite::Error {

@@ -101,3 +101,24 @@ CREATE TABLE token (
     borne_at   INTEGER NOT NULL,
     expires_at INTEGER
 ) STRICT;
+
+-- What a guard found against sending this list: it holds the run until a
+-- person approves. `figures` is a JSON object; `excluded` the IDs that must
+-- not be revoked, as a JSON array.
+CREATE TABLE breach (
+    id       INTEGER PRIMARY KEY,
+    guard    TEXT NOT NULL CHECK (guard IN ('max-ids', 'max-growth', 'exclude', 'max-age')),
+    at       INTEGER NOT NULL,
+    figures  TEXT NOT NULL,
+    excluded TEXT NOT NULL DEFAULT '[]',
+    approval INTEGER REFERENCES approval (id)
+) STRICT;
+
+-- Each time a person released what held the run.
+CREATE TABLE approval (
+    id       INTEGER PRIMARY KEY,
+    at       INTEGER NOT NULL,
+    operator TEXT NOT NULL,
+    host     TEXT NOT NULL,
+    digest   TEXT NOT NULL
+) STRICT;

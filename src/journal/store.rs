@@ -144,6 +144,14 @@ impl Journal {
         self.fold()
     }
 
+    /// Leaves the journal as one file, without a word on any process.
+    ///
+    /// # Errors
+    /// If the journal cannot be written.
+    pub fn close(mut self) -> Result<(), JournalError> {
+        self.fold()
+    }
+
     /// Folds the write-ahead log into the file. With a reader about, the log
     /// is emptied but stays; otherwise one file is left.
     fn fold(&mut self) -> Result<(), JournalError> {
@@ -183,6 +191,18 @@ impl Journal {
         transaction
             .commit()
             .map_err(|source| JournalError::write(&self.path, source))
+    }
+
+    /// Does some writing in one transaction: all of it or nothing.
+    pub(super) fn at_once(
+        &mut self,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<(), JournalError> {
+        let done = self.connection.transaction().and_then(|transaction| {
+            write(&transaction)?;
+            transaction.commit()
+        });
+        done.map_err(|source| JournalError::write(&self.path, source))
     }
 
     /// The next batches that `pick` asks for, after batch `after` and up to

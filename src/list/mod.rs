@@ -10,6 +10,7 @@
 
 mod dialect;
 mod error;
+mod exclusion;
 mod freeze;
 mod id;
 mod reader;
@@ -18,7 +19,9 @@ mod table;
 mod text;
 
 pub use error::{Columns, ListError};
+pub use exclusion::{Exclusion, ExclusionError};
 pub use freeze::{Census, FreezeError, Frozen, Rejection, freeze};
 pub use id::{InvalidId, PermissionId};
 pub use reader::{NO_HEADER, Row, Rows};
+pub(crate) use source::hex;
 pub use source::{Compression, Input};

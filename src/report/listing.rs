@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::grid::{Cell, Column, Grid};
+use super::held::release_command;
 use super::phrase::{chain, duration, moment, number};
 use super::review::Tone;
 use super::runs::{Listed, Standing};
@@ -41,6 +42,16 @@ pub fn listing(listed: &[Listed], style: Style) -> String {
         }
     }
     grid.lay(&mut page, 0);
+    for listed in listed {
+        let standing = listed.standing.as_ref();
+        if let Some(digest) = standing.ok().and_then(|run| run.approve.as_ref()) {
+            let run = listed.folder.run();
+            page.line("");
+            page.line(&format!("{run} is HELD; a person releases it by"));
+            // A command is never broken: it is there to be copied.
+            page.line(&format!("  {}", release_command(&listed.folder, digest)));
+        }
+    }
     page.text
 }
 
@@ -51,7 +62,10 @@ fn cells(run: String, standing: &Standing) -> Vec<Cell> {
         moment(standing.started).into(),
         run.into(),
         standing.environment.clone().into(),
-        outcome(&standing.outcome, standing.exit_code),
+        match standing.approve {
+            Some(_) => Cell::toned("HELD (7)".to_owned(), Tone::Bad),
+            None => outcome(&standing.outcome, standing.exit_code),
+        },
         format!("{}/{}", number(revoked), number(standing.rows.distinct)).into(),
         number(others).into(),
         standing

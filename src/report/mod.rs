@@ -13,6 +13,7 @@ mod files;
 #[cfg(test)]
 mod fixture;
 mod grid;
+mod held;
 mod json;
 mod listing;
 mod markdown;
@@ -37,12 +38,13 @@ use crate::journal::{Archive, JournalError, RunFolder};
 pub use files::{
     FILES, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, RESULTS_CSV, SUMMARY_JSON, refresh, write,
 };
+pub use held::{ApprovalFigures, BreachFigures, breach, release_command};
 pub use listing::{listing, listing_json};
 pub use outcome::{Outcome, ending, is_finished, open_ids};
 pub use particulars::{FileFigures, HoldFigures, Particulars, ProcessFigures};
 pub use phrase::number;
 pub use plan::{Plan, PlannedReject};
-pub use runs::{Listed, Standing, finished_with_list, is_live, list, unfinished};
+pub use runs::{Listed, Standing, finished_counts, finished_with_list, is_live, list, unfinished};
 pub use summary::{InputFigures, OutcomeFigures, RejectFigures, Requests, Rows, Summary, Waits};
 
 /// A report that could not be made.
@@ -147,6 +149,12 @@ pub fn text(summary: &Summary, folder: &RunFolder, style: Style) -> String {
 #[must_use]
 pub fn resume_command(folder: &RunFolder) -> String {
     verdict::command("resume", &folder.run().to_string(), folder.path())
+}
+
+/// The command that shows the run in `folder`, to be typed as it is.
+#[must_use]
+pub fn report_command(folder: &RunFolder) -> String {
+    verdict::command("report", folder.run().as_str(), folder.path())
 }
 
 fn results(folder: &RunFolder, out: &mut dyn Write) -> Result<(), ReportError> {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::grid::{Cell, Column, Grid};
+use super::held::BreachFigures;
 use super::listing::{other_states, outcome};
 use super::phrase::{
     column, count, duration, ids, ids_are, moment, number, seconds, size, visible,
@@ -38,6 +39,8 @@ pub struct Particulars {
     pub processes: Vec<ProcessFigures>,
     /// The waits that stopped every call, oldest first.
     pub holds: Vec<HoldFigures>,
+    /// What guards found, in the order in which they did.
+    pub breaches: Vec<BreachFigures>,
     /// What is in its folder, by name.
     pub files: Vec<FileFigures>,
 }
@@ -127,6 +130,12 @@ impl Particulars {
             standing,
             processes: processes.collect(),
             holds: archive.holds()?.iter().map(HoldFigures::of).collect(),
+            breaches: archive
+                .breaches()?
+                .0
+                .iter()
+                .map(BreachFigures::of)
+                .collect(),
             files: files(folder)?,
         })
     }
@@ -167,6 +176,21 @@ impl Particulars {
                 ]);
             }
             grid.lay(&mut page, 2);
+        }
+        if !self.breaches.is_empty() {
+            page.heading("Guards");
+            for breach in &self.breaches {
+                let released = match &breach.approved {
+                    None => "HOLDS the run".to_owned(),
+                    Some(approval) => format!(
+                        "approved {} by {} on {}",
+                        moment(approval.at),
+                        approval.operator,
+                        approval.host
+                    ),
+                };
+                page.wrapped("  ", "    ", &format!("{}: {released}", breach.what));
+            }
         }
         page.heading("Settings of the last process that are not the defaults");
         match self.processes.last().map(|last| last.settings.as_slice()) {

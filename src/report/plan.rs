@@ -1,8 +1,10 @@
 //! What a run would do: the text of `rescind plan`.
 
+use super::held::breach;
 use super::phrase::{column, count, duration, ids, number, place, visible};
 use super::text::Page;
 use super::{Rows, Style};
+use crate::journal::Breach;
 use crate::sweep::Verify;
 
 /// A run that could be. Plain numbers: a plan has no journal.
@@ -30,6 +32,10 @@ pub struct Plan<'a> {
     pub rate: Option<f64>,
     /// How many percent of the rows may be invalid.
     pub max_invalid_percent: f64,
+    /// What guards that are set would find against the list.
+    pub breaches: &'a [Breach],
+    /// What else there is to say about them: those that found nothing.
+    pub guards: &'a [String],
 }
 
 /// A row that would be left out.
@@ -135,6 +141,15 @@ impl Plan<'_> {
         );
         page.wrapped("Calls    ", "         ", &self.calls());
         page.wrapped("Time     ", "         ", &self.time());
+        let breaches = self
+            .breaches
+            .iter()
+            .map(|found| format!("HELD by {}", breach(found)));
+        let mut label = "Guards   ";
+        for line in breaches.chain(self.guards.iter().map(|line| visible(line).into_owned())) {
+            page.wrapped(label, "           ", &line);
+            label = "         ";
+        }
         page.line("");
         page.wrapped("", "", &self.verdict());
         page.text
@@ -177,6 +192,10 @@ impl Plan<'_> {
                  Is it the right file and column?",
                 self.max_invalid_percent
             )
+        } else if !self.breaches.is_empty() {
+            "A run would be HELD: it would send nothing and end with exit code 7, until a person \
+             releases it with the command that it shows."
+                .to_owned()
         } else if self.rows.invalid > 0 {
             format!(
                 "A run would leave out {} and so end with exit code 3 at best.",
@@ -227,6 +246,8 @@ mod tests {
             verify: Verify::All,
             rate: Some(4000.0 / 3600.0),
             max_invalid_percent: 5.0,
+            breaches: &[],
+            guards: &[],
         }
     }
 

@@ -2,6 +2,7 @@
 //! accounting in words, what "revoked" rests on, and what to do next.
 
 use super::Summary;
+use super::held::ApprovalFigures;
 use super::phrase::{column, count, duration, ids, ids_are, ids_were, moment, number, seconds};
 use super::verdict::{Kind, answers, headline, next};
 use crate::journal::{RunFolder, State};
@@ -116,7 +117,39 @@ fn facts(summary: &Summary) -> Vec<(&'static str, String)> {
     if !summary.note.is_empty() {
         facts.push(("Note", summary.note.clone()));
     }
+    facts.extend(
+        approvals(summary)
+            .into_iter()
+            .map(|approval| ("Approved", approval)),
+    );
     facts
+}
+
+/// Who released the run from which guards.
+fn approvals(summary: &Summary) -> Vec<String> {
+    let mut approvals: Vec<(&ApprovalFigures, Vec<&str>)> = Vec::new();
+    for breach in &summary.breaches {
+        let Some(approval) = &breach.approved else {
+            continue;
+        };
+        match approvals.iter_mut().find(|(known, _)| *known == approval) {
+            Some((_, guards)) => guards.push(&breach.guard),
+            None => approvals.push((approval, vec![&breach.guard])),
+        }
+    }
+    approvals
+        .into_iter()
+        .map(|(approval, mut guards)| {
+            guards.dedup();
+            format!(
+                "{}, in spite of {}, by {} on {}",
+                moment(approval.at),
+                guards.join(" and "),
+                approval.operator,
+                approval.host
+            )
+        })
+        .collect()
 }
 
 fn accounting(summary: &Summary) -> [String; 2] {

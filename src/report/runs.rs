@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::held::release;
 use super::outcome::is_finished;
 use super::phrase::{seconds, visible};
 use super::summary::{how_it_ended, optional_time, resumes, states, time};
@@ -33,10 +34,15 @@ pub struct Standing {
     pub list_sha256: String,
     /// The operator's note.
     pub note: String,
+    /// When the list was frozen.
+    #[serde(skip)]
+    pub created: Timestamp,
     /// How the last process ended, in a word.
     pub outcome: String,
     /// Its exit code, if it has one.
     pub exit_code: Option<u8>,
+    /// What `--approve` has to name, if guards hold the run.
+    pub approve: Option<String>,
     /// Whether nothing is open and no read is owed.
     pub finished: bool,
     /// When the first process started.
@@ -89,6 +95,8 @@ impl Standing {
             outcome,
             exit_code,
             finished: is_finished(&ids, owed),
+            created: facts.created,
+            approve: release(facts, &archive.breaches()?),
             started: processes
                 .first()
                 .map_or(facts.created, |first| first.started),
@@ -208,6 +216,31 @@ pub fn finished_with_list(
         })
     });
     Ok(listed)
+}
+
+/// The distinct IDs of the last `most` finished runs of an environment that
+/// were frozen before `before` and had any, the newest first. A run that
+/// cannot be read is passed over.
+///
+/// # Errors
+/// If the folder cannot be listed.
+pub fn finished_counts(
+    runs: &RunsDir,
+    environment: &str,
+    base_url: &str,
+    before: Timestamp,
+    most: usize,
+) -> Result<Vec<u64>, ReportError> {
+    let folders = runs.list()?.into_iter().rev();
+    let finished = folders
+        .filter_map(|folder| Standing::of(&folder).ok())
+        .filter(|run| {
+            run.goes_to(environment, base_url)
+                && run.created < before
+                && run.rows.distinct > 0
+                && run.is_finished()
+        });
+    Ok(finished.map(|run| run.rows.distinct).take(most).collect())
 }
 
 fn standings(runs: &RunsDir) -> Result<Vec<Listed>, ReportError> {

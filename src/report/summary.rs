@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::account::Account;
+use super::held::{BreachFigures, release};
 use super::outcome::{Outcome, ending, is_finished, open_ids};
 use super::phrase::{self, visible};
 use super::{ReportError, account};
@@ -37,6 +38,10 @@ pub struct Summary {
     pub exit_code: Option<u8>,
     /// A sentence on why the last process ended so; may be empty.
     pub explanation: String,
+    /// What guards found, in the order in which they did.
+    pub breaches: Vec<BreachFigures>,
+    /// What `--approve` has to name, if guards hold the run.
+    pub approve: Option<String>,
     /// Whether nothing is open and no read is owed.
     pub finished: bool,
     /// When the first process started.
@@ -194,6 +199,8 @@ impl Summary {
             })?;
         let processes = archive.processes()?;
         let calls = archive.calls()?;
+        let breaches = archive.breaches()?;
+        let approve = release(&facts, &breaches);
         let last = processes.last();
         let text = |of: fn(&ProcessRow) -> &str| {
             last.map_or_else(String::new, |process| visible(of(process)).into_owned())
@@ -211,6 +218,8 @@ impl Summary {
             outcome,
             exit_code,
             explanation: text(|process| &process.explanation),
+            breaches: breaches.0.iter().map(BreachFigures::of).collect(),
+            approve,
             finished: is_finished(&account.tally, account.owed),
             started_at: processes
                 .first()

@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Mismatch,
     Empty,
     Running,
+    /// Guards hold it: no call is made.
+    Held,
     Unfinished,
 }
 
@@ -25,6 +27,7 @@ impl Kind {
     pub(super) fn of(summary: &Summary) -> Self {
         match summary.outcome.as_str() {
             "running" => Self::Running,
+            _ if summary.approve.is_some() => Self::Held,
             // What a word claims is held against the figures.
             "complete" | "partial" if summary.not_revoked() > 0 || !summary.finished => {
                 Self::Partial
@@ -41,7 +44,7 @@ impl Kind {
         match self {
             Self::Complete => Tone::Good,
             Self::RowsLeftOut | Self::Partial | Self::Running | Self::Empty => Tone::Wary,
-            Self::Mismatch | Self::Unfinished => Tone::Bad,
+            Self::Mismatch | Self::Held | Self::Unfinished => Tone::Bad,
         }
     }
 }
@@ -77,6 +80,11 @@ pub(super) fn headline(kind: Kind, summary: &Summary) -> String {
         Kind::Running => format!(
             "STILL RUNNING {place}: {} of {} revoked so far.",
             number(summary.ids.of(State::Revoked)),
+            ids_are(all)
+        ),
+        Kind::Held => format!(
+            "HELD {place}: nothing is sent until a person releases it; {} of {} open.",
+            number(summary.open()),
             ids_are(all)
         ),
         Kind::Unfinished if summary.open() > 0 => format!(
@@ -120,12 +128,17 @@ pub(super) fn answers(kind: Kind, summary: &Summary) -> Vec<String> {
         Kind::Unfinished if short.is_empty() => {
             "Safe to forget? Nearly: a resume sends nothing and closes it.".to_owned()
         }
-        Kind::RowsLeftOut | Kind::Partial | Kind::Unfinished => {
+        Kind::RowsLeftOut | Kind::Partial | Kind::Held | Kind::Unfinished => {
             format!("Safe to forget? No: {short}.")
         }
     }];
     if summary.environment == "sandbox" {
         answers.push("This was the sandbox: nothing real was revoked.".to_owned());
+    }
+    if kind == Kind::Held {
+        let pending = summary.breaches.iter().filter(|one| one.approved.is_none());
+        answers.extend(pending.map(|breach| format!("Held by {}.", breach.what)));
+        return answers;
     }
     answers.extend(why(summary).map(str::to_owned));
     if !summary.explanation.is_empty() {
@@ -164,7 +177,7 @@ fn why(summary: &Summary) -> Option<&'static str> {
         ("error", _) => "It was stopped by an internal error, or the journal could not be written.",
         ("deferred", _) => "It was stopped by a wait that does not fit.",
         ("stopped", _) => "It was stopped by the first batch or the breaker.",
-        ("held", _) => "It is held by a cap, or because it is old: a person has to decide.",
+        ("held", _) => "It was held, and a person has released it since.",
         ("unauthorized", _) => "It was stopped because the token or log-in was refused.",
         _ => return None,
     })
@@ -188,11 +201,15 @@ pub(super) fn next(kind: Kind, summary: &Summary, folder: &Path) -> Vec<Step> {
             "the rows with the reason verification_mismatch, or verified as active",
         ));
     }
-    if !summary.finished || kind == Kind::Unfinished {
+    if let Some(digest) = &summary.approve {
+        steps.push(step(
+            format!("{} --approve {digest}", command("resume")),
+            "releases this list, here and nowhere else, once a person has looked at it",
+        ));
+    } else if !summary.finished || kind == Kind::Unfinished {
         let why = match summary.outcome.as_str() {
             "unauthorized" => "carries on, once the token is good",
             "stopped" | "error" => "carries on, once the cause is mended",
-            "held" => "carries on, once a person has looked at it",
             _ if summary.finished => "sends nothing, writes all files again and records the end",
             _ => "settles what is open and carries on; nothing settled is sent again",
         };

@@ -19,6 +19,7 @@ mod deliver;
 mod delivery;
 mod desk;
 mod division;
+mod guards;
 mod hold;
 mod isolation;
 mod job;
@@ -33,6 +34,7 @@ mod worker;
 
 pub use clock::Clock;
 pub use desk::Ledger;
+pub use guards::{GROWTH_FROM, GROWTH_RUNS, Growth, Sieve, growth, too_many, too_old};
 pub use pacer::LOOK_AHEAD;
 pub use policy::{Policy, Quota, Verify};
 pub use run::{Observer, Past, Sweep};

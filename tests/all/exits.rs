@@ -183,30 +183,6 @@ fn exit_6_so_many_failed_batches_in_a_row() {
 }
 
 #[test]
-fn exit_7_an_old_run_needs_a_person() {
-    let site = Site::new("faults.script = { revoke = ['none', '401'] }");
-    let list = site.list(1001..1005);
-    site.run(&format!("{list} --batch-size 2 --workers 1"))
-        .with(8);
-    let calls = site.truth().calls.len();
-    // What it says to type works from the same folder.
-    site.call("resume latest --max-age 1ms --runs-dir ./runs")
-        .with(7)
-        .says("rescind resume 2")
-        .says(" --runs-dir ./runs --max-age 1h");
-    assert_eq!(site.truth().calls.len(), calls);
-    ended_so(
-        &site.the_run(),
-        "held",
-        7,
-        &[("revoked", 2), ("pending", 2)],
-    );
-    // The held process leaves the run as it was.
-    site.call("resume latest --max-age 1h").with(0);
-    claims_hold(&site, &site.the_run());
-}
-
-#[test]
 fn exit_8_a_wrong_token_sends_no_revocation_and_the_right_one_carries_on() {
     let site = Site::new("");
     let list = site.list(1001..1011);

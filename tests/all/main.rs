@@ -8,6 +8,7 @@ mod contract;
 mod crash;
 mod exits;
 mod guards;
+mod held;
 mod holds;
 mod isolation;
 mod pacing;

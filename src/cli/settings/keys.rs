@@ -7,8 +7,8 @@ use super::{
     LOG_FORMATS, PROGRESS, Settings, Target, VERIFY, Verbosity,
     target::{address, choices},
     values::{
-        Complaint, duration, flag, line, percent, rates, show_duration, show_rates, show_word,
-        whole, word, words,
+        Complaint, duration, flag, growth, line, percent, rates, show_duration, show_rates,
+        show_word, whole, word, words,
     },
 };
 
@@ -307,6 +307,35 @@ pub(crate) static KEYS: &[Key] = &[
         ..BLANK
     },
     Key {
+        name: "max-ids",
+        heading: GUARDS,
+        doc: "A list with more IDs needs a person (exit 7)",
+        set: |s, text| put(&mut s.max_ids, whole(text, 1..=1_000_000_000).map(Some)),
+        show: |s| s.max_ids.map(|most| most.to_string()),
+        ..BLANK
+    },
+    Key {
+        name: "max-growth",
+        heading: GUARDS,
+        placeholder: "PERCENT",
+        doc: "A list of 100 IDs or more that is larger than the median of the \
+              last seven finished runs by more than this needs a person",
+        set: |s, text| put(&mut s.max_growth, growth(text).map(Some)),
+        show: |s| s.max_growth.map(|percent| format!("{percent}%")),
+        ..BLANK
+    },
+    Key {
+        name: "exclude",
+        heading: GUARDS,
+        placeholder: "FILE",
+        shape: Shape::Many,
+        doc: "A list of IDs that must never be revoked: one of them in the list \
+              needs a person; may be repeated, and adds to what the other layers name",
+        set: |s, text| exclude(&mut s.exclude, text),
+        show: |s| show_paths(&s.exclude),
+        ..BLANK
+    },
+    Key {
         name: "max-age",
         heading: GUARDS,
         placeholder: "TIME",
@@ -407,6 +436,28 @@ fn put<T>(slot: &mut T, value: Result<T, Complaint>) -> Result<(), Complaint> {
 
 fn path(text: &str) -> Result<PathBuf, Complaint> {
     line(text).map(PathBuf::from)
+}
+
+/// Adds files to those of weaker layers: a guard is not lost because another
+/// one is named. They are made absolute, so that a resume from elsewhere finds
+/// them again.
+fn exclude(slot: &mut Vec<PathBuf>, text: &str) -> Result<(), Complaint> {
+    for part in text.split(',') {
+        let file = std::path::absolute(path(part.trim())?)
+            .map_err(|error| Complaint::new(format!("{part:?}: {error}")))?;
+        if !slot.contains(&file) {
+            slot.push(file);
+        }
+    }
+    Ok(())
+}
+
+fn show_paths(paths: &[PathBuf]) -> Option<String> {
+    let shown: Vec<_> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    (!shown.is_empty()).then(|| shown.join(","))
 }
 
 /// Sets one of the two flags that make up the verbosity; `false` takes back

@@ -68,6 +68,12 @@ pub(crate) struct Settings {
     pub(crate) read_size: NonZeroUsize,
     /// Failed batches in a row that stop the run; 0 is off.
     pub(crate) max_consecutive_failures: u32,
+    /// The most IDs a list may have without a person's approval.
+    pub(crate) max_ids: Option<u64>,
+    /// By how much a list may be larger than earlier ones, in percent.
+    pub(crate) max_growth: Option<f64>,
+    /// Lists of the IDs that must never be revoked; absolute.
+    pub(crate) exclude: Vec<PathBuf>,
     /// How long to wait for another run's lock.
     pub(crate) lock_wait: Duration,
     /// The age from which an unfinished run needs a person.
@@ -156,6 +162,9 @@ impl Default for Settings {
             verify: Verify::All,
             read_size: count(100),
             max_consecutive_failures: 5,
+            max_ids: None,
+            max_growth: None,
+            exclude: Vec::new(),
             lock_wait: Duration::ZERO,
             max_age: Duration::from_hours(72),
             yes: false,

@@ -64,6 +64,19 @@ pub(super) fn percent(text: &str) -> Result<f64, Complaint> {
     }
 }
 
+/// `50%`, `0.5%` or `300`: what comes on top, in percent.
+pub(super) fn growth(text: &str) -> Result<f64, Complaint> {
+    const MOST: f64 = 100_000.0;
+    let number = text.strip_suffix('%').unwrap_or(text);
+    let plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    match number.parse::<f64>() {
+        Ok(share) if plain && share <= MOST => Ok(share),
+        _ => Err(Complaint::new(format!(
+            "{text:?} is not a growth from 0% to {MOST}%"
+        ))),
+    }
+}
+
 /// `500ms`, `90s`, `5m`, `1h30m`: numbers with units, the largest first. Only
 /// zero may go without a unit.
 pub(super) fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, Complaint> {
@@ -317,6 +330,19 @@ mod tests {
         }
         for text in ["", "%", ".", "101", "-1", "nan", "inf", "1e1", "5 %", "5%%"] {
             assert!(percent(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_growth_may_be_more_than_the_whole() {
+        for (text, growth_of) in [("50%", 50.0), ("0", 0.0), ("300", 300.0), ("12.5%", 12.5)] {
+            assert!(
+                (growth(text).unwrap() - growth_of).abs() < f64::EPSILON,
+                "{text}"
+            );
+        }
+        for text in ["", "%", "-1", "100001", "nan", "inf", "1e3", "50 %"] {
+            assert!(growth(text).is_err(), "{text:?}");
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::super::fixture::{self, Fate, Fixture, REVOKED, UNVERIFIED, complete, facts, plain};
 use super::super::*;
-use super::{LIVE, file, rendered};
-use crate::journal::{State, Verified};
+use super::{LIVE, file, placed, rendered};
+use crate::journal::{Breach, State, Verified};
 
 /// The verdict's first lines, up to the facts.
 fn verdict(run: &Fixture) -> String {
@@ -158,4 +158,47 @@ fn a_run_that_nobody_took_up_is_interrupted() {
     );
     assert_eq!(summary.started_at, fixture::start());
     assert!(verdict(&run).starts_with("NOT FINISHED on LIVE: 1 of 1 ID is open."));
+}
+
+#[test]
+fn a_held_run_says_so_first_and_what_releases_it_and_later_who_did() {
+    let mut run = Fixture::freeze(facts("live", ""), &[(&[1, 2], &[2, 3]), (&[3], &[4])], &[]);
+    run.process("run", "{}");
+    run.found(Breach::MaxIds { ids: 3, limit: 2 });
+    run.found(Breach::MaxAge {
+        since: 0,
+        limit_ms: 3_600_000,
+    });
+    run.end("held", 7, "what the log says");
+    assert_eq!(
+        verdict(&run),
+        "HELD on LIVE: nothing is sent until a person releases it; 3 of 3 IDs are open.\n\
+         Safe to forget? No: 3 not sent yet.\n\
+         Held by max-ids: the list has 3 IDs, and 2 are allowed.\n\
+         Held by max-age: the list was frozen, or last approved, at 1970-01-01 00:00:00 UTC; it may be 1h 00m\n\
+         old."
+    );
+    let summary = Summary::of(&run.folder, false).unwrap();
+    let digest = summary.approve.unwrap();
+    let release = format!(
+        "  rescind resume {} --runs-dir /srv/runs --approve {digest}\n",
+        run.folder.run()
+    );
+    assert!(next(&run).starts_with(&release), "{}", next(&run));
+    let listed = listing(&list(&run.runs).unwrap(), Style::PLAIN);
+    assert!(listed.contains("HELD (7)"), "{listed}");
+    assert!(placed(&run, &listed).ends_with(&release), "{listed}");
+
+    run.process("resume", "{}");
+    run.approve(&digest);
+    run.kill();
+    assert!(verdict(&run).starts_with("NOT FINISHED on LIVE"));
+    assert!(!next(&run).contains("--approve"));
+    let text = rendered(&run, Format::Text, Style::PLAIN, false);
+    assert!(
+        text.contains(
+            "Approved 2026-11-23 02:00:07 UTC, in spite of max-ids and max-age, by ada on desk-7"
+        ),
+        "{text}"
+    );
 }

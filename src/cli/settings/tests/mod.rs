@@ -172,6 +172,30 @@ fn the_listing_shows_value_and_origin() {
     assert_eq!(listed.lines().count(), KEYS.len() + 3);
 }
 
+/// A guard is not lost because another layer names another file.
+#[test]
+fn excluded_files_add_up_over_the_layers() {
+    let case = Case {
+        options: &[("exclude", "/a,/c")],
+        variables: &[("RESCIND_EXCLUDE", "/b,/a")],
+        file: Some("exclude = ['/d', 'e']"),
+        recorded: None,
+    };
+    let effective = case.settle().unwrap();
+    let here = std::env::current_dir().unwrap().join("e");
+    let mut wanted = vec![PathBuf::from("/d"), here];
+    wanted.extend(["/b", "/a", "/c"].map(PathBuf::from));
+    assert_eq!(effective.settings.exclude, wanted);
+    let resumed = Case {
+        options: &[("exclude", "/f")],
+        recorded: Some(&effective),
+        ..Case::default()
+    };
+    wanted.push(PathBuf::from("/f"));
+    assert_eq!(resumed.settle().unwrap().settings.exclude, wanted);
+    assert!(option("exclude", "/a,,/b").is_err());
+}
+
 #[test]
 fn the_policy_of_a_sweep_is_what_the_settings_say() {
     let texts = [

@@ -9,7 +9,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
 };
-use serde_json::{Value, error::Category};
+use serde_json::{Value, error::Category, value::RawValue};
 
 use super::super::message::one_line;
 use crate::list::PermissionId;
@@ -28,8 +28,9 @@ pub(super) struct Outcome {
     violations: Option<Vec<Object<Violation>>>,
     #[serde(rename = "p-ticket")]
     ticket: Option<Value>,
+    /// As it stands there: a number may be beyond all numbers and is one still.
     #[serde(rename = "p-time")]
-    time: Option<Value>,
+    time: Option<Box<RawValue>>,
     #[serde(rename = "p-captcha")]
     captcha: Option<Value>,
 }
@@ -61,7 +62,7 @@ impl Outcome {
 
     /// `p-time`, if it is a number of seconds that is not negative.
     pub(super) fn penalty_seconds(&self) -> Option<f64> {
-        let seconds = self.time.as_ref()?.as_f64()?;
+        let seconds: f64 = self.time.as_ref()?.get().parse().ok()?;
         (seconds >= 0.0).then_some(seconds)
     }
 

@@ -336,6 +336,10 @@ fn a_penalty_is_kept_whatever_is_wrong_with_its_parts() {
             penalty(Some("t"), longest, false),
         ),
         (
+            r#"{"p-ticket":"t","p-time":1e400}"#,
+            penalty(Some("t"), longest, false),
+        ),
+        (
             r#"{"p-ticket":"t","p-time":18446744073709551615}"#,
             penalty(Some("t"), longest, false),
         ),

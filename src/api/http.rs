@@ -355,14 +355,22 @@ fn lost(error: &reqwest::Error) -> Failure {
         (FailureKind::Timeout, detail)
     } else {
         let http = causes(error).find_map(|cause| cause.downcast_ref::<hyper::Error>());
+        let io = |kind| io_kinds(error).any(|other| other == kind);
         // What the connection says about itself: cut off, or not HTTP.
         // Without its word, the compression is damaged.
-        let kind = match http {
-            Some(http) if http.is_parse() => FailureKind::Unreadable,
-            None if error.is_decode() => FailureKind::Unreadable,
-            _ => FailureKind::Reset,
-        };
-        (kind, root(error))
+        match http {
+            Some(http) if http.is_parse() => (FailureKind::Unreadable, root(error)),
+            // Chunks that are none.
+            Some(_) if io(io::ErrorKind::InvalidInput) || io(io::ErrorKind::InvalidData) => {
+                (FailureKind::Unreadable, root(error))
+            }
+            None if error.is_decode() => (FailureKind::Unreadable, root(error)),
+            // TLS says it at length, and with an address.
+            _ if io(io::ErrorKind::UnexpectedEof) => {
+                (FailureKind::Reset, "the answer was cut off".to_owned())
+            }
+            _ => (FailureKind::Reset, root(error)),
+        }
     };
     Failure { kind, detail }
 }
@@ -370,14 +378,18 @@ fn lost(error: &reqwest::Error) -> Failure {
 /// TLS has no error type of its own here: the handshake fails as an I/O error
 /// of a kind that connecting does not have.
 fn is_tls(error: &reqwest::Error) -> bool {
+    io_kinds(error).any(|kind| {
+        matches!(
+            kind,
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+        )
+    })
+}
+
+fn io_kinds(error: &reqwest::Error) -> impl Iterator<Item = io::ErrorKind> {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|error| {
-            matches!(
-                error.kind(),
-                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
-            )
-        })
+        .map(io::Error::kind)
 }
 
 /// The error and what is below it. An I/O error that wraps another is not

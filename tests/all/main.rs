@@ -7,6 +7,7 @@ mod commands;
 mod contract;
 mod crash;
 mod exits;
+mod faults;
 mod guards;
 mod held;
 mod holds;

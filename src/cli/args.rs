@@ -1,17 +1,17 @@
 //! The command line. The options that are settings are made from
 //! [`KEYS`]; what is particular to a command stands here.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{
-    Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum,
-    builder::PossibleValuesParser,
+    Arg, ArgAction, ArgGroup, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand,
+    ValueEnum, builder::PossibleValuesParser,
 };
 use clap_complete::Shell;
 
 use super::{
     exit,
-    settings::{Given, KEYS, Key, Shape},
+    settings::{Given, KEYS, Key, Shape, age},
 };
 
 /// Revoke trading permissions in bulk, inside the API's limits, and account
@@ -112,7 +112,45 @@ pub(crate) enum RunsTask {
         /// A run's ID, the beginning of it, or latest
         run: String,
     },
+    /// Remove runs that nobody needs any more
+    #[command(after_help = KEPT, group = selection())]
+    Prune(Prune),
 }
+
+/// Which runs are to go.
+#[derive(Args, Debug)]
+#[group(skip)]
+pub(crate) struct Prune {
+    /// Keep the newest N runs of each environment
+    #[arg(
+        long,
+        value_name = "N",
+        required_unless_present = "older_than",
+        overrides_with = "keep"
+    )]
+    pub(crate) keep: Option<usize>,
+    /// Keep runs that ended no longer ago than this: 90d, 72h
+    #[arg(long, value_name = "TIME", value_parser = age, overrides_with = "older_than")]
+    pub(crate) older_than: Option<Duration>,
+    /// Say what would be removed, and remove nothing
+    #[arg(long, overrides_with = "dry_run")]
+    pub(crate) dry_run: bool,
+}
+
+fn selection() -> ArgGroup {
+    let options = ["keep", "older_than"];
+    ArgGroup::new("selection")
+        .args(options)
+        .required(true)
+        .multiple(true)
+}
+
+const KEPT: &str = "\
+With both --keep and --older-than a run goes only if both let it. Whatever they
+say, these stay: a run that is not finished, held or going on; one whose calls
+or holds still count for the limits; the last seven finished runs of each
+environment, which --max-growth measures by; whatever cannot be read as a run.
+While a run goes on in an environment, nothing of that environment is removed.";
 
 /// What a report is made as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -333,10 +333,16 @@ pub(super) fn present(folder: &RunFolder, code: u8, out: &mut dyn Write) -> Resu
     }
 }
 
+/// Calls that were sent since then, and holds that end after it, are looked
+/// at for the limits.
+pub(super) fn horizon(now: Timestamp, lockout_wait: Duration) -> Timestamp {
+    now - MEMORY.max(lockout_wait)
+}
+
 /// What earlier calls and holds of this environment still mean for this
 /// process.
 fn past(task: &Task<'_>, policy: &Policy, now: Timestamp) -> Result<Past, Problem> {
-    let since = now - MEMORY.max(policy.lockout_wait);
+    let since = horizon(now, policy.lockout_wait);
     let recent =
         recent_calls(task.runs, &task.facts.base_url, since).map_err(|error| broken(&error))?;
     for (run, error) in &recent.unreadable {

@@ -8,6 +8,7 @@ mod exit;
 mod guards;
 mod logging;
 mod problem;
+mod prune;
 mod review;
 mod run;
 mod runs;

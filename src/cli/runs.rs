@@ -9,6 +9,7 @@ use rescind::report::{self, Particulars};
 use super::args::{Folder, RunsTask};
 use super::carry::unreported;
 use super::problem::Problem;
+use super::prune::prune;
 use super::review::style;
 use super::settings::{Layers, changed};
 use super::written;
@@ -26,6 +27,7 @@ pub(super) fn runs(
     match task {
         None => list(&runs, json, out),
         Some(RunsTask::Show { run }) => show(&runs, &run, json, out),
+        Some(RunsTask::Prune(wanted)) => prune(&runs, &wanted, json, &effective, out),
     }
 }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rustix::fs::{statfs, statvfs};
 use sha2::{Digest, Sha256};
 
+use super::removal::REMOVING;
 use super::{Archive, JournalError};
 
 /// The journal's name within a run's folder.
@@ -148,14 +149,14 @@ impl RunsDir {
         }
     }
 
-    /// Clears away what a process left that was cut off while freezing. What
-    /// another one is freezing, for another environment, stays.
+    /// Clears away what a process left that was cut off while freezing or
+    /// removing a run. What another one is at work on stays.
     ///
     /// # Errors
     /// If the folder cannot be listed or cleared.
     pub fn clear_scratch(&self) -> Result<(), JournalError> {
         for name in self.names()? {
-            if !name.starts_with(SCRATCH) {
+            if !name.starts_with(SCRATCH) && !name.starts_with(REMOVING) {
                 continue;
             }
             let path = self.0.join(name);

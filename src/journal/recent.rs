@@ -41,12 +41,28 @@ pub fn recent_calls(
 ) -> Result<Recent, JournalError> {
     let mut recent = Recent::default();
     for folder in runs.list()? {
-        if let Err(error) = recent.add(&folder, base_url, since) {
+        if let Err(error) = recent.add(&folder, base_url, since)
+            // A run that was removed just now had nothing to say any more.
+            && folder.path().exists()
+        {
             recent.unreadable.push((folder.run().to_string(), error));
         }
     }
     recent.calls.sort_unstable();
     Ok(recent)
+}
+
+/// Whether the run in `folder` made calls since `since`, or has a hold that
+/// ends after it: as long as that is so, the limits need its journal.
+///
+/// # Errors
+/// If the journal cannot be read.
+pub fn counts_since(folder: &RunFolder, since: Timestamp) -> Result<bool, JournalError> {
+    let archive = Archive::open(&folder.journal())?;
+    let mut recent = Recent::default();
+    let base_url = archive.facts()?.base_url;
+    recent.add(folder, &base_url, since)?;
+    Ok(!recent.calls.is_empty() || !recent.holds.is_empty())
 }
 
 impl Recent {
@@ -157,5 +173,8 @@ mod tests {
         let recent = recent_calls(&runs, "https://demo.example/v1", since).unwrap();
         assert_eq!(recent.calls, [late, late]);
         assert!(recent.unreadable.is_empty());
+        let counts = runs.list().unwrap();
+        let counts = counts.iter().map(|run| counts_since(run, since).unwrap());
+        assert_eq!(counts.collect::<Vec<_>>(), [false, true, true, true]);
     }
 }

@@ -21,6 +21,8 @@ mod outcome;
 mod particulars;
 mod phrase;
 mod plan;
+mod pruned;
+mod retention;
 mod review;
 mod runs;
 mod summary;
@@ -44,6 +46,8 @@ pub use outcome::{Outcome, ending, is_finished, open_ids};
 pub use particulars::{FileFigures, HoldFigures, Particulars, ProcessFigures};
 pub use phrase::number;
 pub use plan::{Plan, PlannedReject};
+pub use pruned::{pruned, pruned_json};
+pub use retention::{Fate, Kept, Retention};
 pub use runs::{Listed, Standing, finished_counts, finished_with_list, is_live, list, unfinished};
 pub use summary::{InputFigures, OutcomeFigures, RejectFigures, Requests, Rows, Summary, Waits};
 

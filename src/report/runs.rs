@@ -118,6 +118,11 @@ impl Standing {
         self.finished
     }
 
+    /// Whether the growth of later lists is measured by it.
+    pub(super) const fn is_measured_by(&self) -> bool {
+        self.finished && self.rows.distinct > 0
+    }
+
     /// The seconds from the start of the first process to the end of the
     /// last one, pauses between them included.
     #[must_use]
@@ -127,7 +132,7 @@ impl Standing {
 
     /// Whether it goes to the same place. As with the lock, the URL tells
     /// one `custom` environment from another.
-    fn goes_to(&self, environment: &str, base_url: &str) -> bool {
+    pub(super) fn goes_to(&self, environment: &str, base_url: &str) -> bool {
         self.environment == environment && (environment != "custom" || self.base_url == base_url)
     }
 }
@@ -235,10 +240,7 @@ pub fn finished_counts(
     let finished = folders
         .filter_map(|folder| Standing::of(&folder).ok())
         .filter(|run| {
-            run.goes_to(environment, base_url)
-                && run.created < before
-                && run.rows.distinct > 0
-                && run.is_finished()
+            run.goes_to(environment, base_url) && run.created < before && run.is_measured_by()
         });
     Ok(finished.map(|run| run.rows.distinct).take(most).collect())
 }

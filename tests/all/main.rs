@@ -13,6 +13,7 @@ mod held;
 mod holds;
 mod isolation;
 mod pacing;
+mod pruning;
 mod reading;
 mod readme;
 mod recording;

@@ -167,6 +167,8 @@ fn every_command_is_run_or_is_one_that_ci_runs() {
         ("rescind run --env demo list.csv", Ok(2)),
         ("rescind resume --env demo", Ok(2)),
         ("rescind report", Ok(0)),
+        ("rescind runs prune --older-than 90d --dry-run", Ok(0)),
+        ("rescind runs prune --keep 30 --older-than 90d", Ok(0)),
     ]);
     let commands = commands(&readme());
     for command in expected.keys() {

@@ -24,7 +24,7 @@ pub(crate) use changed::changed;
 pub(crate) use keys::{KEYS, Key, Shape};
 pub(crate) use layers::{Effective, Given, Layers};
 pub(crate) use target::Target;
-pub(crate) use values::show_duration;
+pub(crate) use values::{age, show_duration};
 
 /// Everything that can be set, typed and within its bounds.
 #[derive(Clone, PartialEq, Debug)]

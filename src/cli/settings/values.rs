@@ -104,6 +104,16 @@ pub(super) fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Du
     )))
 }
 
+/// Like [`duration`], and `90d` for so many days of 24 hours.
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
+    let days = text.strip_suffix('d').and_then(digits);
+    if let Some(hours) = days.and_then(|days| days.checked_mul(24)) {
+        return Ok(Duration::from_secs(hours.saturating_mul(3_600)));
+    }
+    duration(text, Duration::ZERO..=Duration::MAX)
+        .map_err(|complaint| format!("{}; write it as 90d, 72h or 30m", complaint.what))
+}
+
 fn milliseconds(text: &str) -> Option<u64> {
     let mut rest = text;
     let mut units = UNITS.iter();
@@ -242,6 +252,24 @@ mod tests {
         }
         assert_eq!(duration("90s", ANY).unwrap(), Duration::from_secs(90));
         assert_eq!(duration("0", ANY).unwrap(), Duration::ZERO);
+    }
+
+    #[test]
+    fn an_age_may_be_in_days() {
+        for (text, hours) in [("90d", 2_160), ("0d", 0), ("72h", 72)] {
+            assert_eq!(age(text), Ok(Duration::from_hours(hours)), "{text}");
+        }
+        for text in [
+            "d",
+            "1.5d",
+            "-1d",
+            "1d12h",
+            "7",
+            "",
+            "99999999999999999999d",
+        ] {
+            age(text).unwrap_err();
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The promises of this module, each test named for one.
 
+mod retention;
 mod runs;
 mod verdicts;
 

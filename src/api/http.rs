@@ -6,12 +6,12 @@
 //! within the time-out. What cannot have been sent is told apart from what may
 //! have been. Pacing, waiting and judging are left to others.
 
+mod failure;
 #[cfg(test)]
 mod tests;
 
 use std::{
     borrow::Cow,
-    error::Error,
     future::Future,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -32,7 +32,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     Answer, Api, BaseUrl, Call, Failure, FailureKind, LONGEST_WAIT, Response, Token,
-    judge::is_grant, message::one_line, scrub::scrub,
+    judge::is_grant, scrub::scrub,
 };
 use crate::list::PermissionId;
 
@@ -119,7 +119,9 @@ impl HttpApi {
     /// If the certificates to trust cannot be had, or a setting cannot be a
     /// header.
     pub fn new(settings: &HttpSettings) -> Result<Self, HttpError> {
-        let connect_timeout = settings.connect_timeout.min(settings.timeout);
+        // A connection that does not come about has to be told from an answer
+        // that does not come: its time is over a little sooner.
+        let connect_timeout = settings.connect_timeout.min(settings.timeout * 9 / 10);
         let agent = HeaderValue::from_str(&settings.user_agent)
             .map_err(|_| HttpError::Header("user agent"))?;
         let mut builder = Client::builder()
@@ -194,27 +196,6 @@ impl HttpApi {
         request
     }
 
-    /// Judges by the phase: a request is only written once a connection with
-    /// its TLS handshake stands.
-    fn failure(&self, error: reqwest::Error) -> Answer {
-        let error = error.without_url();
-        if error.is_connect() || error.is_builder() {
-            let (kind, detail) = if error.is_timeout() {
-                let limit = self.connect_timeout.as_secs_f64();
-                (
-                    FailureKind::Connect,
-                    format!("no connection within {limit} s"),
-                )
-            } else if is_tls(&error) {
-                (FailureKind::Tls, root(&error))
-            } else {
-                (FailureKind::Connect, root(&error))
-            };
-            return Answer::NotSent(Failure { kind, detail });
-        }
-        Answer::NoAnswer(lost(&error))
-    }
-
     /// Strikes what is secret out of a body, since error texts are recorded
     /// and a server may repeat what it was sent.
     fn scrub(&self, body: Bytes) -> Bytes {
@@ -235,7 +216,7 @@ impl Api for HttpApi {
         async move {
             let response = match self.client.execute(request).await {
                 Ok(response) => response,
-                Err(error) => return self.failure(error),
+                Err(error) => return failure::of_request(error, self.connect_timeout),
             };
             let status = response.status();
             let retry_after = retry_after(response.headers(), SystemTime::now());
@@ -338,7 +319,7 @@ async fn read_body(mut response: reqwest::Response) -> (Bytes, Option<Failure>) 
             }
             Ok(None) if more.is_empty() => return (first, None),
             Ok(None) => return (joined(&first, &more), None),
-            Err(error) => lost(&error.without_url()),
+            Err(error) => failure::lost(&error.without_url()),
         };
         return (joined(&first, &more), Some(fault));
     }
@@ -346,75 +327,6 @@ async fn read_body(mut response: reqwest::Response) -> (Bytes, Option<Failure>) 
 
 fn joined(first: &[u8], more: &[u8]) -> Bytes {
     Bytes::from([first, more].concat())
-}
-
-/// A failure after the request may have been sent.
-fn lost(error: &reqwest::Error) -> Failure {
-    let (kind, detail) = if error.is_timeout() {
-        let detail = "no complete answer within the time-out".to_owned();
-        (FailureKind::Timeout, detail)
-    } else {
-        let http = causes(error).find_map(|cause| cause.downcast_ref::<hyper::Error>());
-        let io = |kind| io_kinds(error).any(|other| other == kind);
-        // What the connection says about itself: cut off, or not HTTP.
-        // Without its word, the compression is damaged.
-        match http {
-            Some(http) if http.is_parse() => (FailureKind::Unreadable, root(error)),
-            // Chunks that are none.
-            Some(_) if io(io::ErrorKind::InvalidInput) || io(io::ErrorKind::InvalidData) => {
-                (FailureKind::Unreadable, root(error))
-            }
-            None if error.is_decode() => (FailureKind::Unreadable, root(error)),
-            // TLS says it at length, and with an address.
-            _ if io(io::ErrorKind::UnexpectedEof) => {
-                (FailureKind::Reset, "the answer was cut off".to_owned())
-            }
-            _ => (FailureKind::Reset, root(error)),
-        }
-    };
-    Failure { kind, detail }
-}
-
-/// TLS has no error type of its own here: the handshake fails as an I/O error
-/// of a kind that connecting does not have.
-fn is_tls(error: &reqwest::Error) -> bool {
-    io_kinds(error).any(|kind| {
-        matches!(
-            kind,
-            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
-        )
-    })
-}
-
-fn io_kinds(error: &reqwest::Error) -> impl Iterator<Item = io::ErrorKind> {
-    causes(error)
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .map(io::Error::kind)
-}
-
-/// The error and what is below it. An I/O error that wraps another is not
-/// among the sources of anything, so it is unwrapped here.
-fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    let first: &'a (dyn Error + 'static) = error;
-    std::iter::successors(Some(first), |&cause| {
-        let wrapped = cause
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        wrapped
-            .map(|inner| inner as &(dyn Error + 'static))
-            .or_else(|| cause.source())
-    })
-}
-
-/// The bottom of it all in words; the layers above only say that something
-/// failed.
-fn root(error: &reqwest::Error) -> String {
-    one_line(
-        &causes(error)
-            .last()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
-    )
 }
 
 /// `Retry-After`: seconds, or a date. A date is counted from the server's own

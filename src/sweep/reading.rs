@@ -195,9 +195,10 @@ impl<A: Api> Worker<A> {
                     tries += 1;
                     if !transient || tries >= shared.policy.max_attempts {
                         return Ok(Step::Unreadable(Unreadable {
-                            message: format!("the read failed: {reason} {message}")
-                                .trim_end()
-                                .to_owned(),
+                            message: match message.as_str() {
+                                "" => format!("the read failed ({reason})"),
+                                words => format!("the read failed ({reason}): {words}"),
+                            },
                         }));
                     }
                     self.back_off(tries, asked).await?;

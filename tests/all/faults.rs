@@ -7,8 +7,11 @@
 
 mod authority;
 mod column;
+mod ends;
 mod expect;
 mod page;
+mod proxies;
+mod puppet;
 mod row;
 mod rows;
 mod wire;

@@ -1,9 +1,9 @@
 //! The rows of the matrix, by what goes wrong.
 
 mod again;
-mod body;
+pub(super) mod body;
 mod connection;
-mod form;
+pub(super) mod form;
 mod status;
 
 use std::net::SocketAddr;

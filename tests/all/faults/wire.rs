@@ -31,6 +31,8 @@ const DRIP: Duration = Duration::from_millis(20);
 /// and the next request is waited for.
 #[derive(Clone)]
 pub(super) enum Step {
+    /// Hears what the client says.
+    Hear,
     /// Sends these bytes.
     Send(Bytes),
     /// Sends this piece so often, or until the client is gone.
@@ -47,6 +49,8 @@ pub(super) enum Step {
     Cut,
     /// Resets the connection.
     Reset,
+    /// Hands everything on to this address, both ways, to the end.
+    Tunnel(SocketAddr),
 }
 
 /// Sends these bytes.
@@ -59,8 +63,17 @@ pub(super) fn send(bytes: impl Into<Vec<u8>>) -> Step {
 pub(crate) struct Heard {
     /// Request line and headers.
     pub(crate) head: String,
+    /// The body.
+    pub(crate) body: Vec<u8>,
     /// How many requests came before it.
     pub(crate) number: usize,
+}
+
+impl Heard {
+    /// What is asked for: path and query.
+    pub(crate) fn target(&self) -> &str {
+        self.head.split(' ').nth(1).unwrap_or_default()
+    }
 }
 
 /// How a connection begins.
@@ -72,8 +85,6 @@ pub(super) enum Greeting {
     Tls(TlsAcceptor),
     /// With these steps, whatever the client wants.
     Rude(Vec<Step>),
-    /// With these steps, once the client has said something.
-    Deaf(Vec<Step>),
 }
 
 type Answerer = dyn Fn(&Heard) -> Vec<Step> + Send + Sync;
@@ -196,21 +207,15 @@ async fn attend(
         Greeting::Plain => converse(stream, answer, record).await,
         Greeting::Tls(acceptor) => converse(acceptor.accept(stream).await?, answer, record).await,
         Greeting::Rude(steps) => perform(&mut stream, steps, record).await.map(drop),
-        Greeting::Deaf(steps) => {
-            // So much of the greeting that closing is no reset.
-            let mut greeting = Vec::with_capacity(16 << 10);
-            stream.read_buf(&mut greeting).await?;
-            perform(&mut stream, steps, record).await.map(drop)
-        }
     }
 }
 
 async fn converse(mut line: impl Line, answer: &Answerer, record: &Record) -> io::Result<()> {
-    while let Some(head) = next_request(&mut line).await? {
+    while let Some((head, body)) = next_request(&mut line).await? {
         let heard = {
             let mut all = record.heard.lock().unwrap();
             let number = all.len();
-            all.push(Heard { head, number });
+            all.push(Heard { head, body, number });
             all[number].clone()
         };
         if !perform(&mut line, answer(&heard), record).await? {
@@ -224,6 +229,9 @@ async fn converse(mut line: impl Line, answer: &Answerer, record: &Record) -> io
 async fn perform(line: &mut impl Line, steps: Vec<Step>, record: &Record) -> io::Result<bool> {
     for step in steps {
         match step {
+            Step::Hear => {
+                line.read_buf(&mut Vec::with_capacity(16 << 10)).await?;
+            }
             Step::Send(bytes) => put(line, &bytes, record).await?,
             Step::Flood(piece, times) => {
                 for _ in 0..times {
@@ -245,6 +253,11 @@ async fn perform(line: &mut impl Line, steps: Vec<Step>, record: &Record) -> io:
                 return Ok(false);
             }
             Step::Cut => return Ok(false),
+            Step::Tunnel(to) => {
+                let mut beyond = TcpStream::connect(to).await?;
+                tokio::io::copy_bidirectional(line, &mut beyond).await?;
+                return Ok(false);
+            }
             Step::Reset => {
                 line.bare().set_zero_linger()?;
                 return Ok(false);
@@ -261,7 +274,7 @@ async fn put(line: &mut impl Line, bytes: &[u8], record: &Record) -> io::Result<
     Ok(())
 }
 
-async fn next_request(line: &mut impl Line) -> io::Result<Option<String>> {
+async fn next_request(line: &mut impl Line) -> io::Result<Option<(String, Vec<u8>)>> {
     let mut request = Vec::new();
     loop {
         let end = request.windows(4).position(|four| four == b"\r\n\r\n");
@@ -270,8 +283,9 @@ async fn next_request(line: &mut impl Line) -> io::Result<Option<String>> {
             let lower = head.to_lowercase();
             let length = lower.split("\r\ncontent-length: ").nth(1);
             let length = length.and_then(|rest| rest.lines().next()?.parse().ok());
-            if request.len() >= end + 4 + length.unwrap_or(0) {
-                return Ok(Some(head));
+            let body = end + 4..end + 4 + length.unwrap_or(0);
+            if request.len() >= body.end {
+                return Ok(Some((head, request[body].to_vec())));
             }
         }
         if line.read_buf(&mut request).await? == 0 {

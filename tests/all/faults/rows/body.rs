@@ -102,20 +102,25 @@ pub(super) fn not_json() -> Section {
     }
 }
 
+/// A hundred thousand arrays in one another.
+pub(in super::super) fn nested() -> String {
+    let depth = 100_000;
+    format!("{}{}", "[".repeat(depth), "]".repeat(depth))
+}
+
 pub(super) fn other_json() -> Section {
-    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     Section {
         title: "Status 200, and JSON of another form",
         rows: vec![
             row(
                 "a hundred thousand arrays in one another",
                 UNREADABLE,
-                move |_| ok(nested(100_000)),
+                |_| ok(nested()),
             )
-            .or(move |_| ok(format!("{{\"p-ticket\":{}}}", nested(100_000))))
-            .or(move |_| ok(format!("[{{\"id\":{}}}]", nested(100_000)))),
+            .or(|_| ok(format!("{{\"p-ticket\":{}}}", nested())))
+            .or(move |_| ok(format!("[{{\"id\":{}}}]", nested()))),
             row("the same in a member nobody knows", Good, move |column| {
-                let deep = format!("\"more\":{},", nested(100_000));
+                let deep = format!("\"more\":{},", nested());
                 ok(column.padded(&deep))
             }),
             row("a hundred thousand members nobody knows", Good, |column| {

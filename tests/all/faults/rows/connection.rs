@@ -22,7 +22,8 @@ const CHUNKED: &str = "transfer-encoding: chunked\r\n";
 
 pub(super) fn before_anything() -> Section {
     let tls = |name, flaw| secure(name, Unsent("tls"), flaw, |_| Vec::new());
-    let deaf = |steps| Greeting::Deaf(steps);
+    // So much of the greeting is heard that closing is no reset.
+    let deaf = |steps: Vec<Step>| Greeting::Rude([vec![Step::Hear], steps].concat());
     Section {
         title: "No connection",
         rows: vec![

@@ -41,24 +41,32 @@ fn bomb() -> Vec<u8> {
     [header.to_vec(), block.repeat(1024)].concat()
 }
 
+/// An answer with a gigabyte of blanks.
+pub(in super::super) fn gigabyte() -> Vec<Step> {
+    let length = PIECES * piece().len();
+    let head = head("200 OK", &format!("content-length: {length}\r\n"));
+    vec![send(head), Step::Flood(piece(), PIECES)]
+}
+
+/// The same in a megabyte of gzip.
+pub(in super::super) fn gigabyte_in_gzip() -> Vec<Step> {
+    vec![send(http("200 OK", GZIP, bomb()))]
+}
+
 pub(super) fn too_much() -> Section {
     let flood = || Step::Flood(piece(), PIECES);
     Section {
         title: "Too much of it",
         rows: vec![
-            row("a body of a gigabyte", Lost("oversized"), move |_| {
-                let length = PIECES * piece().len();
-                let head = head("200 OK", &format!("content-length: {length}\r\n"));
-                vec![send(head), flood()]
-            })
-            .or(move |_| {
-                let chunk = [b"10000\r\n", &piece()[..], b"\r\n"].concat();
-                vec![
-                    send(head("200 OK", "transfer-encoding: chunked\r\n")),
-                    Step::Flood(chunk.into(), PIECES),
-                ]
-            })
-            .or(move |_| vec![send(head("200 OK", "")), flood()]),
+            row("a body of a gigabyte", Lost("oversized"), |_| gigabyte())
+                .or(move |_| {
+                    let chunk = [b"10000\r\n", &piece()[..], b"\r\n"].concat();
+                    vec![
+                        send(head("200 OK", "transfer-encoding: chunked\r\n")),
+                        Step::Flood(chunk.into(), PIECES),
+                    ]
+                })
+                .or(move |_| vec![send(head("200 OK", "")), flood()]),
             row(
                 "a gigabyte in a megabyte of gzip",
                 Lost("oversized"),

@@ -18,6 +18,7 @@ mod settings;
 mod signals;
 mod snapshot;
 mod terminal;
+mod unreadable;
 
 use std::{
     env,

@@ -6,6 +6,8 @@ use std::{
     io::{self, Write},
 };
 
+use rescind::report::visible;
+
 use super::exit;
 
 /// An error at the edge of the process, with the exit code it leads to.
@@ -53,14 +55,17 @@ impl Problem {
         self
     }
 
-    /// Prints the problem for a person.
+    /// Prints the problem for a person. Paths, cells and names come from
+    /// outside: none of them steers the terminal or makes a line of its own.
     pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "error: {}", self.message)?;
+        writeln!(out, "error: {}", visible(&self.message))?;
         for cause in &self.causes {
-            writeln!(out, "caused by: {cause}")?;
+            writeln!(out, "caused by: {}", visible(cause))?;
         }
         if let Some(hint) = &self.hint {
-            writeln!(out, "\nhint: {hint}")?;
+            // It may be several lines of our own, with a command to copy.
+            let lines: Vec<_> = hint.split('\n').map(visible).collect();
+            writeln!(out, "\nhint: {}", lines.join("\n"))?;
         }
         Ok(())
     }

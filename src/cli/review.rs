@@ -7,21 +7,19 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use rescind::journal::RunsDir;
-use rescind::list::{FreezeError, Frozen, Rejection, Rows, freeze};
-use rescind::report::{self, Plan, PlannedReject, Style};
+use rescind::list::{FreezeError, Frozen, Rows, freeze};
+use rescind::report::{self, Plan, Style};
 use rescind::sweep::{Quota, Sieve};
 use rustc_hash::FxHashSet;
 
 use super::args::{Folder, Format, Options};
 use super::carry::unreported;
 use super::problem::Problem;
-use super::run::{check, input, recorded_url, unreadable};
+use super::run::{input, recorded_url};
 use super::runs::found;
 use super::settings::Layers;
+use super::unreadable::{Invalid, unreadable};
 use super::{exit, guards, written};
-
-/// A plan shows this many of the invalid rows.
-const SHOWN: usize = 5;
 
 /// `rescind plan`.
 pub(super) fn plan(
@@ -38,20 +36,11 @@ pub(super) fn plan(
         Rows::open(&input, settings.id_column.as_deref()).map_err(|error| unreadable(&error))?;
     let exclusion = guards::exclusion(settings)?;
     let mut sieve = Sieve::new(&exclusion, FxHashSet::default());
-    let mut invalid = Vec::new();
+    let mut invalid = Invalid::default();
     let census = freeze(rows, settings.batch_size, |frozen| {
-        match frozen {
-            Frozen::Batch { ids, lines } => sieve.look(ids, lines),
-            Frozen::Reject {
-                line,
-                value,
-                reason: reason @ Rejection::Invalid(_),
-            } if invalid.len() < SHOWN => invalid.push(PlannedReject {
-                line,
-                value: value.to_owned(),
-                reason: reason.to_string(),
-            }),
-            Frozen::Reject { .. } => {}
+        invalid.note(&frozen);
+        if let Frozen::Batch { ids, lines } = frozen {
+            sieve.look(ids, lines);
         }
         Ok::<_, std::convert::Infallible>(())
     })
@@ -85,7 +74,7 @@ pub(super) fn plan(
             duplicate: census.duplicate,
             invalid: census.invalid,
         },
-        invalid: &invalid,
+        invalid: &invalid.0,
         batch_size: settings.batch_size.get() as u64,
         read_size: settings.read_size.get() as u64,
         verify: settings.verify,
@@ -95,7 +84,8 @@ pub(super) fn plan(
         guards: &others,
     };
     written(out.write_all(plan.text(style()).as_bytes()))?;
-    check(&census, &input, settings.max_invalid)?;
+    // The rows are in the plan.
+    Invalid::default().check(&census, &input, settings.max_invalid)?;
     if !breaches.is_empty() {
         return Ok(exit::HELD);
     }

@@ -12,8 +12,8 @@ use rescind::api::Environment;
 use rescind::journal::{
     Archive, Facts, Holder, JournalError, Lock, LockError, NewRun, RunFolder, RunsDir,
 };
-use rescind::list::{Census, FreezeError, Frozen, Input, ListError, NO_HEADER, Rows, freeze};
-use rescind::report::{self, Summary, number};
+use rescind::list::{Census, FreezeError, Frozen, Input, NO_HEADER, Rows, freeze};
+use rescind::report::{self, Summary, number, visible};
 use rescind::sweep::Sieve;
 use rustc_hash::FxHashSet;
 
@@ -23,6 +23,7 @@ use super::guards::Watch;
 use super::problem::Problem;
 use super::runs::found;
 use super::settings::{Effective, Layers, Verbosity, show_duration};
+use super::unreadable::{Invalid, unreadable};
 use super::{consent, exit, guards};
 
 /// What the journal and the results of a list may need for each byte of it,
@@ -59,7 +60,6 @@ pub(super) fn run(
     let exclusion = guards::exclusion(settings)?;
     let mut sieve = Sieve::new(&exclusion, FxHashSet::default());
     let (mut new, census) = read(&runs, &input, &effective, &mut sieve)?;
-    check(&census, &input, settings.max_invalid)?;
     let facts = Facts {
         created: Timestamp::now(),
         environment: environment.name().to_owned(),
@@ -108,7 +108,11 @@ pub(super) fn run(
     let folder = new.commit(&facts).map_err(|error| broken(&error))?;
     // Nobody is left to be told of anything if stderr is closed.
     if let Err(error) = runs.point_latest(folder.run()) {
-        let _ = writeln!(std::io::stderr(), "warning: {error}");
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: {}",
+            visible(&error.to_string())
+        );
     }
     if settings.verbosity != Verbosity::Quiet {
         let _ = announce(&mut std::io::stderr().lock(), &folder, &facts, &notes);
@@ -146,7 +150,7 @@ pub(super) fn resume(
     let frozen = facts(&folder)?;
     let effective = layers.settle(Some(&recorded(&folder, &frozen)?))?;
     for warning in &effective.warnings {
-        let _ = writeln!(std::io::stderr(), "warning: {warning}");
+        let _ = writeln!(std::io::stderr(), "warning: {}", visible(warning));
     }
     let _lock = lock(&runs, &effective, "resume")?;
     let standing = Summary::of(&folder, false).map_err(|error| carry::unreported(&error))?;
@@ -284,7 +288,8 @@ fn lock(runs: &RunsDir, effective: &Effective, command: &str) -> Result<Lock, Pr
         // Whoever looks at a process that does nothing is to know why.
         let _ = writeln!(
             std::io::stderr(),
-            "note: {error}; waiting for it for up to {}",
+            "note: {}; waiting for it for up to {}",
+            visible(&error.to_string()),
             show_duration(patience)
         );
         taken = take(patience);
@@ -317,7 +322,8 @@ fn room(input: &Input) -> u64 {
         .saturating_add(ROOM_AT_LEAST)
 }
 
-/// Reads the list into a run that does not exist yet, and past the sieve.
+/// Reads the list into a run that does not exist yet, and past the sieve; too
+/// many invalid rows make it no list.
 fn read(
     runs: &RunsDir,
     input: &Input,
@@ -328,51 +334,27 @@ fn read(
     let rows =
         Rows::open(input, settings.id_column.as_deref()).map_err(|error| unreadable(&error))?;
     let mut new = NewRun::begin(runs).map_err(|error| broken(&error))?;
-    let census = freeze(rows, settings.batch_size, |frozen| match frozen {
-        Frozen::Batch { ids, lines } => {
-            sieve.look(ids, lines);
-            new.batch(ids, lines)
+    let mut invalid = Invalid::default();
+    let census = freeze(rows, settings.batch_size, |frozen| {
+        invalid.note(&frozen);
+        match frozen {
+            Frozen::Batch { ids, lines } => {
+                sieve.look(ids, lines);
+                new.batch(ids, lines)
+            }
+            Frozen::Reject {
+                line,
+                value,
+                reason,
+            } => new.reject(line, value, &reason.to_string()),
         }
-        Frozen::Reject {
-            line,
-            value,
-            reason,
-        } => new.reject(line, value, &reason.to_string()),
     })
     .map_err(|error| match error {
         FreezeError::List(error) => unreadable(&error),
         FreezeError::Sink(error) => broken(&error),
     })?;
+    invalid.check(&census, input, settings.max_invalid)?;
     Ok((new, census))
-}
-
-pub(super) fn unreadable(error: &ListError) -> Problem {
-    let problem = Problem::usage("the list cannot be read").caused_by(error);
-    match error {
-        ListError::NoSuchColumn { .. }
-        | ListError::AmbiguousColumn { .. }
-        | ListError::UnknownColumn { .. } => {
-            problem.hint("name the column that holds the permission IDs with --id-column")
-        }
-        _ => problem,
-    }
-}
-
-/// Refuses a list with too many invalid rows.
-pub(super) fn check(census: &Census, input: &Input, limit: f64) -> Result<(), Problem> {
-    if census.invalid_percent() <= limit {
-        return Ok(());
-    }
-    Err(Problem::usage(format!(
-        "{} of {} rows of {input} hold no permission ID ({:.1}%, the limit is {limit}%); nothing was sent",
-        census.invalid,
-        census.total,
-        census.invalid_percent(),
-    ))
-    .hint(format!(
-        "is it the right file, and is {} the right column? rescind plan shows the rows; --max-invalid raises the limit",
-        census.column
-    )))
 }
 
 /// What a person should know of earlier runs before this one goes on.
@@ -418,7 +400,7 @@ fn announce(
     earlier: &[String],
 ) -> std::io::Result<()> {
     for line in earlier {
-        writeln!(out, "note: {line}")?;
+        writeln!(out, "note: {}", visible(line))?;
     }
     // On two lines: together they are wider than many a terminal.
     writeln!(
@@ -426,7 +408,7 @@ fn announce(
         "run {} ({}), IDs from {}\n  {} rows = {} distinct + {} duplicate + {} invalid; batches: {}",
         folder.run(),
         facts.environment,
-        facts.column,
+        visible(&facts.column),
         number(facts.rows_total),
         number(facts.rows_distinct),
         number(facts.rows_duplicate),

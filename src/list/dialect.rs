@@ -21,11 +21,19 @@ const ID_COLUMNS: [&str; 4] = [
 /// API's entity `TradingPermission`.
 const ENTITY_COLUMNS: [&str; 2] = ["userId", "accountId"];
 
-/// What a lost number looks like when no digit is left of it.
-const LOST_NUMBERS: [&str; 12] = [
-    "nan", "null", "none", "nil", "inf", "infinity", "n/a", "#n/a", "#ref!", "#value!", "#name?",
-    "#num!",
-];
+/// The separator that the first line states for spreadsheets and for nothing
+/// else: `sep=;`.
+pub(super) fn stated_separator(line: &[u8]) -> Option<u8> {
+    // A tab at the end may be the separator.
+    let blanks = line.iter().rev().take_while(|byte| **byte == b' ').count();
+    let line = line[..line.len() - blanks].trim_ascii_start();
+    let line = line
+        .strip_prefix(b"\"")
+        .and_then(|line| line.strip_suffix(b"\""))
+        .unwrap_or(line);
+    let (name, separator) = line.split_last_chunk::<1>().map(|(a, b)| (a, b[0]))?;
+    (name.eq_ignore_ascii_case(b"sep=") && SEPARATORS.contains(&separator)).then_some(separator)
+}
 
 /// The separator of a table; none for a list of one column.
 pub(super) fn separator(head: &[u8]) -> Option<u8> {
@@ -93,12 +101,11 @@ pub(super) fn is_header(cell: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(cell) else {
         return false;
     };
-    let text = text.trim().to_lowercase();
+    let text = text.trim();
     let letters = text.chars().filter(|char| char.is_alphabetic()).count();
     let digits = text.chars().filter(|char| char.is_numeric()).count();
     letters > digits
         && !text.starts_with(|first: char| first.is_numeric() || "+-.,\"'=".contains(first))
-        && !LOST_NUMBERS.contains(&text.as_str())
 }
 
 /// The index of the ID column among the names in a table's header.
@@ -130,8 +137,14 @@ pub(super) fn id_column(
     }
     let name = list.to_owned();
     let columns = Columns(names.to_vec());
+    let is_header = || !names.iter().any(|name| is_number(name));
     match (found[..].as_ref(), asked) {
         ([index], _) => Ok(*index),
+        ([], Some(asked)) if !is_header() => Err(ListError::NoHeader {
+            name,
+            asked: asked.to_owned(),
+        }),
+        ([], None) if !is_header() => Err(ListError::NoNames { name, columns }),
         ([], Some(asked)) => Err(ListError::NoSuchColumn {
             name,
             asked: asked.to_owned(),
@@ -146,9 +159,35 @@ pub(super) fn id_column(
     }
 }
 
+/// Whether this is data and no name: an ID, or one that was damaged.
+fn is_number(cell: &str) -> bool {
+    !matches!(
+        PermissionId::parse(cell.as_bytes()),
+        Err(InvalidId::NotANumber | InvalidId::Empty)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_separator_may_be_stated_for_spreadsheets() {
+        for (line, expected) in [
+            ("sep=;", Some(b';')),
+            (" SEP=, ", Some(b',')),
+            ("\"sep=;\"", Some(b';')),
+            ("sep=", None),
+            ("sep=x", None),
+            ("sep=;;", None),
+            ("id;sep=;", None),
+            ("", None),
+        ] {
+            assert_eq!(stated_separator(line.as_bytes()), expected, "{line:?}");
+        }
+        // The tab must not be taken for a blank at the end.
+        assert_eq!(stated_separator(b"sep=\t"), Some(b'\t'));
+    }
 
     #[test]
     fn the_separator_is_the_commonest_outside_quotes_in_the_first_record() {

@@ -3,7 +3,7 @@
 
 use std::{fmt, io};
 
-use super::Compression;
+use super::{Compression, Foreign, unpack::RATIO};
 
 /// A list that cannot be read, or whose ID column cannot be told. Nothing
 /// has been sent when this happens.
@@ -24,6 +24,12 @@ pub enum ListError {
     /// The file may not be read.
     #[error("no permission to read {name}")]
     Denied {
+        /// The list.
+        name: String,
+    },
+    /// The path is a named pipe that nobody writes to.
+    #[error("nobody writes to the pipe {name}")]
+    NoWriter {
         /// The list.
         name: String,
     },
@@ -52,7 +58,7 @@ pub enum ListError {
         compression: Compression,
     },
     /// A compressed list does not decompress.
-    #[error("{name} is damaged: its {compression} data does not decompress")]
+    #[error("{name} is damaged: its {compression} data cannot be unpacked")]
     Damaged {
         /// The list.
         name: String,
@@ -61,19 +67,53 @@ pub enum ListError {
         /// What the decompressor says.
         source: io::Error,
     },
-    /// The list is UTF-16, as some spreadsheets export "Unicode text".
-    #[error("{name} is UTF-16; save it as UTF-8")]
-    Utf16 {
+    /// A small compressed list unpacks to more than any list would.
+    #[error("{name} unpacks to more than {RATIO} times its size, as no list does ({compression})")]
+    Bomb {
         /// The list.
         name: String,
+        /// Its compression.
+        compression: Compression,
+    },
+    /// The file is something else.
+    #[error("{name} is {foreign} and cannot be read as a list")]
+    Foreign {
+        /// The list.
+        name: String,
+        /// What it is.
+        foreign: Foreign,
+    },
+    /// A line that may never end, as from a device.
+    #[error("line {line} of {name} does not end within 128 MiB")]
+    EndlessLine {
+        /// The list.
+        name: String,
+        /// The line.
+        line: u64,
     },
     /// The first row of a table cannot be read, so its columns are unknown.
-    #[error("the first row of {name} (line {line}) has an unclosed quote or is too long")]
+    #[error("the first row of {name} (line {line}) has an unclosed quote")]
     DamagedHeader {
         /// The list.
         name: String,
         /// Where the row starts.
         line: u64,
+    },
+    /// The first row of a table is too long to be read.
+    #[error("the first row of {name} (line {line}) is longer than 64 KiB")]
+    LongHeader {
+        /// The list.
+        name: String,
+        /// Where the row starts.
+        line: u64,
+    },
+    /// A table without a header: its columns have no names.
+    #[error("{name} has several columns and no header; the cells of its first row are {columns}")]
+    NoNames {
+        /// The list.
+        name: String,
+        /// The cells of its first row.
+        columns: Columns,
     },
     /// A column was asked for by name, and the list has no header.
     #[error("{name} has no header, so no column is named `{asked}`")]

@@ -109,11 +109,35 @@ pub enum InvalidId {
     #[error("scientific notation, as a spreadsheet writes it; format the column as text")]
     Scientific,
     /// `12.5`, `12.0`, `12,5`.
-    #[error("a decimal number; an ID is a whole number")]
+    #[error("a decimal number; format the column as whole numbers or text")]
     Decimal,
     /// `1,234,567` or the same with another separator.
     #[error("thousands separators; format the column as text")]
     Grouped,
+    /// `'123`: how a spreadsheet marks text.
+    #[error("an apostrophe in front, a spreadsheet's mark of text; take it off")]
+    Apostrophe,
+    /// `="123"`: how an export keeps a spreadsheet from rounding.
+    #[error("a formula; put the number itself into the cell")]
+    Formula,
+    /// `""123""`, `123"`: quotes beyond those of CSV.
+    #[error("a quote too many; quote the cell once, or not at all")]
+    Quoted,
+    /// `NULL`, `\N`, `NaN`, `#N/A`, `####`.
+    #[error("a word for no value; look the ID up where the list comes from")]
+    Placeholder,
+    /// The name of the column, in a later row.
+    #[error("the header again, as in lists that were joined")]
+    Header,
+    /// Digits beyond ASCII, such as `１２３`.
+    #[error("digits other than 0 to 9; type the ID anew")]
+    ForeignDigits,
+    /// A zero-width space, a byte-order mark.
+    #[error("characters that cannot be seen; type the ID anew")]
+    Unseen,
+    /// The character NUL.
+    #[error("NUL characters; the file is damaged, or in an encoding other than UTF-8 and UTF-16")]
+    Nul,
     /// Anything else.
     #[error("not a number")]
     NotANumber,
@@ -135,6 +159,23 @@ pub enum InvalidId {
     TooLong,
 }
 
+impl InvalidId {
+    /// What is no number may be the name of the column once more.
+    pub(super) fn or_header(self, cell: &[u8], column: &str) -> Self {
+        let is_header = || {
+            let seen: String = String::from_utf8_lossy(cell)
+                .chars()
+                .filter(|char| !is_unseen(*char))
+                .collect();
+            seen.trim().eq_ignore_ascii_case(column)
+        };
+        match self {
+            Self::NotANumber if is_header() => Self::Header,
+            reason => reason,
+        }
+    }
+}
+
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -150,9 +191,58 @@ fn diagnose(text: &str) -> InvalidId {
         InvalidId::Grouped
     } else if is_decimal(unsigned) {
         InvalidId::Decimal
+    } else if text.contains('\0') {
+        InvalidId::Nul
     } else {
-        InvalidId::NotANumber
+        dressed(text).unwrap_or(InvalidId::NotANumber)
     }
+}
+
+/// What is around or in place of the digits.
+fn dressed(text: &str) -> Option<InvalidId> {
+    let bare = |text: &str| is_digits(text.trim_matches(['"', ' ']));
+    if is_placeholder(text) {
+        return Some(InvalidId::Placeholder);
+    }
+    if text.strip_prefix(['\'', '’', '`']).is_some_and(bare) {
+        return Some(InvalidId::Apostrophe);
+    }
+    if text.strip_prefix('=').is_some_and(bare) {
+        return Some(InvalidId::Formula);
+    }
+    if bare(text) {
+        return Some(InvalidId::Quoted);
+    }
+    let seen: String = text.chars().filter(|char| !is_unseen(*char)).collect();
+    if seen.len() < text.len() && is_digits(seen.trim()) {
+        return Some(InvalidId::Unseen);
+    }
+    let numeric = |char: char| char.is_numeric() && !char.is_ascii_punctuation();
+    text.chars()
+        .all(numeric)
+        .then_some(InvalidId::ForeignDigits)
+}
+
+/// Format and control characters that a copied number takes along.
+fn is_unseen(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}')
+        || matches!(char, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+}
+
+/// What stands where a value was lost.
+const PLACEHOLDERS: [&str; 16] = [
+    "nan", "null", "(null)", "<null>", "none", "nil", "inf", "infinity", "n/a", "\\n", "#n/a",
+    "#ref!", "#value!", "#name?", "#num!", "#null!",
+];
+
+/// Whether this is a word for a value that was lost, of a database or of a
+/// spreadsheet: `NULL`, `#REF!`, or `####` for a column that was too narrow.
+pub(super) fn is_placeholder(text: &str) -> bool {
+    PLACEHOLDERS
+        .iter()
+        .any(|word| text.eq_ignore_ascii_case(word))
+        || text.len() > 1 && text.bytes().all(|byte| byte == b'#')
 }
 
 fn is_scientific(text: &str) -> bool {
@@ -248,8 +338,31 @@ mod tests {
             ("e9", NotANumber),
             ("0x1F", NotANumber),
             ("12a", NotANumber),
-            ("１２", NotANumber),
-            ("1\u{0}", NotANumber),
+            ("１２", ForeignDigits),
+            ("١٢٣", ForeignDigits),
+            ("½", ForeignDigits),
+            ("1\u{0}", Nul),
+            ("\0\0\0", Nul),
+            ("'12", Apostrophe),
+            ("’12", Apostrophe),
+            ("'12'", NotANumber),
+            ("=\"12\"", Formula),
+            ("=12", Formula),
+            ("=1+1", NotANumber),
+            ("\"12\"", Quoted),
+            ("\"\"12\"\"", Quoted),
+            ("12\"", Quoted),
+            ("\u{feff}12", Unseen),
+            ("12\u{200b}", Unseen),
+            ("1\u{202d}2\u{202c}", Unseen),
+            ("12\u{1b}[0m", NotANumber),
+            ("NULL", Placeholder),
+            ("\\N", Placeholder),
+            ("NaN", Placeholder),
+            ("#N/A", Placeholder),
+            ("#########", Placeholder),
+            ("#", NotANumber),
+            ("12\u{fffd}", NotANumber),
             ("permissionId", NotANumber),
         ] {
             assert_eq!(

@@ -11,17 +11,22 @@
 mod dialect;
 mod error;
 mod exclusion;
+mod foreign;
 mod freeze;
 mod id;
 mod reader;
 mod source;
 mod table;
 mod text;
+mod unpack;
+mod utf16;
 
 pub use error::{Columns, ListError};
 pub use exclusion::{Exclusion, ExclusionError};
+pub use foreign::Foreign;
 pub use freeze::{Census, FreezeError, Frozen, Rejection, freeze};
 pub use id::{InvalidId, PermissionId};
 pub use reader::{NO_HEADER, Row, Rows};
+pub use source::Input;
 pub(crate) use source::hex;
-pub use source::{Compression, Input};
+pub use unpack::Compression;

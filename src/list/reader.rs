@@ -69,15 +69,20 @@ impl Rows {
         let id_column = id_column.map(str::trim);
         let mut text = Text::new(source);
         let window = text.window()?;
-        if is_utf16(window) {
-            return Err(ListError::Utf16 { name });
-        }
         if window.starts_with(b"\xef\xbb\xbf") {
             text.skip(3);
         }
         skip_blank_lines(&mut text)?;
         let window = text.window()?;
-        let (form, column) = if let Some(separator) = dialect::separator(window) {
+        let first = line_len(window).map_or(window, |len| &window[..len]);
+        let stated = dialect::stated_separator(first);
+        if stated.is_some() {
+            text.skip_line()?;
+            skip_blank_lines(&mut text)?;
+        }
+        let window = text.window()?;
+        let separator = dialect::separator(window).map(|found| stated.unwrap_or(found));
+        let (form, column) = if let Some(separator) = separator {
             let (mut table, mut names) = Table::open(&mut text, separator)?;
             let index = dialect::id_column(&name, &names, id_column)?;
             table.set_id(index);
@@ -117,8 +122,8 @@ impl Rows {
     #[inline]
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, ListError> {
         match &mut self.form {
-            Form::Lines(long) => next_line(&mut self.text, long),
-            Form::Table(table) => table.next_row(&mut self.text),
+            Form::Lines(long) => next_line(&mut self.text, long, &self.column),
+            Form::Table(table) => table.next_row(&mut self.text, &self.column),
         }
     }
 
@@ -126,15 +131,6 @@ impl Rows {
     /// and the column.
     pub(super) fn finish(self) -> Result<(String, String), ListError> {
         Ok((self.text.into_source().finish()?, self.column))
-    }
-}
-
-/// Whether a text is UTF-16, with a byte-order mark or of Latin letters.
-fn is_utf16(text: &[u8]) -> bool {
-    match *text {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
-        [a, 0, b, 0, ..] | [0, a, 0, b, ..] => a != 0 && b != 0,
-        _ => false,
     }
 }
 
@@ -190,7 +186,11 @@ fn unquoted(line: &[u8]) -> Option<&[u8]> {
 }
 
 #[inline]
-fn next_line<'a>(text: &'a mut Text, long: &'a mut Vec<u8>) -> Result<Option<Row<'a>>, ListError> {
+fn next_line<'a>(
+    text: &'a mut Text,
+    long: &'a mut Vec<u8>,
+    column: &str,
+) -> Result<Option<Row<'a>>, ListError> {
     let line = text.line();
     let window = text.window()?;
     if let Some(len) = line_len(window)
@@ -201,13 +201,14 @@ fn next_line<'a>(text: &'a mut Text, long: &'a mut Vec<u8>) -> Result<Option<Row
         let id = Ok(id);
         return Ok(Some(Row { line, cell, id }));
     }
-    next_line_with_care(text, long)
+    next_line_with_care(text, long, column)
 }
 
 #[cold]
 fn next_line_with_care<'a>(
     text: &'a mut Text,
     long: &'a mut Vec<u8>,
+    column: &str,
 ) -> Result<Option<Row<'a>>, ListError> {
     skip_blank_lines(text)?;
     let line = text.line();
@@ -226,7 +227,10 @@ fn next_line_with_care<'a>(
             id,
         }));
     };
-    let id = unquoted(&window[..len]).map_or(Err(InvalidId::UnclosedQuote), PermissionId::parse);
+    let id = match unquoted(&window[..len]) {
+        Some(cell) => PermissionId::parse(cell).map_err(|reason| reason.or_header(cell, column)),
+        None => Err(InvalidId::UnclosedQuote),
+    };
     let taken = text.take_line(len);
     let cell = text.taken(taken);
     Ok(Some(Row { line, cell, id }))
@@ -267,7 +271,7 @@ mod tests {
                 (3, Err(UnclosedQuote)),
                 (4, Ok(3)),
                 (5, Ok(4)),
-                (6, Err(NotANumber)),
+                (6, Err(Quoted)),
                 (7, Err(Empty)),
                 (8, Ok(6)),
             ]
@@ -366,6 +370,27 @@ mod tests {
         assert_eq!(ids(&long), [(1, Err(TooLong))]);
     }
 
+    /// A device never ends a line.
+    #[test]
+    fn a_line_that_may_never_end_is_given_up() {
+        for list in ["", "id,userId\n1,\n"] {
+            let endless = std::io::Read::chain(list.as_bytes(), std::io::repeat(b'1'));
+            let mut rows = Rows::from_reader("list.csv", Box::new(endless), None).unwrap();
+            let line = 1 + list.lines().count();
+            let error = loop {
+                match rows.next_row() {
+                    Ok(Some(row)) => assert_eq!(row.id.map(PermissionId::get), Ok(1)),
+                    Ok(None) => panic!("it has no end"),
+                    Err(error) => break error.to_string(),
+                }
+            };
+            assert_eq!(
+                error,
+                format!("line {line} of list.csv does not end within 128 MiB")
+            );
+        }
+    }
+
     #[test]
     fn an_id_that_may_stand_in_the_wrong_column_is_not_believed() {
         let (column, read) =
@@ -385,16 +410,88 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused_with_a_clear_message() {
-        for bytes in [&b"\xff\xfe1\0\n\0"[..], b"\xfe\xff\x001\0\n", b"i\0d\0\n\0"] {
-            let error = rows(bytes, None).unwrap_err().to_string();
-            assert_eq!(error, "list.csv is UTF-16; save it as UTF-8");
-        }
         let error = rows(b"\nid,\"userId\n1,2\n", None).unwrap_err().to_string();
         assert_eq!(
             error,
-            "the first row of list.csv (line 2) has an unclosed quote or is too long"
+            "the first row of list.csv (line 2) has an unclosed quote"
         );
-        let error = rows(b"1,2\n3,4\n", None).unwrap_err().to_string();
-        assert!(error.ends_with("first row are `1`, `2`"), "{error}");
+        let wide = "a,".repeat(1_000_000);
+        let error = rows(wide.as_bytes(), None).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the first row of list.csv (line 1) is longer than 64 KiB"
+        );
+        for list in [&b"1,2\n3,4\n"[..], b"1.02E+09,x\n", b"x;-7\n"] {
+            let error = rows(list, None).unwrap_err().to_string();
+            assert!(error.contains("several columns and no header"), "{error}");
+            let error = rows(list, Some("id")).unwrap_err().to_string();
+            assert!(error.contains("has no header"), "{error}");
+        }
+    }
+
+    #[test]
+    fn utf_16_is_read_and_its_lines_are_counted() {
+        let list = "id\tuserId\r\n10\tИмя\r\n\r\n20\t\"a\r\nb\"\r\n30\t\r\n";
+        for big in [false, true] {
+            for mark in ["", "\u{feff}"] {
+                let units = format!("{mark}{list}");
+                let to_bytes = |unit: u16| {
+                    if big {
+                        unit.to_be_bytes()
+                    } else {
+                        unit.to_le_bytes()
+                    }
+                };
+                let bytes: Vec<u8> = units.encode_utf16().flat_map(to_bytes).collect();
+                let (column, read) = rows(&bytes, None).unwrap();
+                let read: Vec<_> = read.into_iter().map(|(line, _, id)| (line, id)).collect();
+                assert_eq!(column, "id");
+                assert_eq!(
+                    read,
+                    [(2, Ok(10)), (4, Ok(20)), (6, Ok(30))],
+                    "{big} {mark:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_first_line_that_states_the_separator_is_no_row() {
+        assert_eq!(ids("sep=;\r\nid;userId\r\n1;a,b,c,d\r\n"), [(3, Ok(1))]);
+        assert_eq!(ids("\"sep=,\"\n\nid,userId\n1,\n"), [(4, Ok(1))]);
+        assert_eq!(ids("sep=;\n1\n2\n"), [(2, Ok(1)), (3, Ok(2))]);
+        assert_eq!(ids("sep=\t\nid\tuserId\n1\tx\n"), [(3, Ok(1))]);
+    }
+
+    #[test]
+    fn the_header_of_a_list_that_was_joined_on_is_told_from_other_words() {
+        assert_eq!(
+            ids("permissionId\n1\nPERMISSIONID \n\"permissionId\"\n2\nx\n"),
+            [
+                (2, Ok(1)),
+                (3, Err(Header)),
+                (4, Err(Header)),
+                (5, Ok(2)),
+                (6, Err(NotANumber))
+            ]
+        );
+        assert_eq!(
+            ids("id,userId\n1,a\nid,userId\n2,b\n"),
+            [(2, Ok(1)), (3, Err(Header)), (4, Ok(2))]
+        );
+    }
+
+    #[test]
+    fn thousands_separators_in_the_first_column_make_no_small_id() {
+        assert_eq!(
+            ids("permissionId,name\n1,234,567,x\n12, 345,y\n7,a,b\n123,456,\n1234,567,x\n"),
+            [
+                (2, Err(Grouped)),
+                (3, Err(Grouped)),
+                (4, Ok(7)),
+                (5, Ok(123)),
+                (6, Ok(1234))
+            ]
+        );
     }
 }

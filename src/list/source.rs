@@ -1,21 +1,34 @@
-//! Where a list's bytes come from: a file, standard input, or any reader;
-//! plain or compressed, told by the first bytes and not by the name.
-//!
-//! Owns the digest of the bytes as they are stored, so that it equals what
-//! `sha256sum` says of the file.
+//! Where a list's bytes come from: a file, standard input, or any reader; and
+//! the text that they are, in UTF-8, whatever they are stored as.
 
 use std::{
     fmt,
     fmt::Write,
-    fs::File,
-    io::{self, BufReader, Chain, Cursor, Read},
+    fs::{File, OpenOptions},
+    io::{self, Cursor, Read},
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::PathBuf,
+    thread,
+    time::{Duration, Instant},
 };
 
-use flate2::bufread::MultiGzDecoder;
-use sha2::{Digest, Sha256};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-use super::ListError;
+use super::{
+    ListError,
+    foreign::recognise,
+    unpack::{Failure, Unpacked},
+    utf16::Utf16,
+};
+
+/// How long a named pipe may have nobody who writes to it.
+const NO_WRITER: Duration = Duration::from_secs(10);
+
+/// How often a waiting reader looks for one.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// So many bytes are enough to see what a file is.
+const HEAD: usize = 256;
 
 /// A list as it is named on the command line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,38 +59,14 @@ impl fmt::Display for Input {
     }
 }
 
-/// How a list is compressed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Compression {
-    /// gzip, of one or several members.
-    Gzip,
-    /// Zstandard, of one or several frames.
-    Zstd,
-}
-
-impl fmt::Display for Compression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-        })
-    }
-}
-
-/// Compressed bytes are taken from the file in steps of this size.
-const STEP: usize = 128 * 1024;
-
-/// The bytes of a list, decompressed.
+/// The text of a list, decompressed and in UTF-8.
 pub(super) struct Source {
     name: String,
     len: Option<u64>,
-    bytes: Bytes,
-}
-
-enum Bytes {
-    Plain(Digested),
-    Gzip(Box<MultiGzDecoder<BufReader<Digested>>>),
-    Zstd(Box<zstd::Decoder<'static, BufReader<Digested>>>),
+    /// The first bytes, as long as they have not been handed on.
+    head: Cursor<Vec<u8>>,
+    bytes: Unpacked,
+    utf16: Option<Utf16>,
 }
 
 impl Source {
@@ -86,7 +75,12 @@ impl Source {
         let Input::Path(path) = input else {
             return Self::new(name, None, Box::new(io::stdin()));
         };
-        let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+        // A named pipe would hold up whoever opens it until somebody writes.
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(path)
+            .and_then(|file| Ok((file.metadata()?, file)));
         let (metadata, file) = match opened {
             Ok(opened) => opened,
             Err(source) => {
@@ -101,45 +95,55 @@ impl Source {
         if metadata.is_dir() {
             return Err(ListError::Directory { name });
         }
+        let failed = |source| ListError::Read {
+            name: name.clone(),
+            source,
+        };
+        let begun = if metadata.file_type().is_fifo() {
+            match await_writer(&file, NO_WRITER).map_err(failed)? {
+                Some(begun) => begun,
+                None => return Err(ListError::NoWriter { name }),
+            }
+        } else {
+            Vec::new()
+        };
+        fcntl_getfl(&file)
+            .and_then(|flags| fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK)))
+            .map_err(|errno| failed(errno.into()))?;
         let len = metadata.is_file().then_some(metadata.len());
-        Self::new(name, len, Box::new(file))
+        Self::new(name, len, Box::new(Cursor::new(begun).chain(file)))
     }
 
     pub(super) fn new(
         name: String,
         len: Option<u64>,
-        mut reader: Box<dyn Read + Send>,
+        reader: Box<dyn Read + Send>,
     ) -> Result<Self, ListError> {
-        // A pipe may hand over its first bytes one at a time.
-        let mut head = Vec::with_capacity(4);
-        if let Err(source) = reader.by_ref().take(4).read_to_end(&mut head) {
-            return Err(ListError::Read { name, source });
-        }
-        let compression = match head[..] {
-            [0x1f, 0x8b, ..] => Some(Compression::Gzip),
-            // A frame, or a skippable frame as parallel compressors write
-            // (RFC 8878, 3.1).
-            [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Some(Compression::Zstd),
-            _ => None,
+        let mut bytes = match Unpacked::new(reader) {
+            Ok(bytes) => bytes,
+            Err(source) => return Err(ListError::Read { name, source }),
         };
-        let stored = Digested {
-            bytes: Cursor::new(head).chain(reader),
-            sha256: Sha256::new(),
-        };
-        let bytes = match compression {
-            None => Bytes::Plain(stored),
-            Some(Compression::Gzip) => Bytes::Gzip(Box::new(MultiGzDecoder::new(
-                BufReader::with_capacity(STEP, stored),
-            ))),
-            Some(Compression::Zstd) => {
-                let stored = BufReader::with_capacity(STEP, stored);
-                match zstd::Decoder::with_buffer(stored) {
-                    Ok(decoder) => Bytes::Zstd(Box::new(decoder)),
-                    Err(source) => return Err(ListError::Read { name, source }),
-                }
+        let mut head = vec![0; HEAD];
+        let mut known = 0;
+        while known < HEAD {
+            match bytes.read(&mut head[known..]) {
+                Ok(0) => break,
+                Ok(read) => known += read,
+                Err(failure) => return Err(failed(&name, failure)),
             }
-        };
-        Ok(Self { name, len, bytes })
+        }
+        head.truncate(known);
+        if let Some(foreign) = recognise(&head) {
+            return Err(ListError::Foreign { name, foreign });
+        }
+        let utf16 = Utf16::detect(&head);
+        Ok(Self {
+            name,
+            len,
+            head: Cursor::new(head),
+            bytes,
+            utf16,
+        })
     }
 
     /// How errors name the list.
@@ -152,70 +156,58 @@ impl Source {
         self.len
     }
 
-    /// Reads some bytes; none are left when it returns 0.
+    /// Reads some text; none is left when it returns 0.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ListError> {
-        let (result, compression) = match &mut self.bytes {
-            Bytes::Plain(bytes) => (read_some(bytes, buffer), None),
-            Bytes::Gzip(bytes) => (read_some(bytes, buffer), Some(Compression::Gzip)),
-            Bytes::Zstd(bytes) => (read_some(bytes, buffer), Some(Compression::Zstd)),
+        let (head, bytes) = (&mut self.head, &mut self.bytes);
+        let mut stored = |buffer: &mut [u8]| match head.read(buffer) {
+            Ok(read) if read > 0 => Ok(read),
+            _ => bytes.read(buffer),
         };
-        result.map_err(|source| {
-            let name = self.name.clone();
-            match compression {
-                // The system's own errors carry a code, a decoder's do not.
-                Some(compression) if source.raw_os_error().is_none() => {
-                    if source.kind() == io::ErrorKind::UnexpectedEof {
-                        ListError::CutOff { name, compression }
-                    } else {
-                        ListError::Damaged {
-                            name,
-                            compression,
-                            source,
-                        }
-                    }
-                }
-                _ => ListError::Read { name, source },
-            }
-        })
+        let result = match &mut self.utf16 {
+            None => stored(buffer),
+            Some(utf16) => utf16.read(buffer, stored),
+        };
+        result.map_err(|failure| failed(&self.name, failure))
     }
 
     /// Reads what is left and returns the SHA-256 of the bytes as stored.
-    pub(super) fn finish(mut self) -> Result<String, ListError> {
-        let stored = match &mut self.bytes {
-            Bytes::Plain(bytes) => bytes,
-            Bytes::Gzip(bytes) => bytes.get_mut().get_mut(),
-            Bytes::Zstd(bytes) => bytes.get_mut().get_mut(),
-        };
-        if let Err(source) = io::copy(stored, &mut io::sink()) {
-            return Err(ListError::Read {
-                name: self.name,
-                source,
-            });
-        }
-        Ok(hex(&stored.sha256.finalize_reset()))
+    pub(super) fn finish(self) -> Result<String, ListError> {
+        let name = self.name;
+        self.bytes
+            .finish()
+            .map_err(|source| ListError::Read { name, source })
     }
 }
 
-fn read_some(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+fn failed(name: &str, failure: Failure) -> ListError {
+    let name = name.to_owned();
+    match failure {
+        Failure::Read(source) => ListError::Read { name, source },
+        Failure::CutOff(compression) => ListError::CutOff { name, compression },
+        Failure::Damaged(compression, source) => ListError::Damaged {
+            name,
+            compression,
+            source,
+        },
+        Failure::Bomb(compression) => ListError::Bomb { name, compression },
+    }
+}
+
+/// Waits until somebody writes to a pipe that was opened without waiting, and
+/// returns what was read on the occasion; `None` if nobody came.
+fn await_writer(pipe: &File, patience: Duration) -> io::Result<Option<Vec<u8>>> {
+    let begun = Instant::now();
+    let mut first = [0; 1];
     loop {
-        match reader.read(buffer) {
+        match (&*pipe).read(&mut first) {
+            // Without a writer a pipe has an end; with a silent one it has not.
+            Ok(0) if begun.elapsed() >= patience => return Ok(None),
+            Ok(0) => thread::sleep(LOOK_AGAIN),
+            Ok(_) => return Ok(Some(first.to_vec())),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Some(Vec::new())),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
+            Err(error) => return Err(error),
         }
-    }
-}
-
-/// The stored bytes, digested on the way.
-struct Digested {
-    bytes: Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>,
-    sha256: Sha256,
-}
-
-impl Read for Digested {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.bytes.read(buffer)?;
-        self.sha256.update(&buffer[..read]);
-        Ok(read)
     }
 }
 

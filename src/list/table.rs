@@ -55,12 +55,11 @@ impl Table {
             id: 0,
         };
         let line = text.line();
-        let Some(Record {
-            cells: Ok(width), ..
-        }) = table.record(text)?
-        else {
-            let name = text.source().name().to_owned();
-            return Err(ListError::DamagedHeader { name, line });
+        let name = text.source().name().to_owned();
+        let width = match table.record(text)?.map(|record| record.cells) {
+            Some(Ok(width)) => width,
+            Some(Err((InvalidId::TooLong, _))) => return Err(ListError::LongHeader { name, line }),
+            _ => return Err(ListError::DamagedHeader { name, line }),
         };
         table.columns = width;
         let names = (0..width)
@@ -74,14 +73,20 @@ impl Table {
         self.id = index;
     }
 
-    pub(super) fn next_row(&mut self, text: &mut Text) -> Result<Option<Row<'_>>, ListError> {
+    /// The next row; `column` is the header of the ID column.
+    pub(super) fn next_row(
+        &mut self,
+        text: &mut Text,
+        column: &str,
+    ) -> Result<Option<Row<'_>>, ListError> {
         let Some(Record { line, cells }) = self.record(text)? else {
             return Ok(None);
         };
         let (cell, id) = match cells {
             Ok(_) => {
                 let cell = self.cell(self.id);
-                (cell, PermissionId::parse(cell))
+                let id = PermissionId::parse(cell);
+                (cell, id.map_err(|reason| reason.or_header(cell, column)))
             }
             Err((reason, len)) => (&self.cells[..len], Err(reason)),
         };
@@ -105,7 +110,7 @@ impl Table {
                 Some(InvalidId::UnclosedQuote)
             }
             ReadRecordResult::Record if width <= self.id => Some(InvalidId::MissingColumn),
-            ReadRecordResult::Record if self.has_slipped(width) => Some(InvalidId::SurplusColumn),
+            ReadRecordResult::Record if self.has_surplus(width) => self.slipped(),
             ReadRecordResult::Record => None,
             // The text ended, or its bound was reached, inside the record.
             _ => Some(self.give_up()),
@@ -146,11 +151,25 @@ impl Table {
         (is_header || width == self.columns) && scan(record, [self.separator]).is_some()
     }
 
-    /// Whether a separator too many may have moved the ID: there are cells
-    /// beyond the header's columns, and not only empty ones, as spreadsheets
-    /// write them. What stands in the first column cannot move.
-    fn has_slipped(&self, width: usize) -> bool {
-        self.id > 0 && (self.columns..width).any(|index| !self.cell(index).trim_ascii().is_empty())
+    /// Whether there are cells beyond the header's columns, and not only empty
+    /// ones, as spreadsheets write them.
+    fn has_surplus(&self, width: usize) -> bool {
+        let is_header = self.columns == 0;
+        !is_header && (self.columns..width).any(|index| !self.cell(index).trim_ascii().is_empty())
+    }
+
+    /// Whether a separator too many may have moved the ID, or stands in it.
+    /// What stands in the first column cannot move; but `1,234,567` there is
+    /// no 1.
+    fn slipped(&self) -> Option<InvalidId> {
+        if self.id > 0 {
+            return Some(InvalidId::SurplusColumn);
+        }
+        let group = |index, least| {
+            let cell = self.cell(index).trim_ascii();
+            (least..=3).contains(&cell.len()) && cell.iter().all(u8::is_ascii_digit)
+        };
+        (self.separator == b',' && group(0, 1) && group(1, 3)).then_some(InvalidId::Grouped)
     }
 
     /// Ends a record that did not end by itself, and says why it did not.

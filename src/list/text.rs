@@ -13,6 +13,10 @@ use super::{ListError, source::Source};
 /// No record of a list is longer. It bounds what a stray quote can swallow.
 pub(super) const MAX_RECORD: usize = 64 * 1024;
 
+/// A line that is longer than [`MAX_RECORD`] is stepped over, up to this many
+/// bytes. One that does not end by then may never end.
+const MAX_LINE: usize = 128 << 20;
+
 const BUFFER: usize = 4 * MAX_RECORD;
 
 pub(super) struct Text {
@@ -114,9 +118,10 @@ impl Text {
         &self.buffer[range]
     }
 
-    /// Steps over the rest of the line, however long it is.
+    /// Steps over the rest of the line.
     pub(super) fn skip_line(&mut self) -> Result<(), ListError> {
-        loop {
+        let mut skipped = 0;
+        while skipped <= MAX_LINE {
             let window = self.window()?;
             match line_len(window) {
                 Some(len) => {
@@ -127,9 +132,14 @@ impl Text {
                 None => {
                     let len = window.len();
                     self.skip(len);
+                    skipped += len;
                 }
             }
         }
+        Err(ListError::EndlessLine {
+            name: self.source.name().to_owned(),
+            line: self.line,
+        })
     }
 }
 

@@ -44,7 +44,7 @@ pub use held::{ApprovalFigures, BreachFigures, breach, release_command};
 pub use listing::{listing, listing_json};
 pub use outcome::{Outcome, ending, is_finished, open_ids};
 pub use particulars::{FileFigures, HoldFigures, Particulars, ProcessFigures};
-pub use phrase::number;
+pub use phrase::{number, visible};
 pub use plan::{Plan, PlannedReject};
 pub use pruned::{pruned, pruned_json};
 pub use retention::{Fate, Kept, Retention};

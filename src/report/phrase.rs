@@ -11,7 +11,8 @@ use crate::journal::State;
 ///
 /// Every text from outside passes here on its way out of the journal: the
 /// server's words and the list's cells, paths, notes and names.
-pub(super) fn visible(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(|c| is_break(c) || steers(c)) {
         return Cow::Borrowed(text);
     }

@@ -11,6 +11,7 @@ mod faults;
 mod guards;
 mod held;
 mod holds;
+mod input;
 mod isolation;
 mod pacing;
 mod pruning;

@@ -199,6 +199,7 @@ struct List {
     line_end: &'static str,
     last_line_ends: bool,
     mark: bool,
+    encoding: Encoding,
     storage: Storage,
     step: usize,
     batch_size: usize,
@@ -209,6 +210,13 @@ enum Cell {
     Id(i64),
     Invalid(&'static str, InvalidId),
     BlankLine,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Encoding {
+    Utf8,
+    Utf16Little,
+    Utf16Big,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -228,7 +236,9 @@ fn list() -> impl Strategy<Value = List> {
         ("0", InvalidId::Zero),
         ("9223372036854775808", InvalidId::OutOfRange),
         ("1 234 567", InvalidId::Grouped),
-        ("none", InvalidId::NotANumber),
+        ("none", InvalidId::Placeholder),
+        ("'7", InvalidId::Apostrophe),
+        ("x7", InvalidId::NotANumber),
     ];
     let cell = prop_oneof![
         8 => (1..40_i64).prop_map(Cell::Id),
@@ -251,10 +261,15 @@ fn list() -> impl Strategy<Value = List> {
         select([',', ';', '\t'].as_slice()),
         select(["\n", "\r\n", "\r"].as_slice()),
         select(storages.to_vec()),
+        prop_oneof![
+            2 => Just(Encoding::Utf8),
+            1 => Just(Encoding::Utf16Little),
+            1 => Just(Encoding::Utf16Big),
+        ],
     );
     (vec(cell, 0..60), form, 1..5000_usize, 1..9_usize).prop_map(
         |(cells, form, step, batch_size)| {
-            let (columns, id_column, name, flags, separator, line_end, storage) = form;
+            let (columns, id_column, name, flags, separator, line_end, storage, encoding) = form;
             let [header, quoted, last_line_ends, mark] = flags;
             List {
                 cells,
@@ -267,6 +282,7 @@ fn list() -> impl Strategy<Value = List> {
                 line_end,
                 last_line_ends,
                 mark,
+                encoding,
                 storage,
                 step,
                 batch_size,
@@ -315,7 +331,7 @@ impl List {
         if !self.last_line_ends && text.ends_with(self.line_end) {
             text.truncate(text.len() - self.line_end.len());
         }
-        (self.store(text.as_bytes()), expected)
+        (self.store(&self.encode(text)), expected)
     }
 
     /// Adds a record and returns how many lines it takes. Every second
@@ -347,6 +363,19 @@ impl List {
         }
         text.push_str(self.line_end);
         lines
+    }
+
+    fn encode(&self, mut text: String) -> Vec<u8> {
+        // One character alone says nothing of its encoding.
+        if self.encoding != Encoding::Utf8 && text.len() < 2 {
+            text.insert(0, '\u{feff}');
+        }
+        let units = text.encode_utf16();
+        match self.encoding {
+            Encoding::Utf8 => text.into_bytes(),
+            Encoding::Utf16Little => units.flat_map(u16::to_le_bytes).collect(),
+            Encoding::Utf16Big => units.flat_map(u16::to_be_bytes).collect(),
+        }
     }
 
     fn store(&self, text: &[u8]) -> Vec<u8> {

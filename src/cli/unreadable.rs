@@ -1,0 +1,130 @@
+//! What a person is told of a list that cannot be read, or of which too much
+//! is invalid: what is wrong, where, and what to do.
+
+use rescind::list::{Census, Foreign, Frozen, Input, ListError, Rejection};
+use rescind::report::{PlannedReject, visible};
+
+use super::problem::Problem;
+
+/// So many of the invalid rows are shown.
+const SHOWN: usize = 5;
+
+/// The first of a list's invalid rows, to be shown.
+#[derive(Debug, Default)]
+pub(super) struct Invalid(pub(super) Vec<PlannedReject>);
+
+impl Invalid {
+    /// Takes note of what freezing hands on.
+    pub(super) fn note(&mut self, frozen: &Frozen<'_>) {
+        if let Frozen::Reject {
+            line,
+            value,
+            reason: reason @ Rejection::Invalid(_),
+        } = frozen
+            && self.0.len() < SHOWN
+        {
+            self.0.push(PlannedReject {
+                line: *line,
+                value: (*value).to_owned(),
+                reason: reason.to_string(),
+            });
+        }
+    }
+
+    /// Refuses a list with more invalid rows than `limit` percent.
+    pub(super) fn check(&self, census: &Census, input: &Input, limit: f64) -> Result<(), Problem> {
+        if census.invalid_percent() <= limit {
+            return Ok(());
+        }
+        let mut problem = Problem::usage(format!(
+            "{} of {} rows of {input} hold no permission ID ({:.1}%, the limit is {limit}%); nothing was sent",
+            census.invalid,
+            census.total,
+            census.invalid_percent(),
+        ))
+        .hint(format!(
+            "is it the right file, and is {} the right column? --max-invalid raises the limit",
+            visible(&census.column)
+        ));
+        let shown = self.0.iter().map(
+            |PlannedReject {
+                 line,
+                 value,
+                 reason,
+             }| { format!("line {line}: \"{value}\" {reason}") },
+        );
+        problem.causes.extend(shown);
+        let more = census.invalid - self.0.len() as u64;
+        if more > 0 && !self.0.is_empty() {
+            problem.causes.push(format!("and {more} more"));
+        }
+        Err(problem)
+    }
+}
+
+/// A list that cannot be read, and what to do about it.
+pub(super) fn unreadable(error: &ListError) -> Problem {
+    Problem::usage("the list cannot be read")
+        .caused_by(error)
+        .hint(advice(error))
+}
+
+fn advice(error: &ListError) -> &'static str {
+    match error {
+        ListError::NotFound { .. } => "look at the path; - reads standard input",
+        ListError::Directory { .. } => "name the file in it",
+        ListError::Denied { .. } => "let this user read the file and enter its folders",
+        ListError::NoWriter { .. } => {
+            "start the program that writes to it, or pipe its output into rescind run -"
+        }
+        ListError::Open { .. } | ListError::Read { .. } => {
+            "copy the file to a local disk and try again"
+        }
+        ListError::CutOff { .. } => "fetch or export it again: a transfer may have broken off",
+        ListError::Damaged { .. } => {
+            "fetch it again; or unpack it by hand, and give what comes out"
+        }
+        ListError::Bomb { .. } => {
+            "look at what it holds; if it is a list all the same, unpack it by hand and give that"
+        }
+        ListError::Foreign { foreign, .. } => instead_of(*foreign),
+        ListError::EndlessLine { .. } => "look at how it begins: it may be no text at all",
+        ListError::DamagedHeader { .. } => "close the quote, or take it out",
+        ListError::LongHeader { .. } => {
+            "look at how it begins; export the column with the IDs alone"
+        }
+        ListError::NoHeader { .. } => {
+            "add a first line that names the columns, or leave --id-column out"
+        }
+        ListError::NoNames { .. } => {
+            "add a first line that names the columns, with permissionId for the IDs; \
+             or give one ID a line and nothing else"
+        }
+        ListError::NoSuchColumn { .. }
+        | ListError::AmbiguousColumn { .. }
+        | ListError::UnknownColumn { .. } => {
+            "name the column that holds the permission IDs with --id-column"
+        }
+    }
+}
+
+fn instead_of(foreign: Foreign) -> &'static str {
+    match foreign {
+        Foreign::Zip | Foreign::Workbook => {
+            "save the sheet with the IDs as CSV UTF-8, with the column of the IDs as text"
+        }
+        Foreign::WebPage => {
+            "open it in a browser: it may be a log-in or error page that was saved in place of the list"
+        }
+        Foreign::Xml | Foreign::Json | Foreign::Database | Foreign::Parquet => {
+            "export the IDs as CSV: a line permissionId, then one ID a line"
+        }
+        Foreign::RichText | Foreign::Pdf => {
+            "save it as plain text: a line permissionId, then one ID a line"
+        }
+        Foreign::Packed(_) | Foreign::PackedTwice => {
+            "unpack it; gzip and Zstandard are read as they are"
+        }
+        Foreign::Utf32 => "save it as UTF-8",
+    }
+}

@@ -81,7 +81,8 @@ pub(super) enum Ask {
     Item(PermissionId),
     List,
     LogIn(LogIn),
-    Renew,
+    /// With the session of its token, which is known at the gate.
+    Renew(Option<u64>),
 }
 
 #[derive(Debug, Deserialize)]
@@ -178,7 +179,7 @@ impl Ask {
             Kind::Item => number(&value(query, "id")?).map(Self::Item),
             Kind::List | Kind::Renew if query.is_some() => Err(wrong(400, "a needless query")),
             Kind::List => Ok(Self::List),
-            Kind::Renew => Ok(Self::Renew),
+            Kind::Renew => Ok(Self::Renew(None)),
             Kind::Other => unreachable!("turned away above"),
         }
     }
@@ -195,7 +196,7 @@ impl Ask {
             Self::Revoke(revoke) => all(&revoke.ids),
             Self::Items(ids) => all(ids),
             Self::Item(id) => all(&[*id]),
-            Self::List | Self::Renew => dice,
+            Self::List | Self::Renew(_) => dice,
             Self::LogIn(log_in) => {
                 let texts = [&log_in.name, &log_in.password, &log_in.sec];
                 let bytes = texts.into_iter().flat_map(|text| text.bytes());
@@ -209,7 +210,7 @@ impl Ask {
         match self {
             Self::Revoke(revoke) => revoke.ticket.as_deref(),
             Self::LogIn(log_in) => log_in.ticket.as_deref(),
-            Self::Items(_) | Self::Item(_) | Self::List | Self::Renew => None,
+            Self::Items(_) | Self::Item(_) | Self::List | Self::Renew(_) => None,
         }
     }
 }

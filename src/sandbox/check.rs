@@ -26,6 +26,15 @@ pub enum InvalidRules {
     /// A status that no read of too many IDs is answered.
     #[error("`max_items_status` is {0} and must be 404, 413 or 414")]
     Status(u16),
+    /// No session at all, or a lock after no failure.
+    #[error("`{0}` must be at least 1")]
+    Nothing(&'static str),
+    /// An endpoint that cannot be denied.
+    #[error("`denied` holds `{0}`, which needs no permission")]
+    Denied(&'static str),
+    /// Log-ins that are not in the order of time.
+    #[error("`others_log_in` is not in the order of time")]
+    Order,
     /// A latency whose end comes before its beginning.
     #[error("`latency` ends before it begins")]
     Latency,
@@ -75,6 +84,19 @@ impl Rules {
         if !matches!(self.max_items_status, 404 | 413 | 414) {
             return Err(InvalidRules::Status(self.max_items_status));
         }
+        if self.sessions == 0 {
+            return Err(InvalidRules::Nothing("sessions"));
+        }
+        if self.log_in.locked_after == Some(0) {
+            return Err(InvalidRules::Nothing("log_in.locked_after"));
+        }
+        let free = |kind: &&Kind| matches!(kind, Kind::LogIn | Kind::Other);
+        if let Some(kind) = self.denied.iter().find(free) {
+            return Err(InvalidRules::Denied(kind.name()));
+        }
+        if !self.others_log_in.0.is_sorted() {
+            return Err(InvalidRules::Order);
+        }
         if self.latency.min > self.latency.max {
             return Err(InvalidRules::Latency);
         }
@@ -115,6 +137,11 @@ mod tests {
             "limits = [{ count = 0, window = \"1s\" }]",
             "endpoint_limits = [{ endpoint = \"renew\", count = 1, window = \"0s\" }]",
             "max_items_status = 200",
+            "sessions = 0",
+            "log_in.locked_after = 0",
+            "denied = ['log_in']",
+            "denied = ['other']",
+            "others_log_in = ['2s', '1s']",
         ] {
             let rules: Rules = toml::from_str(text).unwrap();
             assert!(rules.check().is_err(), "{text}");

@@ -3,24 +3,20 @@
 use std::io;
 
 use hyper::header::{HeaderValue, RETRY_AFTER};
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    ask::{Ask, Kind, LogIn},
+    ask::{Ask, Kind},
     dice::Dice,
     facts::{Event, Moment, after},
     faults::Fault,
     population::{Entity, Origin, Status},
     reply::Reply,
     rules::{AlreadyRevoked, Refusal, RefusalForm, Unknown},
+    sessions::timestamp,
     world::State,
 };
 use crate::list::PermissionId;
-
-/// What the API is known to say.
-const WRONG_LOG_IN: &str =
-    "Incorrect username or password. Please try again, noting that passwords are case-sensitive.";
 
 impl State {
     /// The status of a permission as it is now.
@@ -63,7 +59,7 @@ impl State {
                 Ok(Reply::json(&disarray(found, fault, dice)))
             }
             Ask::LogIn(log_in) => self.log_in(log_in, now),
-            Ask::Renew => self.issue(now),
+            Ask::Renew(session) => self.issue(*session, now),
         }
     }
 
@@ -120,44 +116,6 @@ impl State {
         // A permission that a test has set anew behaves as it was set.
         let born = || self.facts.held(id).is_none() && self.origin(id) == Origin::Protected;
         self.facts.is_protected(id) || born()
-    }
-
-    fn log_in(&mut self, log_in: &LogIn, now: Moment) -> io::Result<Reply> {
-        let ours = &self.rules.log_in;
-        let good = log_in.name == ours.name
-            && log_in.password == ours.password
-            && log_in.cid.is(&ours.cid)
-            && log_in.sec == ours.sec;
-        if good {
-            return self.issue(now);
-        }
-        self.record(Event::LogInFailed { at: now })?;
-        Ok(Reply::json(&json!({ "errorText": WRONG_LOG_IN })))
-    }
-
-    fn issue(&mut self, now: Moment) -> io::Result<Reply> {
-        let number = self.facts.tokens.len() as u64;
-        let dice = Dice::new(self.rules.seed).with(number);
-        let token = format!("sandbox-{number}-{:016x}", dice.number());
-        let expires = after(now, self.rules.token_lifetime);
-        self.record(Event::Token {
-            token: token.clone(),
-            expires,
-        })?;
-        let expires = timestamp(expires);
-        // Both forms have been seen.
-        let expires = if number.is_multiple_of(2) {
-            format!("{expires:.3}")
-        } else {
-            format!("{expires:.0}")
-        };
-        Ok(Reply::json(&json!({
-            "accessToken": token,
-            "expirationTime": expires,
-            "userId": 4711,
-            "name": self.rules.log_in.name,
-            "userStatus": "Active",
-        })))
     }
 
     /// The plain answer with a status from 400 to 599.
@@ -220,10 +178,6 @@ impl State {
             _ => Ok(self.refusal(500)),
         }
     }
-}
-
-fn timestamp(at: Moment) -> Timestamp {
-    Timestamp::from_nanosecond(at.into()).unwrap_or(Timestamp::MAX)
 }
 
 /// `ok:true`, with an empty `errorText` in each of its documented forms.

@@ -17,6 +17,7 @@ use super::{
     ask::Kind,
     faults::Fault,
     population::Status,
+    sessions::Sessions,
     truth::{Mistake, Revocation, Seen, Struck, Truth},
 };
 use crate::list::PermissionId;
@@ -39,6 +40,8 @@ pub(super) fn before(at: Moment, length: Duration) -> Moment {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Event {
+    /// The world began.
+    Born { at: Moment },
     /// A call arrived.
     Call { at: Moment, kind: Kind, key: u64 },
     /// A request was wrong.
@@ -76,8 +79,20 @@ pub(super) enum Event {
     Served { kind: Kind, key: u64 },
     /// A log-in failed.
     LogInFailed { at: Moment },
+    /// Log-ins were locked, or one was tried while they were.
+    Locked { until: Moment, touched: bool },
+    /// A session was opened, and others closed for it.
+    Session {
+        at: Moment,
+        others: bool,
+        closed: Vec<u64>,
+    },
     /// A token was issued.
-    Token { token: String, expires: Moment },
+    Token {
+        token: String,
+        expires: Moment,
+        session: Option<u64>,
+    },
     /// A test said what a permission is.
     Set {
         id: PermissionId,
@@ -127,8 +142,9 @@ pub(super) struct Facts {
     pub(super) penalties: BTreeMap<Kind, Penalty>,
     pub(super) drawn: usize,
     impatient: usize,
-    pub(super) failures: Vec<Moment>,
-    pub(super) tokens: FxHashMap<String, Moment>,
+    pub(super) sessions: Sessions,
+    /// When the world began; 0 before it did.
+    pub(super) born: Moment,
 }
 
 impl Facts {
@@ -145,6 +161,7 @@ impl Facts {
 
     pub(super) fn apply(&mut self, event: Event) {
         match event {
+            Event::Born { at } => self.born = at,
             Event::Call { at, kind, key } => {
                 self.calls.push((at, kind));
                 *self.asked.entry(key).or_default() += 1;
@@ -194,12 +211,7 @@ impl Facts {
                 touched,
             } => {
                 self.lockout = Some(Lockout { until, status });
-                let counter = if touched {
-                    &mut self.touched
-                } else {
-                    &mut self.lockouts
-                };
-                *counter += 1;
+                self.count_lockout(touched);
             }
             Event::Penalty {
                 kind,
@@ -223,10 +235,17 @@ impl Facts {
                     penalty.level = 0;
                 }
             }
-            Event::LogInFailed { at } => self.failures.push(at),
-            Event::Token { token, expires } => {
-                self.tokens.insert(token, expires);
+            Event::LogInFailed { at } => self.sessions.fail(at),
+            Event::Locked { until, touched } => {
+                self.sessions.lock(until);
+                self.count_lockout(touched);
             }
+            Event::Session { at, others, closed } => self.sessions.open(at, others, &closed),
+            Event::Token {
+                token,
+                expires,
+                session,
+            } => self.sessions.issue(token, expires, session),
             Event::Set { id, status } => {
                 let revoked = self.held.remove(&id).and_then(|held| held.revoked);
                 self.held.insert(id, Held { status, revoked });
@@ -235,6 +254,15 @@ impl Facts {
                 self.protected.insert(id);
             }
         }
+    }
+
+    fn count_lockout(&mut self, touched: bool) {
+        let counter = if touched {
+            &mut self.touched
+        } else {
+            &mut self.lockouts
+        };
+        *counter += 1;
     }
 
     /// What a permission has become, if anything happened to it.
@@ -268,7 +296,7 @@ impl Facts {
 
     /// The latest moment that anything tells of.
     pub(super) fn latest(&self) -> Moment {
-        self.calls.last().map_or(0, |(at, _)| *at)
+        self.calls.last().map_or(self.born, |(at, _)| *at)
     }
 
     pub(super) fn truth(&self) -> Truth {
@@ -291,6 +319,7 @@ impl Facts {
             touched: self.touched,
             penalties: self.drawn,
             impatient: self.impatient,
+            evicted: self.sessions.evicted,
         }
     }
 }

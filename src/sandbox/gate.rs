@@ -1,13 +1,12 @@
-//! Who may come in: lockouts, rolling limits, penalties and tokens, by the
+//! Who may come in: lockouts, rolling limits, penalties and permissions, by the
 //! API's pages on rate limits and penalty tickets.
 
 use std::{io, time::Duration};
 
-use hyper::HeaderMap;
 use serde_json::json;
 
 use super::{
-    ask::{Ask, Kind, Wrong, bearer, unknown_token},
+    ask::{Ask, Kind},
     dice::Dice,
     facts::{Event, Moment, after, before},
     reply::Reply,
@@ -17,34 +16,7 @@ use super::{
 /// A penalty lasts 64 times the first at the most.
 const HIGHEST_LEVEL: u32 = 6;
 
-/// What a token is worth.
-pub(super) enum Access {
-    Granted,
-    Expired,
-}
-
 impl State {
-    /// Whether a token, or none for a log-in, gives access.
-    pub(super) fn access(
-        &self,
-        kind: Kind,
-        headers: &HeaderMap,
-        now: Moment,
-    ) -> Result<Access, Wrong> {
-        if kind == Kind::LogIn {
-            return Ok(Access::Granted);
-        }
-        let token = bearer(headers)?;
-        if self.rules.token.as_deref() == Some(token) {
-            return Ok(Access::Granted);
-        }
-        match self.facts.tokens.get(token) {
-            Some(expires) if now < *expires => Ok(Access::Granted),
-            Some(_) => Ok(Access::Expired),
-            None => Err(unknown_token()),
-        }
-    }
-
     /// The answer to a call during a lockout, which it starts anew.
     pub(super) fn locked(&mut self, now: Moment) -> io::Result<Option<Reply>> {
         match self.facts.lockout {
@@ -116,6 +88,12 @@ impl State {
         Ok(None)
     }
 
+    /// The answer to a call that the API key may not make.
+    pub(super) fn denied(&self, kind: Kind) -> Option<Reply> {
+        let denied = self.rules.denied.contains(&kind);
+        denied.then(|| self.refusal(401))
+    }
+
     /// Whether an endpoint's limit is exceeded, counting the call that has
     /// just arrived.
     fn over(&self, kind: Kind, now: Moment) -> bool {
@@ -125,7 +103,7 @@ impl State {
             if limit.endpoint != kind {
                 false
             } else if kind == Kind::LogIn {
-                let failures = self.facts.failures.iter().rev();
+                let failures = self.facts.sessions.failures.iter().rev();
                 failures.take_while(|at| **at > earliest).count() >= limit.count
             } else {
                 let calls = self.facts.calls.iter().rev();

@@ -31,6 +31,33 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration
     })
 }
 
+/// Several durations.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct Durations(pub Vec<Duration>);
+
+/// A text that is no duration.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no duration such as `20ms` or `1h`")]
+pub struct InvalidDuration(String);
+
+impl TryFrom<Vec<String>> for Durations {
+    type Error = InvalidDuration;
+
+    fn try_from(texts: Vec<String>) -> Result<Self, InvalidDuration> {
+        let durations = texts.into_iter();
+        let durations = durations.map(|text| parse(&text).ok_or(InvalidDuration(text)));
+        durations.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl From<Durations> for Vec<String> {
+    fn from(durations: Durations) -> Self {
+        let shown = durations.0.into_iter();
+        shown.map(|one| show(one).unwrap_or_default()).collect()
+    }
+}
+
 /// How long an answer takes: a time, or anything between two times
 /// (`"20ms"`, `"10ms..30ms"`; both ends included).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]

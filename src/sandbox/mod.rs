@@ -19,8 +19,8 @@
 //! - `population`: which permissions there are and what they look like;
 //! - `ask`: what a request asks for, read strictly;
 //! - `facts`, `ledger`: what happened, as events, in memory and on disk;
-//! - `gate`, `execute`, `world`: who may come in, what is then done, and the
-//!   order of it all;
+//! - `gate`, `sessions`, `execute`, `world`: who may come in, what is then done,
+//!   and the order of it all;
 //! - `door`, `server`: the two doors.
 
 mod ask;
@@ -37,6 +37,7 @@ mod population;
 mod reply;
 mod rules;
 mod server;
+mod sessions;
 mod truth;
 mod world;
 
@@ -47,11 +48,12 @@ pub use ask::Kind;
 pub use check::InvalidRules;
 pub use door::Door;
 pub use faults::{Fault, Faults, Odds, UnknownFault};
-pub use humane::{InvalidLatency, Latency};
+pub use humane::{Durations, InvalidDuration, InvalidLatency, Latency};
 pub use population::{Population, Status};
 pub use reply::Reply;
 pub use rules::{
-    AlreadyRevoked, Credentials, EndpointLimit, Limit, Refusal, RefusalForm, Rules, Unknown,
+    AlreadyRevoked, Credentials, EndpointLimit, Limit, LogInRefusal, Refusal, RefusalForm, Rules,
+    Unknown,
 };
 pub use server::{base_url, bind, serve};
 pub use truth::{Mistake, Revocation, Seen, Struck, Truth};

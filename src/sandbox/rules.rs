@@ -81,6 +81,18 @@ pub struct Rules {
     /// How long an issued token is good for. Default: `80m`.
     #[serde(with = "humane")]
     pub token_lifetime: Duration,
+    /// How many sessions may be open at once. A log-in above that closes the
+    /// oldest one, whose tokens are answered 401 from then on; a renewal keeps
+    /// its session. The token above belongs to none. Default: 2.
+    pub sessions: usize,
+    /// When somebody else logs in as the same user, counted from the world's
+    /// beginning: `others_log_in = ["20s", "1m"]`. Each opens a session, and may
+    /// so close the client's. Default: never.
+    pub others_log_in: humane::Durations,
+    /// The endpoints that the API key lacks the permission for: they are
+    /// answered 401, whatever the token. The names are those of
+    /// `endpoint_limits`, without `log_in`: `denied = ["revoke"]`. Default: none.
+    pub denied: Vec<Kind>,
     /// Who may log in.
     pub log_in: Credentials,
     /// How long an answer takes: `"20ms"`, `"10ms..30ms"`. The request is
@@ -163,6 +175,17 @@ pub struct EndpointLimit {
     pub window: Duration,
 }
 
+/// How a wrong log-in is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogInRefusal {
+    /// 200 with an `errorText`.
+    #[default]
+    Text,
+    /// 401.
+    Unauthorized,
+}
+
 /// Who may log in. Like everything here they guard nothing.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -176,6 +199,14 @@ pub struct Credentials {
     pub cid: String,
     /// The secret of the API key. Default: `sandbox`.
     pub sec: String,
+    /// How wrong ones are answered: `text` (default: 200 with an `errorText`)
+    /// or `unauthorized` (401).
+    pub refusal: LogInRefusal,
+    /// After so many failures in a row every log-in is answered 423 for the
+    /// time of `lockout`, even a right one, and starts it anew; the last but
+    /// one failure is answered 423, too: about to be locked out. Default:
+    /// never; there is the limit of the endpoint.
+    pub locked_after: Option<usize>,
 }
 
 impl Default for Credentials {
@@ -185,6 +216,8 @@ impl Default for Credentials {
             password: "sandbox".into(),
             cid: "1".into(),
             sec: "sandbox".into(),
+            refusal: LogInRefusal::default(),
+            locked_after: None,
         }
     }
 }
@@ -217,6 +250,9 @@ impl Default for Rules {
             retry_after: Duration::ZERO,
             token: Some("sandbox".into()),
             token_lifetime: Duration::from_mins(80),
+            sessions: 2,
+            others_log_in: humane::Durations::default(),
+            denied: Vec::new(),
             log_in: Credentials::default(),
             latency: Latency::default(),
             faults: Faults::default(),

@@ -5,6 +5,7 @@ mod http;
 mod kept;
 mod limits;
 mod misfortune;
+mod sessions;
 mod strict;
 
 use std::time::Duration;

@@ -22,7 +22,7 @@ pub struct Truth {
     pub faults: Vec<Struck>,
     /// What was wrong with requests; empty for a client that keeps to the API.
     pub mistakes: Vec<Mistake>,
-    /// How many lockouts began.
+    /// How many lockouts began, of all calls or of log-ins.
     pub lockouts: usize,
     /// How many calls arrived during a lockout and started it anew.
     pub touched: usize,
@@ -31,6 +31,8 @@ pub struct Truth {
     /// How many of them were drawn by coming back too early or with a wrong
     /// ticket.
     pub impatient: usize,
+    /// How many sessions were closed because others were opened.
+    pub evicted: usize,
 }
 
 /// One executed revocation.
@@ -121,6 +123,7 @@ mod tests {
             touched: 0,
             penalties: 0,
             impatient: 0,
+            evicted: 0,
         };
         assert_eq!(truth.busiest(Duration::from_secs(1)), 4);
         assert_eq!(truth.busiest(Duration::from_millis(2)), 2);

@@ -18,11 +18,11 @@ use super::{
     dice::Dice,
     facts::{Event, Facts, Moment},
     faults::Fault,
-    gate::Access,
     ledger::Ledger,
     population::Status,
     reply::Reply,
     rules::Rules,
+    sessions::Access,
     truth::{Mistake, Truth},
 };
 use crate::list::PermissionId;
@@ -129,18 +129,26 @@ impl World {
         let ledger = ledger(&mut facts)?;
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = u64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or_default();
+        // Time never runs backwards, whatever the machine's clock says.
+        let began = now.max(facts.latest());
+        let token = rules.token.clone();
+        let mut state = State {
+            rules,
+            facts,
+            ledger,
+        };
+        if state.facts.born == 0 {
+            state
+                .record(Event::Born { at: began })
+                .map_err(SandboxError::Write)?;
+        }
         Ok(Self(Arc::new(Inner {
             clock: Clock {
-                // Time never runs backwards, whatever the machine's clock says.
-                began: now.max(facts.latest()),
+                began,
                 instant: Instant::now(),
             },
-            token: rules.token.clone(),
-            state: Mutex::new(State {
-                rules,
-                facts,
-                ledger,
-            }),
+            token,
+            state: Mutex::new(state),
         })))
     }
 
@@ -283,7 +291,7 @@ impl State {
             self.revoke(&ids, Dice::new(self.rules.seed), due)?;
             self.record(Event::LateOver)?;
         }
-        Ok(())
+        self.let_others_in(now)
     }
 
     /// Does all that a request brings about at once, and says how long the
@@ -291,7 +299,7 @@ impl State {
     fn decide(&mut self, request: &Request<Bytes>, now: Moment) -> io::Result<(Duration, Reply)> {
         self.settle(now)?;
         let kind = Kind::of(request.uri().path());
-        let ask = Ask::read(kind, request);
+        let mut ask = Ask::read(kind, request);
         let access = self.access(kind, request.headers(), now);
         let key = match &ask {
             Ok(ask) => ask.key(kind),
@@ -303,6 +311,9 @@ impl State {
         self.record(Event::Call { at: now, kind, key })?;
         if let Ok(Ask::Revoke(revoke)) = &ask {
             self.note_again(&revoke.ids)?;
+        }
+        if let (Ok(Ask::Renew(session)), Ok(Access::Granted(known))) = (&mut ask, &access) {
+            *session = *known;
         }
         let ask = match (ask, access) {
             (Ok(ask), Ok(access)) => Ok((ask, access)),
@@ -320,10 +331,16 @@ impl State {
             return Ok((latency, reply));
         }
         let ask = match ask {
-            Ok((ask, Access::Granted)) => ask,
-            Ok((_, Access::Expired)) => return Ok((latency, self.refusal(401))),
+            Ok((ask, Access::Granted(_))) => ask,
+            Ok((_, Access::Spent)) => return Ok((latency, self.refusal(401))),
             Err(wrong) => return Ok((latency, Reply::text(wrong.status, wrong.what))),
         };
+        if let Some(reply) = self.denied(kind) {
+            return Ok((latency, reply));
+        }
+        if let Some(reply) = self.locked_out(&ask, now)? {
+            return Ok((latency, reply));
+        }
         if let Some(reply) = self.penalised(kind, key, &ask, now)? {
             return Ok((latency, reply));
         }

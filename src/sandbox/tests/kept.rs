@@ -152,7 +152,7 @@ async fn a_damaged_file_is_named_with_its_line() {
         .unwrap();
     let error = World::open(Rules::default(), Some(&path)).err().unwrap();
     assert!(
-        matches!(error, SandboxError::Damaged { line: 4, .. }),
+        matches!(error, SandboxError::Damaged { line: 5, .. }),
         "{error}"
     );
 }
@@ -193,7 +193,12 @@ async fn looking_at_a_world_changes_nothing() {
 #[tokio::test]
 async fn what_cannot_be_written_is_not_executed() {
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let world = World::start(Rules::default(), |_| Ok(Ledger::File(full))).unwrap();
+    let world = World::start(Rules::default(), |facts| {
+        // Its beginning is on record already.
+        facts.born = 1;
+        Ok(Ledger::File(full))
+    });
+    let world = world.unwrap();
     for _ in 0..2 {
         assert_eq!(call(&door(&world), revoke([1])).await.status(), 500);
     }

@@ -5,14 +5,14 @@ use jiff::Timestamp;
 use super::*;
 use crate::sandbox::{Fault, Kind};
 
-fn renew(token: &str) -> Request<Bytes> {
+pub(super) fn renew(token: &str) -> Request<Bytes> {
     let mut request = get("/v1/auth/renewaccesstoken");
     let value = format!("Bearer {token}").parse().unwrap();
     request.headers_mut().insert("authorization", value);
     request
 }
 
-fn log_in(password: &str, more: &str) -> Request<Bytes> {
+pub(super) fn log_in(password: &str, more: &str) -> Request<Bytes> {
     let body = format!(
         r#"{{"name":"sandbox","password":"{password}","appId":"rescind","appVersion":"1",
             "cid":1,"sec":"sandbox"{more}}}"#

@@ -24,7 +24,7 @@ use super::{Answer, LONGEST_WAIT, Response, message::one_line};
 pub(super) use auth::is_grant;
 pub use auth::{Admission, judge_auth};
 use body::Outcome;
-pub use read::{Reading, Shown, judge_read};
+pub use read::{Permission, Reading, Shown, judge_read};
 
 /// The wait where a penalty does not say how long: the count behind it clears
 /// in about an hour (partner pages: *penalty tickets*).

@@ -22,7 +22,9 @@ use crate::list::PermissionId;
 
 pub use environment::{BaseUrl, Environment, InvalidBaseUrl, UnknownEnvironment};
 pub use http::{HttpApi, HttpError, HttpSettings};
-pub use judge::{Admission, Reading, Shown, Verdict, judge_auth, judge_read, judge_revoke};
+pub use judge::{
+    Admission, Permission, Reading, Shown, Verdict, judge_auth, judge_read, judge_revoke,
+};
 pub use login::{Credentials, LogIn};
 pub use token::{Token, TokenError, TokenSource};
 

@@ -78,6 +78,7 @@ pub(super) fn plan(
         batch_size: settings.batch_size.get() as u64,
         read_size: settings.read_size.get() as u64,
         verify: settings.verify,
+        read_first: settings.read_first,
         rate: per_second(&settings.rate),
         max_invalid_percent: settings.max_invalid,
         breaches: &breaches,

@@ -173,6 +173,19 @@ pub struct Part {
     pub owed: bool,
 }
 
+/// How a permission was shown before it was first sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sighting {
+    /// The permission.
+    pub id: PermissionId,
+    /// The account it is for, where the API said so.
+    pub account: Option<i64>,
+    /// The user who holds it, where the API said so.
+    pub user: Option<i64>,
+    /// The API's word for its status.
+    pub status: Cow<'static, str>,
+}
+
 /// The seconds a process has waited, by cause, so far.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Waited {
@@ -281,6 +294,9 @@ pub enum Entry {
         /// When calls began to bear it.
         at: Timestamp,
     },
+    /// How permissions were shown before they are sent. Of one that was seen
+    /// before, the first sight stays.
+    Sighted(Vec<Sighting>),
     /// What the process has waited so far.
     Waited(Waited),
 }

@@ -23,7 +23,8 @@ mod write;
 
 pub use breach::{Approval, Breach, BreachRow, Breaches, Finding, release_digest};
 pub use entry::{
-    Batch, BatchId, CallId, CallKind, Entry, HoldCause, Move, Owed, Part, Provenance, Waited,
+    Batch, BatchId, CallId, CallKind, Entry, HoldCause, Move, Owed, Part, Provenance, Sighting,
+    Waited,
 };
 pub use error::JournalError;
 pub use folder::{RunFolder, RunId, RunsDir};

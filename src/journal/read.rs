@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, Row};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
-use super::{Batch, BatchId, Facts, JournalError, State, Tally, Verified, store};
+use super::{Batch, BatchId, Facts, JournalError, Sighting, State, Tally, Verified, store};
 use crate::list::PermissionId;
 
 /// A journal open for reading, as of one moment: a run that goes on beside
@@ -307,6 +307,40 @@ impl Archive {
             visit(row)?;
         }
         Ok(())
+    }
+
+    /// Whether the run has seen permissions before it sent them.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn has_sightings(&self) -> Result<bool, JournalError> {
+        self.with(|db| {
+            db.query_row("SELECT EXISTS (SELECT 1 FROM sighting)", [], |row| {
+                row.get(0)
+            })
+        })
+    }
+
+    /// How a permission was shown before it was first sent, if it was read
+    /// then.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn sighting(&self, id: PermissionId) -> Result<Option<Sighting>, JournalError> {
+        self.with(|db| {
+            db.prepare_cached(
+                "SELECT account_id, user_id, status FROM sighting WHERE permission_id = ?1",
+            )?
+            .query_row([id.get()], |row| {
+                Ok(Sighting {
+                    id,
+                    account: row.get(0)?,
+                    user: row.get(1)?,
+                    status: row.get::<_, String>(2)?.into(),
+                })
+            })
+            .optional()
+        })
     }
 
     /// The processes that ran or resumed the run, oldest first.

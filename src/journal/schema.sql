@@ -122,3 +122,13 @@ CREATE TABLE approval (
     host     TEXT NOT NULL,
     digest   TEXT NOT NULL
 ) STRICT;
+
+-- How a permission was shown before this run first sent it, where that was
+-- read (--read-first): with this a mistaken sweep can be granted again. The
+-- first sight of an ID is kept; names and addresses never are.
+CREATE TABLE sighting (
+    permission_id INTEGER PRIMARY KEY,
+    account_id    INTEGER,
+    user_id       INTEGER,
+    status        TEXT NOT NULL
+) STRICT;

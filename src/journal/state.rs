@@ -62,19 +62,20 @@ impl State {
 
     /// Whether a batch in this state may go over to `next`.
     ///
-    /// `Missing` and `Divided` are ends. `Refused` and `Exhausted` can still
+    /// `Divided` is an end. What is pending can be settled by a read alone,
+    /// before anything is sent. `Refused`, `Missing` and `Exhausted` can still
     /// turn out to be something else when the IDs are read; `Revoked` can
     /// only be taken back by a read, never by sending.
     #[must_use]
     pub const fn may_become(self, next: Self) -> bool {
         use State::{Divided, Exhausted, InFlight, Missing, Pending, Refused, Revoked, Unknown};
         match self {
-            Pending => matches!(next, InFlight | Pending | Exhausted | Divided | Unknown),
             InFlight => !matches!(next, InFlight),
-            Unknown | Exhausted => true,
+            Pending | Unknown | Exhausted => true,
             Revoked => matches!(next, Revoked | Unknown | Missing | Refused | Divided),
             Refused => matches!(next, Refused | Revoked | Missing | Divided),
-            Missing | Divided => false,
+            Missing => matches!(next, Missing | Revoked | Refused | Divided),
+            Divided => false,
         }
     }
 
@@ -205,8 +206,10 @@ mod tests {
             State::Missing,
             State::Divided,
         ] {
-            assert!(!settled.may_become(State::Pending), "{settled}");
-            assert!(!settled.may_become(State::InFlight), "{settled}");
+            for next in State::SHOWN {
+                let sent = next == State::InFlight || next.is_sendable();
+                assert!(!(sent && settled.may_become(next)), "{settled} {next}");
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{BatchId, Entry, Move, Part, State, Waited, freeze};
+use super::{BatchId, Entry, Move, Part, Sighting, State, Waited, freeze};
 
 /// Why an entry cannot be written.
 pub(super) enum Refusal {
@@ -112,7 +112,19 @@ pub(super) fn write_entry(db: &Connection, process: i64, entry: &Entry) -> Resul
                 expires.map(Timestamp::as_millisecond)
             ])?;
         }
+        Entry::Sighted(permissions) => write_sightings(db, permissions)?,
         Entry::Waited(waited) => write_waited(db, process, waited)?,
+    }
+    Ok(())
+}
+
+fn write_sightings(db: &Connection, permissions: &[Sighting]) -> Result<(), Refusal> {
+    let mut insert = db.prepare_cached(
+        "INSERT OR IGNORE INTO sighting (permission_id, account_id, user_id, status)
+         VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    for one in permissions {
+        insert.execute(params![one.id.get(), one.account, one.user, one.status])?;
     }
     Ok(())
 }

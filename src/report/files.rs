@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::account::{Account, each_whole};
-use super::table::{Permissions, Rejected, Remaining, Results};
+use super::account::{Account, each_id, each_whole};
+use super::table::{Before, Permissions, Rejected, Remaining, Results};
 use super::{ReportError, Summary};
 use crate::journal::{Archive, RunFolder};
 
@@ -26,7 +26,11 @@ pub const REJECTED_CSV: &str = "rejected.csv";
 /// The figures.
 pub const SUMMARY_JSON: &str = "summary.json";
 
-/// Every file that is made from a journal, in the order of writing.
+/// How the IDs were shown before they were sent. There is one only where they
+/// were read then.
+pub const BEFORE_CSV: &str = "before.csv";
+
+/// Every file that each run has, in the order of writing.
 pub const FILES: [&str; 5] = [
     RESULTS_CSV,
     PERMISSIONS_CSV,
@@ -70,7 +74,8 @@ pub fn write(folder: &RunFolder) -> Result<Summary, ReportError> {
     let summary = Summary::close(&account, &archive, folder, false)?;
     let figures = figures(folder, &summary)?;
 
-    let drafts = [results, permissions, remaining, rejected, figures];
+    let mut drafts = vec![results, permissions, remaining, rejected, figures];
+    drafts.extend(before(folder, &archive)?);
     for draft in &drafts {
         draft.sync()?;
     }
@@ -81,6 +86,25 @@ pub fn write(folder: &RunFolder) -> Result<Summary, ReportError> {
         .and_then(|folder| folder.sync_all())
         .map_err(ReportError::file("sync", folder.path()))?;
     Ok(summary)
+}
+
+/// `before.csv`, where the run saw permissions before it sent them: in the
+/// order of the list.
+fn before(folder: &RunFolder, archive: &Archive) -> Result<Option<Draft>, ReportError> {
+    if !archive.has_sightings()? {
+        return Ok(None);
+    }
+    let failed = || ReportError::file("write", &folder.path().join(BEFORE_CSV));
+    let draft = Draft::begin(folder.path(), BEFORE_CSV)?;
+    let mut table = Before::new(draft.file()).map_err(failed())?;
+    each_whole(archive, |parts| {
+        each_id(parts, |id, _, _| match archive.sighting(id)? {
+            Some(sighting) => table.row(&sighting).map_err(failed()),
+            None => Ok(()),
+        })
+    })?;
+    table.finish().map_err(failed())?;
+    Ok(Some(draft))
 }
 
 /// Brings `results.csv` and `summary.json` up to date while the run goes on.

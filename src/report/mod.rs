@@ -38,7 +38,8 @@ use std::path::{Path, PathBuf};
 use crate::journal::{Archive, JournalError, RunFolder};
 
 pub use files::{
-    FILES, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, RESULTS_CSV, SUMMARY_JSON, refresh, write,
+    BEFORE_CSV, FILES, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, RESULTS_CSV, SUMMARY_JSON,
+    refresh, write,
 };
 pub use held::{ApprovalFigures, BreachFigures, breach, release_command};
 pub use listing::{listing, listing_json};

@@ -166,6 +166,7 @@ pub(super) fn column(name: &str) -> Cow<'_, str> {
 pub(super) fn meaning(state: State, reason: &str) -> Cow<'_, str> {
     let phrase = match reason {
         "" => plain(state),
+        "already_revoked" => "shown as Revoked before anything was sent",
         "unverified" => "answered with ok:true, not read back",
         "refused" => "refused by the API",
         "violation" => "refused by the API's validation",

@@ -28,6 +28,8 @@ pub struct Plan<'a> {
     pub read_size: u64,
     /// What is read back.
     pub verify: Verify,
+    /// Whether each batch is read before it is sent.
+    pub read_first: bool,
     /// Calls a second in the long run; `None` where there is no limit.
     pub rate: Option<f64>,
     /// How many percent of the rows may be invalid.
@@ -59,13 +61,16 @@ impl Plan<'_> {
     /// The reads if all goes well. The first batch is read before it is
     /// sent, where one ID that is known is enough, and by itself after; a
     /// read takes as many whole batches as fit, or a batch takes several.
+    /// With `read_first` every batch is read before it is sent, each by itself.
     #[must_use]
     pub fn reads(&self) -> u64 {
         let (batch, read) = (self.batch_size.max(1), self.read_size.max(1));
         if self.verify == Verify::Off || self.rows.distinct == 0 {
             return 0;
         }
-        let before = 1;
+        let whole = (self.rows.distinct / batch) * batch.div_ceil(read)
+            + (self.rows.distinct % batch).div_ceil(read);
+        let before = if self.read_first { whole } else { 1 };
         let first = batch.min(self.rows.distinct);
         let after_first = first.div_ceil(read);
         let others = self.rows.distinct - first;
@@ -161,8 +166,13 @@ impl Plan<'_> {
             Verify::Doubtful => "the first batch and what is in doubt are read back",
             Verify::Off => "nothing is read back",
         };
+        let first = if self.read_first {
+            "every ID is read before it is sent, and "
+        } else {
+            ""
+        };
         format!(
-            "{} = {} + {}; {how}",
+            "{} = {} + {}; {first}{how}",
             count(self.batches() + self.reads(), "call", "calls"),
             count(self.batches(), "revocation", "revocations"),
             count(self.reads(), "read", "reads"),
@@ -244,6 +254,7 @@ mod tests {
             batch_size: 100,
             read_size: 100,
             verify: Verify::All,
+            read_first: false,
             rate: Some(4000.0 / 3600.0),
             max_invalid_percent: 5.0,
             breaches: &[],
@@ -279,7 +290,7 @@ A run would leave out 25 invalid rows and so end with exit code 3 at best.
 
     #[test]
     fn reads_are_counted_as_the_sweep_makes_them() {
-        let reads = |distinct, batch_size, read_size, verify| {
+        let planned = |distinct, batch_size, read_size, verify, read_first| {
             let base = plan(&[]);
             let rows = Rows {
                 distinct,
@@ -290,10 +301,12 @@ A run would leave out 25 invalid rows and so end with exit code 3 at best.
                 batch_size,
                 read_size,
                 verify,
+                read_first,
                 ..base
             }
             .reads()
         };
+        let reads = |distinct, batch, read, verify| planned(distinct, batch, read, verify, false);
         for (distinct, batch, read, verify, expected) in [
             (4020, 100, 100, Verify::All, 1 + 1 + 40),
             // Two whole batches fit into a read of 250.
@@ -310,6 +323,15 @@ A run would leave out 25 invalid rows and so end with exit code 3 at best.
                 expected,
                 "{distinct} {batch} {read} {verify:?}"
             );
+        }
+        for (distinct, batch, read, verify, expected) in [
+            (4020, 100, 100, Verify::All, 41 + 1 + 40),
+            (4020, 100, 100, Verify::Doubtful, 41 + 1),
+            (220, 100, 40, Verify::Doubtful, 3 + 3 + 1 + 3),
+            (0, 100, 100, Verify::All, 0),
+        ] {
+            let reads = planned(distinct, batch, read, verify, true);
+            assert_eq!(reads, expected, "{distinct} {batch} {read} {verify:?}");
         }
     }
 

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use super::account::each_id;
 use super::phrase::{milliseconds, rfc3339, visible};
-use crate::journal::{BatchRow, RejectRow, State};
+use crate::journal::{BatchRow, RejectRow, Sighting, State};
 
 /// The rows are large and many, the system calls need not be.
 const BUFFER: usize = 256 * 1024;
@@ -33,6 +33,7 @@ const RESULTS: [&str; 14] = [
 const PERMISSIONS: [&str; 5] = ["permission_id", "line", "state", "reason", "batch"];
 const REMAINING: [&str; 5] = ["permission_id", "line", "state", "reason", "message"];
 const REJECTED: [&str; 3] = ["line", "value", "reason"];
+const BEFORE: [&str; 4] = ["permission_id", "account_id", "user_id", "status"];
 
 /// A table that is being written.
 struct Table<W: Write> {
@@ -214,6 +215,29 @@ impl<W: Write> Rejected<W> {
         table.number(row.line)?;
         table.word(&text_cell(&row.value))?;
         table.word(&text_cell(&row.reason))?;
+        table.end_row()
+    }
+
+    pub(super) fn finish(self) -> io::Result<W> {
+        self.0.finish()
+    }
+}
+
+/// `before.csv`: one row per ID that was read before it was sent, as it was
+/// shown then.
+pub(super) struct Before<W: Write>(Table<W>);
+
+impl<W: Write> Before<W> {
+    pub(super) fn new(out: W) -> io::Result<Self> {
+        Ok(Self(Table::new(out, &BEFORE)?))
+    }
+
+    pub(super) fn row(&mut self, one: &Sighting) -> io::Result<()> {
+        let table = &mut self.0;
+        table.number(one.id)?;
+        table.optional(one.account)?;
+        table.optional(one.user)?;
+        table.word(&text_cell(&one.status))?;
         table.end_row()
     }
 

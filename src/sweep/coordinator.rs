@@ -36,6 +36,8 @@ enum Phase {
     First,
     /// Waiting for what comes of it.
     Alone,
+    /// The first batch needed no revocation: choosing another.
+    Next,
     /// Everybody works.
     Pool,
 }
@@ -236,7 +238,8 @@ impl<'a, A: Api> Coordinator<'a, A> {
                 self.heed_breaker();
             }
             Report::First(fate) => {
-                self.phase = Phase::Pool;
+                // If reading settled all of it, the next one goes alone.
+                self.phase = if fate.sent { Phase::Pool } else { Phase::Next };
                 if fate.unfinished() || fate.revoked == 0 && self.more_to_send().await {
                     let words = fate.words();
                     self.stop().raise(Reason::Guard(format!(
@@ -293,6 +296,9 @@ impl<'a, A: Api> Coordinator<'a, A> {
             if self.busy() > 0 {
                 return Ok(None);
             }
+            self.open_list().await?;
+        }
+        if self.phase == Phase::Next {
             self.open_list().await?;
         }
         if self.phase == Phase::First {

@@ -24,10 +24,8 @@ use crate::journal::{Batch, Owed, State, Verified};
 pub(super) const ROUNDS: u32 = 8;
 
 impl<A: Api> Worker<A> {
-    /// Delivers `batch`. With `alone` its IDs owe a read even where only
-    /// doubt is read back.
-    pub(super) async fn deliver(&mut self, batch: Batch, alone: bool) -> Result<Fate, Stopped> {
-        let mut delivery = Delivery::of(batch, alone);
+    /// Delivers a batch.
+    pub(super) async fn deliver(&mut self, mut delivery: Delivery) -> Result<Fate, Stopped> {
         while let Some(piece) = delivery.stack.pop() {
             let mut next = Next::Send(piece);
             while let Next::Send(piece) = next {
@@ -49,6 +47,7 @@ impl<A: Api> Worker<A> {
         let sent = self
             .request(&shared, &Call::Revoke(body), ids, Some(&mut piece.batch))
             .await?;
+        delivery.fate.sent = true;
         let verdict = judge_revoke(&sent.answer);
         let asked = sent.answer.retry_after();
         let finding = Finding {

@@ -12,6 +12,8 @@ pub(super) struct Fate {
     /// Whether it was one of the list's own batches, and not a part that an
     /// earlier process left.
     pub(super) own: bool,
+    /// Whether any of it was sent, and not all settled by reading it first.
+    pub(super) sent: bool,
     /// IDs that were revoked, as far as is known.
     pub(super) revoked: u64,
     /// The state it ended in as a whole; `Divided` if its IDs parted ways.
@@ -127,6 +129,7 @@ impl Delivery {
             fate: Fate {
                 root: batch.root,
                 own: batch.id == batch.root,
+                sent: false,
                 revoked: 0,
                 state: batch.state,
                 owed: Vec::new(),

@@ -84,9 +84,7 @@ impl<A: Api> Worker<A> {
     ) -> Vec<(Found, Batch)> {
         let mut groups: Vec<(Found, Batch)> = Vec::new();
         for (id, line) in batch.ids.iter().zip(&batch.lines) {
-            // A read answers for every ID it was asked for; should one be
-            // missing, it counts as active, which claims nothing.
-            let found = findings.get(id).copied().unwrap_or(Found::Active);
+            let found = findings.of(*id);
             let index = groups
                 .iter()
                 .position(|group| group.0 == found)

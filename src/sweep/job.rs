@@ -3,7 +3,8 @@
 use tokio::sync::mpsc;
 
 use super::breaker::UNSHOWN;
-use super::delivery::Fate;
+use super::delivery::{Delivery, Fate};
+use super::reading::{Seen, Unreadable};
 use super::stop::{Reason, Stopped};
 use super::verify::Checked;
 use super::worker::Worker;
@@ -54,40 +55,30 @@ impl<A: Api> Worker<A> {
                 second,
             },
             Job::First(batch) => Report::First(self.deliver_first(batch).await?),
-            Job::Deliver(batch) => Report::Delivered(self.deliver(batch, false).await?),
+            Job::Deliver(batch) => {
+                let mut delivery = Delivery::of(batch, false);
+                if self.shared.policy.read_first {
+                    self.read_first(&mut delivery, None).await?;
+                }
+                Report::Delivered(self.deliver(delivery).await?)
+            }
         })
     }
 
     /// The first batch of a process: unless nothing is read at all, it is
     /// read before it is sent, and read again before the pool opens.
     async fn deliver_first(&mut self, batch: Batch) -> Result<Fate, Stopped> {
-        if self.reads() {
-            let mut known = self.knows_any(&batch.ids).await?;
-            // Where an ID is still shown that was shown before, environment
-            // and column are right, and a batch of which the API knows nothing
-            // is sent like any other: otherwise such a run could never be
-            // finished.
-            if let (Ok(false), Some(witness)) = (&known, self.witness()) {
-                known = self.knows_any(&[witness]).await?;
-            }
-            let refusal = match known {
-                Ok(true) => None,
-                Ok(false) => Some(format!(
-                    "the API knows none of the {} IDs of the first batch; nothing was sent. \
-                     Wrong environment, or wrong column?",
-                    batch.len()
-                )),
-                Err(unreadable) => Some(format!(
-                    "the first batch could not be read, so nothing was sent: {}",
-                    unreadable.message
-                )),
-            };
-            if let Some(refusal) = refusal {
-                self.shared.stop.raise(Reason::Guard(refusal));
-                return Err(Stopped);
-            }
+        let whole = self.shared.policy.read_first;
+        let seen = if self.reads() {
+            Some(self.first_look(&batch, whole).await?)
+        } else {
+            None
+        };
+        let mut delivery = Delivery::of(batch, true);
+        if whole {
+            self.read_first(&mut delivery, seen).await?;
         }
-        let mut fate = self.deliver(batch, true).await?;
+        let mut fate = self.deliver(delivery).await?;
         let owed = std::mem::take(&mut fate.owed);
         if owed.is_empty() {
             return Ok(fate);
@@ -105,4 +96,38 @@ impl<A: Api> Worker<A> {
         }
         Ok(fate)
     }
+
+    /// Looks whether the API knows any of the first batch: `whole`, or with as
+    /// few reads as that takes. If it does not, the run stops and nothing is
+    /// sent.
+    async fn first_look(&mut self, batch: &Batch, whole: bool) -> Result<Seen, Stopped> {
+        let refusal = match self.look(&batch.ids, !whole).await? {
+            Ok(seen) if seen.any() => return Ok(seen),
+            Ok(seen) => {
+                // Where an ID is still shown that was shown before, environment
+                // and column are right, and a batch of which the API knows
+                // nothing is sent like any other: otherwise such a run could
+                // never be finished.
+                match self.knows_witness().await? {
+                    Ok(true) => return Ok(seen),
+                    Ok(false) => format!(
+                        "the API knows none of the {} IDs of the first batch; nothing was sent. \
+                         Wrong environment, or wrong column?",
+                        batch.len()
+                    ),
+                    Err(unreadable) => unread(&unreadable),
+                }
+            }
+            Err(unreadable) => unread(&unreadable),
+        };
+        self.shared.stop.raise(Reason::Guard(refusal));
+        Err(Stopped)
+    }
+}
+
+fn unread(why: &Unreadable) -> String {
+    format!(
+        "the first batch could not be read, so nothing was sent: {}",
+        why.message
+    )
 }

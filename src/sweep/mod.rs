@@ -28,6 +28,7 @@ mod policy;
 mod reading;
 mod refusal;
 mod run;
+mod sight;
 mod stop;
 mod verify;
 mod worker;

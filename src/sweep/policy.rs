@@ -46,6 +46,9 @@ pub struct Policy {
     pub penalty_margin: Duration,
     /// What is read back.
     pub verify: Verify,
+    /// Whether each batch is read before it is sent, so that no revocation is
+    /// spent on what is revoked already.
+    pub read_first: bool,
     /// How many IDs a read asks for.
     pub read_size: usize,
     /// So many failed batches in a row stop the run; 0 never does.

@@ -8,7 +8,7 @@ use super::deliver::ROUNDS;
 use super::hold::Strike;
 use super::stop::Stopped;
 use super::worker::Worker;
-use crate::api::{Api, Call, Reading, Shown, judge_read};
+use crate::api::{Api, Call, Permission, Reading, Shown, judge_read};
 use crate::list::PermissionId;
 
 /// What is known of an ID after reading.
@@ -25,7 +25,26 @@ pub(super) enum Found {
 }
 
 /// What is known of each ID that was asked for.
-pub(super) type Findings = FxHashMap<PermissionId, Found>;
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    found: FxHashMap<PermissionId, Found>,
+    /// The permissions that were shown.
+    pub(super) shown: Vec<Permission>,
+}
+
+impl Findings {
+    /// What is known of `id`. A read answers for every ID it was asked for;
+    /// should one be missing, it counts as active, which claims nothing.
+    pub(super) fn of(&self, id: PermissionId) -> Found {
+        self.found.get(&id).copied().unwrap_or(Found::Active)
+    }
+
+    fn show(&mut self, shown: Vec<Permission>) {
+        let found = shown.iter().map(|one| (one.id, found(one.shown)));
+        self.found.extend(found);
+        self.shown.extend(shown);
+    }
+}
 
 /// Why nothing is known: the last failure, for the record.
 #[derive(Clone, Debug)]
@@ -33,19 +52,26 @@ pub(super) struct Unreadable {
     pub(super) message: String,
 }
 
-/// What some reads showed.
-#[derive(Default)]
-struct Seen {
-    shown: Findings,
+/// What some reads showed, before an absence is looked into.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    findings: Findings,
     absent: Vec<PermissionId>,
     /// Whether some are absent only because a read of theirs was answered
     /// 404, and no list left them out.
     by_404: bool,
 }
 
+impl Seen {
+    /// Whether the API shows any of the IDs.
+    pub(super) fn any(&self) -> bool {
+        !self.findings.shown.is_empty()
+    }
+}
+
 /// One read's worth of news.
 enum Step {
-    Shown(Vec<(PermissionId, Shown)>),
+    Shown(Vec<Permission>),
     Unknown,
     TooLarge,
     Unreadable(Unreadable),
@@ -60,21 +86,27 @@ impl<A: Api> Worker<A> {
         &mut self,
         ids: &[PermissionId],
     ) -> Result<Result<Findings, Unreadable>, Stopped> {
-        let seen = match self.look(ids, false).await? {
-            Ok(seen) => seen,
-            Err(unreadable) => return Ok(Err(unreadable)),
-        };
-        let mut findings = seen.shown;
+        match self.look(ids, false).await? {
+            Ok(seen) => self.confirm(seen).await,
+            Err(unreadable) => Ok(Err(unreadable)),
+        }
+    }
+
+    /// Looks into each absence that was seen.
+    pub(super) async fn confirm(
+        &mut self,
+        seen: Seen,
+    ) -> Result<Result<Findings, Unreadable>, Stopped> {
+        let mut findings = seen.findings;
         for id in seen.absent {
-            let found = match self.ask(&Call::Item(id), 1).await? {
-                Step::Shown(shown) => shown
-                    .first()
-                    .map_or(Found::Absent, |(_, shown)| found(*shown)),
-                Step::Unknown => Found::Absent,
+            match self.ask(&Call::Item(id), 1).await? {
+                Step::Shown(shown) if !shown.is_empty() => findings.show(shown),
+                Step::Shown(_) | Step::Unknown => {
+                    findings.found.insert(id, Found::Absent);
+                }
                 Step::TooLarge => return Ok(Err(too_large())),
                 Step::Unreadable(unreadable) => return Ok(Err(unreadable)),
-            };
-            findings.insert(id, found);
+            }
         }
         if seen.by_404 && !self.is_shown_what_is_known().await? {
             return Ok(Err(Unreadable {
@@ -94,23 +126,23 @@ impl<A: Api> Worker<A> {
     }
 
     /// An ID that the API has shown, to this process or an earlier one.
-    pub(super) fn witness(&self) -> Option<PermissionId> {
+    fn witness(&self) -> Option<PermissionId> {
         *self.shared.witness()
     }
 
-    /// Looks whether the API knows any of `ids`, with as few reads as that
-    /// takes.
-    pub(super) async fn knows_any(
-        &mut self,
-        ids: &[PermissionId],
-    ) -> Result<Result<bool, Unreadable>, Stopped> {
-        let seen = self.look(ids, true).await?;
-        Ok(seen.map(|seen| !seen.shown.is_empty()))
+    /// Whether the API still shows an ID that it has shown, read as several
+    /// would be; false if there is none.
+    pub(super) async fn knows_witness(&mut self) -> Result<Result<bool, Unreadable>, Stopped> {
+        let Some(witness) = self.witness() else {
+            return Ok(Ok(false));
+        };
+        let seen = self.look(&[witness], true).await?;
+        Ok(seen.map(|seen| seen.any()))
     }
 
     /// Reads `ids` in chunks: what is shown, and what is not. With `any` the
     /// first ID that is shown is enough.
-    async fn look(
+    pub(super) async fn look(
         &mut self,
         ids: &[PermissionId],
         any: bool,
@@ -121,9 +153,9 @@ impl<A: Api> Worker<A> {
         while let Some(chunk) = chunks.pop() {
             match self.ask(&Call::Items(chunk.to_vec()), chunk.len()).await? {
                 Step::Shown(shown) => {
-                    let shown = shown.into_iter().map(|(id, shown)| (id, found(shown)));
-                    seen.shown.extend(shown);
-                    let absent = chunk.iter().filter(|id| !seen.shown.contains_key(*id));
+                    seen.findings.show(shown);
+                    let known = &seen.findings.found;
+                    let absent = chunk.iter().filter(|id| !known.contains_key(*id));
                     seen.absent.extend(absent);
                 }
                 // For several IDs a 404 says nothing about any one of them.
@@ -138,7 +170,7 @@ impl<A: Api> Worker<A> {
                 Step::TooLarge => return Ok(Err(too_large())),
                 Step::Unreadable(unreadable) => return Ok(Err(unreadable)),
             }
-            if any && !seen.shown.is_empty() {
+            if any && seen.any() {
                 break;
             }
         }
@@ -157,8 +189,8 @@ impl<A: Api> Worker<A> {
             match reading {
                 Reading::Found(shown) => {
                     self.answered(sent, word, "", Strike::Clean);
-                    if let Some((id, _)) = shown.first() {
-                        *shared.witness() = Some(*id);
+                    if let Some(first) = shown.first() {
+                        *shared.witness() = Some(first.id);
                     }
                     return Ok(Step::Shown(shown));
                 }

@@ -47,6 +47,7 @@ pub(crate) fn policy() -> Policy {
         lockout_wait: Duration::from_hours(1),
         penalty_margin: Duration::from_secs(1),
         verify: Verify::All,
+        read_first: false,
         read_size: 100,
         max_consecutive_failures: 5,
     }

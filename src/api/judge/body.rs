@@ -3,7 +3,7 @@
 //! an object, no wrong types. Keys unknown to us are skipped, whatever they
 //! hold: the vendor adds some.
 
-use std::{fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
@@ -46,7 +46,63 @@ struct Violation {
 #[derive(Deserialize)]
 pub(super) struct Entity {
     pub(super) id: PermissionId,
-    pub(super) status: String,
+    pub(super) status: StatusWord,
+    // Whose it is helps a person and decides nothing: whatever is no whole
+    // number is none.
+    #[serde(default, rename = "accountId", deserialize_with = "whole_number")]
+    pub(super) account: Option<i64>,
+    #[serde(default, rename = "userId", deserialize_with = "whole_number")]
+    pub(super) user: Option<i64>,
+}
+
+/// The word of a status. The API's own words cost no memory and are the only
+/// ones that are borrowed; another is cut to a length that no word needs.
+pub(super) struct StatusWord(pub(super) Cow<'static, str>);
+
+/// The words of `TradingPermission.status` (partner pages: OpenAPI text).
+const STATUSES: [&str; 5] = ["Revoked", "Accepted", "Approved", "Requested", "Declined"];
+
+/// So many characters of an unknown word are kept.
+const LONGEST_STATUS: usize = 32;
+
+impl<'de> Deserialize<'de> for StatusWord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OnlyText;
+
+        impl Visitor<'_> for OnlyText {
+            type Value = StatusWord;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the word of a status")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<StatusWord, E> {
+                let known = STATUSES.into_iter().find(|word| *word == text);
+                Ok(StatusWord(
+                    known.map_or_else(|| unknown_status(text), Cow::Borrowed),
+                ))
+            }
+        }
+
+        deserializer.deserialize_str(OnlyText)
+    }
+}
+
+/// In quotes where it is not quite what was said: it must not look like a word
+/// that the API uses.
+#[cold]
+fn unknown_status(text: &str) -> Cow<'static, str> {
+    let line = one_line(text);
+    let word: String = line.chars().take(LONGEST_STATUS).collect();
+    Cow::Owned(if word == text {
+        word
+    } else {
+        format!("\"{word}\"")
+    })
+}
+
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Value::deserialize(deserializer).map(|value| value.as_i64())
 }
 
 impl Outcome {

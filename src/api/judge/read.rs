@@ -1,12 +1,12 @@
 //! What the answer to a read means.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use rustc_hash::FxHashMap;
 
 use super::{
     Penalty,
-    body::{self, Entity, Outcome},
+    body::{self, Entity, Outcome, StatusWord},
     http_reason, penalty,
 };
 use crate::{
@@ -26,12 +26,40 @@ pub enum Shown {
     Declined,
 }
 
-impl Shown {
-    fn from_status(status: &str) -> Self {
-        match status {
-            "Revoked" => Self::Revoked,
-            "Declined" => Self::Declined,
+impl From<&StatusWord> for Shown {
+    fn from(status: &StatusWord) -> Self {
+        match status.0 {
+            Cow::Borrowed("Revoked") => Self::Revoked,
+            Cow::Borrowed("Declined") => Self::Declined,
             _ => Self::Active,
+        }
+    }
+}
+
+/// A permission as a read shows it. The names and e-mail addresses that come
+/// with it are not kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Permission {
+    /// Its ID.
+    pub id: PermissionId,
+    /// The account it is for, where the answer says so.
+    pub account: Option<i64>,
+    /// The user who holds it, where the answer says so.
+    pub user: Option<i64>,
+    /// The API's word for its status; an unknown one on one line and cut short.
+    pub status: Cow<'static, str>,
+    /// What that comes down to.
+    pub shown: Shown,
+}
+
+impl From<Entity> for Permission {
+    fn from(entity: Entity) -> Self {
+        Self {
+            id: entity.id,
+            account: entity.account,
+            user: entity.user,
+            shown: Shown::from(&entity.status),
+            status: entity.status.0,
         }
     }
 }
@@ -39,9 +67,9 @@ impl Shown {
 /// What the answer to a read means.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reading {
-    /// The asked IDs that the API shows, each once and in the order asked.
-    /// It leaves out what it does not know.
-    Found(Vec<(PermissionId, Shown)>),
+    /// The asked permissions that the API shows, each once and in the order
+    /// asked. It leaves out what it does not know.
+    Found(Vec<Permission>),
     /// 404: for one ID, not known; for several it says nothing about any.
     NotFound,
     /// 413 or 414: too many IDs at once.
@@ -167,32 +195,30 @@ fn judge_entities(call: &Call, response: &Response) -> Reading {
         ),
     };
     match entities {
-        Ok(entities) => found(asked, &entities),
+        Ok(entities) => found(asked, entities),
         Err(fault) => Reading::unreadable(fault),
     }
 }
 
 /// An answer with IDs that were not asked for, or with two opinions on one,
 /// is believed in nothing.
-fn found(asked: &[PermissionId], entities: &[Entity]) -> Reading {
-    let mut shown: FxHashMap<PermissionId, Option<Shown>> =
+fn found(asked: &[PermissionId], entities: Vec<Entity>) -> Reading {
+    let mut shown: FxHashMap<PermissionId, Option<Permission>> =
         asked.iter().map(|&id| (id, None)).collect();
     for entity in entities {
-        let status = Shown::from_status(&entity.status);
-        match shown.get_mut(&entity.id) {
+        let permission = Permission::from(entity);
+        let id = permission.id;
+        match shown.get_mut(&id) {
             None => {
-                return Reading::unreadable(format!("ID {} was not asked for", entity.id));
+                return Reading::unreadable(format!("ID {id} was not asked for"));
             }
-            Some(Some(other)) if *other != status => {
-                return Reading::unreadable(format!("ID {} has two states", entity.id));
+            Some(Some(other)) if other.shown != permission.shown => {
+                return Reading::unreadable(format!("ID {id} has two states"));
             }
-            Some(known) => *known = Some(status),
+            Some(known) => *known = Some(permission),
         }
     }
     // Taken out, so that an ID asked for twice is shown once.
-    let found = asked.iter().filter_map(|id| {
-        let status = shown.remove(id)??;
-        Some((*id, status))
-    });
+    let found = asked.iter().filter_map(|id| shown.remove(id)?);
     Reading::Found(found.collect())
 }

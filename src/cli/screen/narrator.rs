@@ -152,7 +152,8 @@ impl Narrator {
                 expires,
                 ..
             } => bearing(*provenance, *expires),
-            Entry::Sending { .. } | Entry::Unsent { .. } | Entry::Waited(_) => {}
+            Entry::Sending { .. } | Entry::Unsent { .. } | Entry::Sighted(_) | Entry::Waited(_) => {
+            }
         }
         None
     }

@@ -291,6 +291,16 @@ pub(crate) static KEYS: &[Key] = &[
         ..BLANK
     },
     Key {
+        name: "read-first",
+        heading: PROOF,
+        shape: Shape::Flag,
+        doc: "Read each batch before it is sent: spend no revocation on what is \
+              revoked already, and keep before.csv",
+        set: |s, text| put(&mut s.read_first, flag(text)),
+        show: |s| Some(s.read_first.to_string()),
+        ..BLANK
+    },
+    Key {
         name: "read-size",
         heading: PROOF,
         doc: "IDs in one read",

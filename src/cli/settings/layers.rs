@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rescind::api::Environment;
+use rescind::{api::Environment, sweep::Verify};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
@@ -323,6 +323,14 @@ impl Effective {
                 self.subject("rate"),
             ))
             .hint("the burst is taken out of the rate's budget"));
+        }
+        if settings.read_first && settings.verify == Verify::Off {
+            return Err(Problem::usage(format!(
+                "{} and {}: off contradict each other",
+                self.subject("read-first"),
+                self.subject("verify"),
+            ))
+            .hint("--verify doubtful reads before sending, and after it only what is in doubt"));
         }
         Ok(())
     }

@@ -64,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) penalty_margin: Duration,
     /// What is read back.
     pub(crate) verify: Verify,
+    /// Whether each batch is read before it is sent.
+    pub(crate) read_first: bool,
     /// IDs in one read.
     pub(crate) read_size: NonZeroUsize,
     /// Failed batches in a row that stop the run; 0 is off.
@@ -160,6 +162,7 @@ impl Default for Settings {
             // A retry at the stated instant meets an empty bucket.
             penalty_margin: Duration::from_secs(1),
             verify: Verify::All,
+            read_first: false,
             read_size: count(100),
             max_consecutive_failures: 5,
             max_ids: None,
@@ -190,6 +193,7 @@ impl Settings {
             lockout_wait: self.lockout_wait,
             penalty_margin: self.penalty_margin,
             verify: self.verify,
+            read_first: self.read_first,
             read_size: self.read_size.get(),
             max_consecutive_failures: self.max_consecutive_failures,
         }

@@ -183,7 +183,7 @@ fn verdict(verdict: &Verdict, asked: Option<Duration>) -> String {
 fn reading(reading: &Reading, asked: Option<Duration>) -> String {
     match reading {
         Reading::Found(shown) => {
-            let mut words: Vec<_> = shown.iter().map(|(_, shown)| word(*shown)).collect();
+            let mut words: Vec<_> = shown.iter().map(|one| word(one.shown)).collect();
             words.dedup();
             if words.is_empty() {
                 words.push("none");

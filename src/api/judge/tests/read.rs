@@ -1,7 +1,18 @@
 use bytes::Bytes;
 
 use super::{failed, id, read, response};
-use crate::api::{Call, Reading, Shown, judge_read};
+use crate::{
+    api::{Call, Reading, Shown, judge_read},
+    list::PermissionId,
+};
+
+/// What a read shows of each ID.
+fn shows(ids: &str, body: &str) -> Vec<(PermissionId, Shown)> {
+    match read(ids, &response(200, body)) {
+        Reading::Found(found) => found.into_iter().map(|one| (one.id, one.shown)).collect(),
+        other => panic!("{body}: {other:?}"),
+    }
+}
 
 fn is_unreadable(reading: &Reading) -> bool {
     matches!(reading, Reading::Failed { reason, transient: true, .. } if reason == "unreadable")
@@ -15,21 +26,59 @@ fn a_read_shows_the_asked_ids_by_id_and_leaves_out_the_unknown() {
         {"id":5,"status":"Requested","updated":{"clOrdId":[1]}}
     ]"#;
     assert_eq!(
-        read("1,2,3,5", &response(200, body)),
-        Reading::Found(vec![
+        shows("1,2,3,5", body),
+        [
             (id(1), Shown::Declined),
             (id(3), Shown::Revoked),
             (id(5), Shown::Active),
-        ])
+        ]
     );
-    assert_eq!(read("1,2", &response(200, "[]")), Reading::Found(vec![]));
+    assert_eq!(shows("1,2", "[]"), []);
     assert_eq!(
-        read(
+        shows(
             "9223372036854775807",
-            &response(200, r#"{"id":9223372036854775807,"status":"Revoked"}"#)
+            r#"{"id":9223372036854775807,"status":"Revoked"}"#
         ),
-        Reading::Found(vec![(id(i64::MAX), Shown::Revoked)])
+        [(id(i64::MAX), Shown::Revoked)]
     );
+}
+
+/// Of a permission the account and the user are kept, and the word of its
+/// status; never a name or an address, and no more of an unknown word than a
+/// word needs.
+#[test]
+fn whose_a_permission_is_is_taken_along_and_decides_nothing() {
+    let taken = |fields: &str| {
+        let body = format!(r#"{{"id":1,{fields}}}"#);
+        let Reading::Found(mut found) = read("1", &response(200, &body)) else {
+            panic!("{body}");
+        };
+        let one = found.remove(0);
+        assert!(!format!("{one:?}").contains("s3cret"), "{one:?}");
+        (one.account, one.user, one.status.into_owned())
+    };
+    let holder = r#""accountHolderEmail":"s3cret@b.c","accountHolderContact":"s3cret""#;
+    let whole =
+        format!(r#""status":"Approved","accountId":7,"userId":9223372036854775807,{holder}"#);
+    assert_eq!(taken(&whole), (Some(7), Some(i64::MAX), "Approved".into()));
+    for odd in ["null", "1.5", r#""s3cret""#, r#"["s3cret"]"#, "9e99"] {
+        let fields = format!(r#""status":"Revoked","accountId":{odd},"userId":{odd}"#);
+        assert_eq!(taken(&fields), (None, None, "Revoked".into()), "{odd}");
+    }
+    let word = "x".repeat(40);
+    for (status, kept) in [
+        (word.as_str(), format!("\"{}\"", "x".repeat(32))),
+        ("Suspended", "Suspended".to_owned()),
+        (" Revoked", "\"Revoked\"".to_owned()),
+        (
+            r"Re\nvoked \u001b[31m",
+            "\"Re voked \u{FFFD}[31m\"".to_owned(),
+        ),
+        ("", String::new()),
+    ] {
+        let fields = format!(r#""status":"{status}""#);
+        assert_eq!(taken(&fields).2, kept);
+    }
 }
 
 #[test]
@@ -46,18 +95,14 @@ fn only_the_exact_words_are_out_of_force() {
         ("", Shown::Active),
     ] {
         let body = format!(r#"{{"id":1,"status":"{status}"}}"#);
-        let expected = Reading::Found(vec![(id(1), shown)]);
-        assert_eq!(read("1", &response(200, body)), expected, "{status:?}");
+        assert_eq!(shows("1", &body), [(id(1), shown)], "{status:?}");
     }
 }
 
 #[test]
 fn the_same_word_twice_is_one_finding_and_two_words_are_none() {
     let agreeing = r#"[{"id":1,"status":"Revoked"},{"id":1,"status":"Revoked"}]"#;
-    assert_eq!(
-        read("1,2", &response(200, agreeing)),
-        Reading::Found(vec![(id(1), Shown::Revoked)])
-    );
+    assert_eq!(shows("1,2", agreeing), [(id(1), Shown::Revoked)]);
     let differing = r#"[{"id":1,"status":"Revoked"},{"id":1,"status":"Accepted"}]"#;
     assert!(is_unreadable(&read("1,2", &response(200, differing))));
 }

@@ -8,6 +8,7 @@ use clap::{
     ValueEnum, builder::PossibleValuesParser,
 };
 use clap_complete::Shell;
+use rescind::list::{InvalidId, PermissionId};
 
 use super::{
     exit,
@@ -83,6 +84,18 @@ pub(crate) enum Task {
         json: bool,
         #[command(flatten)]
         folder: GlobalFolder,
+    },
+    /// Say what every run knows of single permissions
+    #[command(after_help = FOUND)]
+    Find {
+        /// The permissions' IDs
+        #[arg(required = true, value_name = "ID", value_parser = permission)]
+        ids: Vec<PermissionId>,
+        /// For programs: JSON
+        #[arg(long, overrides_with = "json")]
+        json: bool,
+        #[command(flatten)]
+        folder: Folder,
     },
     /// Serve the simulated API by itself on a loopback address
     Sandbox(Sandbox),
@@ -194,6 +207,14 @@ taken back: --yes=false. Times are written as 500ms, 90s, 5m, 72h or 1h30m.
 
 The token comes from exactly one of RESCIND_TOKEN, RESCIND_TOKEN_FILE and
 RESCIND_TOKEN_COMMAND; never from an option or a file of settings.";
+
+const FOUND: &str = "\
+The exit code is 0 also where no run has heard of a permission: the question was
+answered. Journals that cannot be read are named.";
+
+fn permission(text: &str) -> Result<PermissionId, InvalidId> {
+    PermissionId::parse(text.as_bytes())
+}
 
 fn exit_codes() -> String {
     let codes = exit::TABLE.iter();

@@ -119,6 +119,7 @@ fn perform(
             review::report(run.as_deref(), format, output, &folder, variables, out)
         }
         Task::Runs { task, json, folder } => runs::runs(task, json, &folder.0, variables, out),
+        Task::Find { ids, json, folder } => runs::find(&ids, json, &folder, variables, out),
         Task::Sandbox(options) => serve::sandbox(&options, out),
     }
 }

@@ -1,10 +1,11 @@
-//! `rescind runs`: the list of runs, and the particulars of one.
+//! Looking back: `rescind runs`, the particulars of one, and `rescind find`.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 
 use rescind::journal::{RunFolder, RunsDir};
-use rescind::report::{self, Particulars};
+use rescind::list::PermissionId;
+use rescind::report::{self, Particulars, Search};
 
 use super::args::{Folder, RunsTask};
 use super::carry::unreported;
@@ -52,6 +53,25 @@ fn show(runs: &RunsDir, wanted: &str, json: bool, out: &mut dyn Write) -> Result
         particulars.json()
     } else {
         particulars.text(style())
+    };
+    written(out.write_all(text.as_bytes()))
+}
+
+/// `rescind find`.
+pub(super) fn find(
+    ids: &[PermissionId],
+    json: bool,
+    folder: &Folder,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    out: &mut dyn Write,
+) -> Result<u8, Problem> {
+    let effective = Layers::gather(&folder.0, variables)?.settle(None)?;
+    let runs = RunsDir::at(&effective.settings.runs_dir);
+    let search = Search::of(&runs, ids).map_err(|error| unreported(&error))?;
+    let text = if json {
+        search.json()
+    } else {
+        search.text(style())
     };
     written(out.write_all(text.as_bytes()))
 }

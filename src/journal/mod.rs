@@ -11,6 +11,7 @@
 mod breach;
 mod entry;
 mod error;
+mod find;
 mod folder;
 mod freeze;
 mod lock;
@@ -27,6 +28,7 @@ pub use entry::{
     Waited,
 };
 pub use error::JournalError;
+pub use find::{CallRow, Trace};
 pub use folder::{RunFolder, RunId, RunsDir};
 pub use freeze::{Facts, NewRun};
 pub use lock::{Holder, Lock, LockError};

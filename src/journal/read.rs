@@ -174,7 +174,7 @@ impl Archive {
         })
     }
 
-    fn damaged(&self, what: String) -> JournalError {
+    pub(super) fn damaged(&self, what: String) -> JournalError {
         JournalError::Contradiction {
             path: self.path.clone(),
             what,
@@ -430,7 +430,7 @@ pub(super) fn batch_of_row(row: &Row<'_>) -> rusqlite::Result<Batch> {
     })
 }
 
-fn batch_row(row: &Row<'_>) -> rusqlite::Result<BatchRow> {
+pub(super) fn batch_row(row: &Row<'_>) -> rusqlite::Result<BatchRow> {
     Ok(BatchRow {
         batch: batch_of_row(row)?,
         reason: row.get(7)?,
@@ -484,7 +484,7 @@ pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp
     Timestamp::from_millisecond(row.get(column)?).map_err(|error| damaged(column, error))
 }
 
-fn optional_moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+pub(super) fn optional_moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
     row.get::<_, Option<i64>>(column)?
         .map(Timestamp::from_millisecond)
         .transpose()

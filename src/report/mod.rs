@@ -12,6 +12,7 @@ mod account;
 mod files;
 #[cfg(test)]
 mod fixture;
+mod found;
 mod grid;
 mod held;
 mod json;
@@ -25,6 +26,7 @@ mod pruned;
 mod retention;
 mod review;
 mod runs;
+mod search;
 mod summary;
 mod table;
 #[cfg(test)]
@@ -50,6 +52,9 @@ pub use plan::{Plan, PlannedReject};
 pub use pruned::{pruned, pruned_json};
 pub use retention::{Fate, Kept, Retention};
 pub use runs::{Listed, Standing, finished_counts, finished_with_list, is_live, list, unfinished};
+pub use search::{
+    Before, CallFigures, Mention, Permission, PermissionFate, RejectedRow, Search, Unreadable,
+};
 pub use summary::{InputFigures, OutcomeFigures, RejectFigures, Requests, Rows, Summary, Waits};
 
 /// A report that could not be made.

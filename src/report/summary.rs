@@ -369,7 +369,7 @@ pub(super) fn optional_time<S: Serializer>(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde passes fields by reference"
 )]
-fn word<S: Serializer>(state: &State, to: S) -> Result<S::Ok, S::Error> {
+pub(super) fn word<S: Serializer>(state: &State, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(state.word())
 }
 

@@ -142,6 +142,11 @@ impl Page {
         self.painted(&code, |page| page.wrapped("", "", headline));
     }
 
+    /// A line that stands out in the colour of what it says.
+    pub(super) fn toned(&mut self, line: &str, tone: Tone) {
+        self.painted(tone.colour(), |page| page.wrapped("", "  ", line));
+    }
+
     pub(super) fn heading(&mut self, heading: &str) {
         self.line("");
         self.bold(heading);

@@ -91,3 +91,61 @@ fn the_runs_folder_may_be_named_before_or_after_the_command() {
     site.call("runs show").with(2);
     site.call("runs shwo latest").with(2);
 }
+
+/// One ID that is refused, among a hundred: its batch is divided in each run.
+#[test]
+fn a_permission_is_found_in_every_run_that_had_it() {
+    let site = Site::new("");
+    let ids = (1001..1100).chain([10403]).map(|id| format!("{id}\n"));
+    let ids: String = ids.collect();
+    let list = site.file("list.csv", format!("permissionId\n{ids}10403\n"));
+    site.run(&list).with(3);
+    site.run(&format!("{list} --verify off")).with(3);
+    let other = site.file("other.csv", "2001\n104030\n");
+    site.run(&other);
+    let damaged = "20260101T000000Z-abcdef";
+    fs::create_dir_all(site.runs_dir().join(damaged)).unwrap();
+    fs::write(site.runs_dir().join(damaged).join("journal.db"), "none").unwrap();
+
+    let found = json(&site.call("find 10403 1001 5 --json").with(0).out);
+    assert_eq!(found["searched"], 3);
+    assert_eq!(found["unreadable"][0]["run"], damaged);
+    let [refused, revoked, nowhere] = found["permissions"].as_array().unwrap().as_slice() else {
+        panic!("{found:#}");
+    };
+    assert_eq!(nowhere["runs"], json("[]"));
+    assert_eq!(revoked["runs"].as_array().unwrap().len(), 2);
+    let runs = refused["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 2);
+    for run in runs {
+        let folder = site.runs_dir().join(run["run"].as_str().unwrap());
+        let told = crate::binary::table(&folder.join("permissions.csv"));
+        let told = told.iter().find(|row| row[0] == "10403").unwrap();
+        let fate = &run["fate"];
+        assert_eq!(fate["line"].to_string(), told[1]);
+        assert_eq!(fate["state"], told[2]);
+        assert_eq!(fate["batch"], told[4]);
+        assert_eq!(run["rejected"][0]["line"], 102);
+        let calls = fate["calls"].as_array().unwrap();
+        assert_eq!(fate["attempts"], calls.len());
+        assert_eq!(calls.last().unwrap()["verdict"], "refused");
+    }
+    let text = site.call("find 10403 5").with(0);
+    text.shows("10403: in 2 of 3 runs that can be read")
+        .shows("line 101 of list.csv, column permissionId")
+        .shows("line 102 repeats it")
+        .shows("5: in none of 3 runs that can be read")
+        .shows(damaged);
+}
+
+#[test]
+fn what_is_no_id_is_not_looked_for() {
+    let site = Site::new("");
+    for wrong in ["", "0", "-5", "x", "1.5", "1001 x", "9223372036854775808"] {
+        site.call(&format!("find {wrong}")).with(2);
+    }
+    // A folder that is not there has no runs: that is an answer.
+    let found = site.call("find 9223372036854775807").with(0);
+    found.shows("there is no run to look through");
+    site.is_untouched();
+}

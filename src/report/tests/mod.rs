@@ -2,6 +2,7 @@
 
 mod retention;
 mod runs;
+mod search;
 mod verdicts;
 
 use std::fs;

@@ -12,7 +12,7 @@ use crate::report::fixture::{REVOKED, complete, facts, freeze, mixed};
 use crate::report::*;
 
 /// Damages the journal of a run of its own, and says where.
-fn damaged(runs: &crate::journal::RunsDir) -> PathBuf {
+pub(super) fn damaged(runs: &crate::journal::RunsDir) -> PathBuf {
     let facts = Facts {
         created: "2026-11-22T02:00:00Z".parse().unwrap(),
         ..facts("live", LIVE)

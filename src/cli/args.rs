@@ -254,7 +254,8 @@ fn of_folder(key: &Key) -> bool {
 
 impl Args for Options {
     fn augment_args(command: Command) -> Command {
-        command.arg(config()).args(KEYS.iter().map(option))
+        let keys = KEYS.iter().filter(|key| key.shape.is_plain());
+        command.arg(config()).args(keys.map(option))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -264,7 +265,7 @@ impl Args for Options {
 
 impl FromArgMatches for Options {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Ok(Self(given(matches, |_| true)))
+        Ok(Self(given(matches, |key| key.shape.is_plain())))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -347,7 +348,7 @@ fn option(key: &'static Key) -> Arg {
         None => arg,
     };
     match key.shape {
-        Shape::One => arg.overrides_with(key.name),
+        Shape::One | Shape::Table(_) => arg.overrides_with(key.name),
         Shape::Many => arg.action(ArgAction::Append),
         // The bare flag is what people type; the value is for taking back
         // what a file or a variable says.

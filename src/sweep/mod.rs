@@ -12,6 +12,7 @@
 
 mod backoff;
 mod breaker;
+mod calendar;
 mod clock;
 mod coordinator;
 mod cursor;
@@ -30,9 +31,11 @@ mod refusal;
 mod run;
 mod sight;
 mod stop;
+mod timetable;
 mod verify;
 mod worker;
 
+pub use calendar::{Avoid, next_showing};
 pub use clock::Clock;
 pub use desk::Ledger;
 pub use guards::{GROWTH_FROM, GROWTH_RUNS, Growth, Sieve, growth, too_many, too_old};
@@ -40,3 +43,4 @@ pub use pacer::LOOK_AHEAD;
 pub use policy::{Policy, Quota, Verify};
 pub use run::{Observer, Past, Sweep};
 pub use stop::{Reason, Stop, Stopped};
+pub use timetable::{Deadline, Leave, Timetable};

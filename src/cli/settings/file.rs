@@ -1,4 +1,5 @@
-//! The settings file: TOML, one flat table of the known keys, no secrets.
+//! The settings file: TOML, the known keys and [tables](super::tables), no
+//! secrets.
 
 use std::{fs, path::Path};
 
@@ -18,24 +19,40 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<Entry>, Problem> {
         Problem::usage(format!("cannot read the settings file {}", path.display()))
             .caused_by(&error)
     })?;
-    let line = |offset| 1 + text.bytes().take(offset).filter(|b| *b == b'\n').count();
     // The parser's own rendering quotes the line, which could hold a secret.
     let table = DeTable::parse(&text).map_err(|error| {
-        let line = line(error.span().map_or(0, |span| span.start));
+        let line = line(&text, error.span().map_or(0, |span| span.start));
         Problem::usage(format!("{}: {}", at(path, line), error.message()))
     })?;
     let entries = table.get_ref().iter().map(|(name, value)| {
-        let line = line(name.span().start);
+        let line = line(&text, name.span().start);
         let Some(key) = Key::named(name.get_ref()) else {
             return Err(unknown_key(&at(path, line), name.get_ref()));
         };
         let origin = Origin::File(path.to_path_buf(), line);
+        if let Shape::Table(structure) = key.shape {
+            return match structure(value.clone()) {
+                Ok(text) => Ok(Entry { key, text, origin }),
+                Err(error) => {
+                    let line = error
+                        .span()
+                        .map_or(line, |span| self::line(&text, span.start));
+                    let message = format!("{}: {name}: {}", at(path, line), error.message());
+                    Err(Problem::usage(message))
+                }
+            };
+        }
         match text_of(key, value.get_ref()) {
             Ok(text) => Ok(Entry { key, text, origin }),
             Err(complaint) => Err(refuse(&origin.subject(key), complaint)),
         }
     });
     entries.collect()
+}
+
+/// The line that a byte of the file stands on.
+fn line(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|b| *b == b'\n').count()
 }
 
 /// A line of a file, as compilers write it.
@@ -50,7 +67,7 @@ fn text_of(key: &Key, value: &DeValue<'_>) -> Result<String, Complaint> {
         DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
         DeValue::Float(number) => Ok(number.as_str().to_owned()),
         DeValue::Boolean(truth) => Ok(truth.to_string()),
-        DeValue::Array(parts) if key.shape == Shape::Many => {
+        DeValue::Array(parts) if matches!(key.shape, Shape::Many) => {
             let texts = parts.iter().map(|part| match part.get_ref() {
                 DeValue::String(text) => Ok(text.as_ref()),
                 other => Err(Complaint::new(format!(

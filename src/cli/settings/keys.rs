@@ -5,6 +5,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use super::{
     LOG_FORMATS, PROGRESS, Settings, Target, VERIFY, Verbosity,
+    tables::{AvoidTable, Structure, read, structure},
     target::{address, choices},
     values::{
         Complaint, duration, flag, growth, line, percent, rates, show_duration, show_rates,
@@ -36,10 +37,12 @@ pub(crate) struct Key {
     pub(super) set: fn(&mut Settings, &str) -> Result<(), Complaint>,
     /// The value as text that `set` reads back; `None` while there is none.
     pub(super) show: fn(&Settings) -> Option<String>,
+    /// The value in lines for people, where `show` is not made for them.
+    pub(super) lines: Option<fn(&Settings) -> Vec<String>>,
 }
 
 /// How a setting is given.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Shape {
     /// One value; the last one wins.
     One,
@@ -47,6 +50,16 @@ pub(crate) enum Shape {
     Many,
     /// `true` or `false`; the bare option means `true`.
     Flag,
+    /// A table of the settings file, or several of one name. No option and no
+    /// variable sets it.
+    Table(Structure),
+}
+
+impl Shape {
+    /// Whether an option and a variable may set it.
+    pub(crate) fn is_plain(self) -> bool {
+        !matches!(self, Self::Table(_))
+    }
 }
 
 /// What becomes of the recorded value when a run is resumed.
@@ -76,7 +89,7 @@ impl Key {
     pub(crate) fn default(&self) -> Option<String> {
         match self.default_in_words {
             Some(words) => Some(words.to_owned()),
-            None if self.shape == Shape::Flag => None,
+            None if matches!(self.shape, Shape::Flag) => None,
             None => (self.show)(&Settings::default()),
         }
     }
@@ -91,6 +104,7 @@ const ENVIRONMENT: &str = "Environment";
 const LIST: &str = "List";
 const PACE: &str = "Pace";
 const RETRIES: &str = "Retries and waits";
+const TIME: &str = "Time allowed";
 const PROOF: &str = "Proof";
 const GUARDS: &str = "Guards";
 const OUTPUT: &str = "Output";
@@ -113,6 +127,7 @@ const BLANK: Key = Key {
     words: None,
     set: |_, _| Ok(()),
     show: |_| None,
+    lines: None,
 };
 
 /// Every setting, in the order of the help.
@@ -278,6 +293,19 @@ pub(crate) static KEYS: &[Key] = &[
         doc: "What is added to the wait that a penalty states",
         set: |s, text| put(&mut s.penalty_margin, duration(text, Duration::ZERO..=HOUR)),
         show: |s| Some(show_duration(s.penalty_margin)),
+        ..BLANK
+    },
+    Key {
+        name: "avoid",
+        heading: TIME,
+        shape: Shape::Table(structure::<Vec<AvoidTable>>),
+        doc: "Windows of the week in which no call may be under way",
+        set: |s, text| put(&mut s.avoid, read(text)),
+        show: |s| s.avoid.text(),
+        lines: Some(|s| {
+            let windows = s.avoid.value.iter();
+            windows.map(|window| window.0.to_string()).collect()
+        }),
         ..BLANK
     },
     Key {

@@ -123,14 +123,14 @@ impl Layers {
                 }
             } else if let Some(token) = TOKENS.into_iter().find(|token| *token == name) {
                 tokens.push((token, SecretString::from(text()?)));
-            } else if let Some(key) = KEYS.iter().find(|key| key.variable() == name) {
+            } else if let Some(key) = plain().find(|key| key.variable() == name) {
                 from_variables.push(Entry {
                     key,
                     text: text()?,
                     origin: Origin::Variable,
                 });
             } else {
-                let known = KEYS.iter().map(Key::variable);
+                let known = plain().map(Key::variable);
                 let known = known.chain(TOKENS.into_iter().chain([CONFIG]).map(str::to_owned));
                 return Err(unknown(&format!("unknown variable {name}"), &name, known));
             }
@@ -339,6 +339,11 @@ impl Effective {
         let key = Key::named(name);
         key.map_or(name.to_owned(), |key| self.origin(key).subject(key))
     }
+}
+
+/// The settings that a variable may set.
+fn plain() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(|key| key.shape.is_plain())
 }
 
 /// Pairs that cannot both be meant in one layer. In different layers the

@@ -7,9 +7,16 @@ use super::{Effective, KEYS, tokens::TOKENS};
 impl Effective {
     /// Writes the table. Of a secret it tells only that it is set.
     pub(crate) fn list(&self, out: &mut dyn Write) -> io::Result<()> {
-        let settings = KEYS.iter().map(|key| {
-            let value = (key.show)(&self.settings).unwrap_or_else(|| "-".to_owned());
-            [key.name.to_owned(), value, self.origin(key).label(key)]
+        let settings = KEYS.iter().flat_map(|key| {
+            let mut values = match key.lines {
+                Some(lines) => lines(&self.settings),
+                None => Vec::from_iter((key.show)(&self.settings)),
+            };
+            if values.is_empty() {
+                values.push("-".to_owned());
+            }
+            let row = |value| [key.name.to_owned(), value, self.origin(key).label(key)];
+            values.into_iter().map(row)
         });
         let tokens = TOKENS.into_iter().map(|name| {
             let set = self.tokens.iter().any(|(token, _)| *token == name);

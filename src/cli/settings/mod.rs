@@ -12,6 +12,7 @@ mod file;
 mod keys;
 mod layers;
 mod listing;
+mod tables;
 mod target;
 mod tokens;
 mod values;
@@ -23,6 +24,7 @@ use rescind::sweep::{Policy, Quota, Verify};
 pub(crate) use changed::changed;
 pub(crate) use keys::{KEYS, Key, Shape};
 pub(crate) use layers::{Effective, Given, Layers};
+pub(crate) use tables::{AvoidTable, Table};
 pub(crate) use target::Target;
 pub(crate) use values::{age, show_duration};
 
@@ -62,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) lockout_wait: Duration,
     /// What is added to a penalty's stated time.
     pub(crate) penalty_margin: Duration,
+    /// Windows in which no call may be under way.
+    pub(crate) avoid: Table<Vec<AvoidTable>>,
     /// What is read back.
     pub(crate) verify: Verify,
     /// Whether each batch is read before it is sent.
@@ -161,6 +165,7 @@ impl Default for Settings {
             lockout_wait: Duration::from_hours(1),
             // A retry at the stated instant meets an empty bucket.
             penalty_margin: Duration::from_secs(1),
+            avoid: Table::default(),
             verify: Verify::All,
             read_first: false,
             read_size: count(100),

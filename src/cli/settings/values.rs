@@ -4,6 +4,7 @@
 
 use std::{fmt::Write as _, ops::RangeInclusive, str::FromStr, time::Duration};
 
+use jiff::{civil::Time, tz::TimeZone};
 use rescind::sweep::Quota;
 
 /// Why a value is refused: a fragment that follows the name of the setting,
@@ -146,6 +147,29 @@ pub(crate) fn show_duration(value: Duration) -> String {
         text.push_str("0s");
     }
     text
+}
+
+/// `06:00`: a time of day.
+pub(super) fn clock_time(text: &str) -> Result<Time, Complaint> {
+    let two = |text: &str| (text.len() == 2).then(|| digits(text)).flatten();
+    text.split_once(':')
+        .and_then(|(hour, minute)| {
+            let hour = i8::try_from(two(hour)?).ok()?;
+            let minute = i8::try_from(two(minute)?).ok()?;
+            Time::new(hour, minute, 0, 0).ok()
+        })
+        .ok_or_else(|| {
+            Complaint::new(format!("{text:?} is not a time of day"))
+                .hint("write it as 06:00 or 22:30, with two digits each")
+        })
+}
+
+/// A time zone by its IANA name.
+pub(super) fn zone(text: &str) -> Result<TimeZone, Complaint> {
+    TimeZone::get(text).map_err(|_| {
+        Complaint::new(format!("{text:?} is not a time zone"))
+            .hint("name it as in America/Chicago, Europe/Berlin or UTC")
+    })
 }
 
 /// `4000/h`, several separated by commas, or `unlimited` alone: no quota.
@@ -303,6 +327,35 @@ mod tests {
             duration("2h", short).unwrap_err().what,
             "\"2h\" is not from 1ms to 1h"
         );
+    }
+
+    #[test]
+    fn a_time_of_day_that_could_be_misread_is_refused() {
+        assert_eq!(clock_time("06:05").unwrap(), Time::constant(6, 5, 0, 0));
+        assert_eq!(clock_time("23:59").unwrap(), Time::constant(23, 59, 0, 0));
+        for text in [
+            "", "6:00", "06:0", "0600", "06", "24:00", "06:60", "06:00:00", "+6:00", "06:00 ",
+            "6pm",
+        ] {
+            assert!(clock_time(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_zone_is_known_by_its_name_alone() {
+        for text in ["America/Chicago", "Europe/Berlin", "UTC"] {
+            assert_eq!(zone(text).unwrap().iana_name(), Some(text));
+        }
+        for text in [
+            "",
+            "CST",
+            "Chicago",
+            "America/Chicogo",
+            "+01:00",
+            "../etc/passwd",
+        ] {
+            assert!(zone(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn an_option_wins_over_a_variable_over_the_file_over_the_journal() {
 
 #[test]
 fn every_key_can_be_set_in_every_layer() {
-    for key in KEYS {
+    for key in KEYS.iter().filter(|key| key.shape.is_plain()) {
         let text = match key.name {
             "env" => "live",
             "base-url" => "https://api.example.com/v1",
@@ -122,7 +122,7 @@ fn every_key_can_be_set_in_every_layer() {
             "log-format" => "json",
             "burst" => "2",
             "retry-initial" => "2s",
-            _ if key.shape == Shape::Flag => "true",
+            _ if matches!(key.shape, Shape::Flag) => "true",
             _ if key.placeholder == "TIME" => "2m",
             _ => "7",
         };

@@ -5,6 +5,7 @@
 //! retries, waits or paces, so that every request stays a recorded and paced
 //! attempt of the [`sweep`](crate::sweep).
 
+mod cache;
 mod environment;
 mod http;
 mod judge;
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 
 use crate::list::PermissionId;
 
+pub use cache::{CacheError, TokenCache};
 pub use environment::{BaseUrl, Environment, InvalidBaseUrl, UnknownEnvironment};
 pub use http::{HttpApi, HttpError, HttpSettings};
 pub use judge::{

@@ -12,6 +12,8 @@ use std::{
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+use crate::journal::Provenance;
+
 /// The variables of [`TokenSource::from_env`].
 const TOKEN: &str = "RESCIND_TOKEN";
 const FILE: &str = "RESCIND_TOKEN_FILE";
@@ -123,6 +125,26 @@ impl TokenSource {
         Ok(Some(Self(source)))
     }
 
+    /// Where the token comes from, as it is recorded.
+    #[must_use]
+    pub const fn provenance(&self) -> Provenance {
+        match &self.0 {
+            Source::Fixed(_) => Provenance::Given,
+            Source::File(_) => Provenance::File,
+            Source::Command { .. } => Provenance::Command,
+        }
+    }
+
+    /// The source in words; no arguments of a command are among them.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.0 {
+            Source::Fixed(_) => TOKEN.to_owned(),
+            Source::File(path) => format!("the token file {}", path.display()),
+            Source::Command { program, .. } => format!("the token command `{program}`"),
+        }
+    }
+
     /// Obtains the token. A command runs without a shell, without input, and
     /// for 30 seconds at the most; the first line of its output counts, and
     /// what it says on its standard error is dropped, since nobody knows what
@@ -140,13 +162,12 @@ impl TokenSource {
                     path: path.clone(),
                     source,
                 })?;
-                let origin = format!("the token file {}", path.display());
-                Token::new(text.expose_secret().trim(), &origin)
+                Token::new(text.expose_secret().trim(), &self.describe())
             }
             Source::Command { program, arguments } => {
                 let text = run(program, arguments, COMMAND_LIMIT).await?;
                 let first = text.expose_secret().lines().next().unwrap_or_default();
-                Token::new(first.trim(), &format!("the token command `{program}`"))
+                Token::new(first.trim(), &self.describe())
             }
         }
     }

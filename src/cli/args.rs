@@ -206,7 +206,10 @@ over the file, the file over what a resumed run has recorded. A flag can be
 taken back: --yes=false. Times are written as 500ms, 90s, 5m, 72h or 1h30m.
 
 The token comes from exactly one of RESCIND_TOKEN, RESCIND_TOKEN_FILE and
-RESCIND_TOKEN_COMMAND; never from an option or a file of settings.";
+RESCIND_TOKEN_COMMAND, or from a log-in: --login-name and what goes with it, with
+the password in RESCIND_LOGIN_PASSWORD or a file and the API secret in
+RESCIND_LOGIN_SEC or a file. A secret never comes from an option or from a file of
+settings.";
 
 const FOUND: &str = "\
 The exit code is 0 also where no run has heard of a permission: the question was

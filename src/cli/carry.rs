@@ -6,35 +6,26 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rescind::api::{Api, BaseUrl, HttpApi, HttpSettings, Token, TokenSource};
 use rescind::journal::{
     Archive, Facts, HoldCause, Journal, Process, RunFolder, RunsDir, recent_calls,
 };
 use rescind::report::{self, Outcome, Summary};
-use rescind::sandbox::{Rules, World, base_url, bind, serve};
 use rescind::sweep::{Clock, Ledger, Past, Policy, Reason, Stop, Sweep};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use super::exit;
+use super::gateway::Gateway;
 use super::logging;
 use super::problem::Problem;
 use super::screen::{Beginning, Screen};
-use super::settings::{Effective, Settings};
+use super::settings::Effective;
 use super::signals::Signals;
 use super::snapshot::Snapshots;
 use super::terminal::Terminal;
 
 /// How far back calls are looked for: the longest window there is, and some.
 const MEMORY: Duration = Duration::from_hours(2);
-
-/// Where calls go.
-pub(super) enum Gateway {
-    /// To the API at an address.
-    Http(Box<HttpApi>),
-    /// To the sandbox that is started inside this process.
-    Sandbox,
-}
 
 /// The runtime of a process that sends.
 pub(super) fn runtime() -> Result<Runtime, Problem> {
@@ -43,54 +34,6 @@ pub(super) fn runtime() -> Result<Runtime, Problem> {
         .enable_all()
         .build()
         .map_err(|error| Problem::new(exit::ERROR, "cannot start the runtime").caused_by(&error))
-}
-
-impl Gateway {
-    /// Whether there is a token where one is needed; it is not obtained yet.
-    pub(super) fn check(effective: &Effective) -> Result<(), Problem> {
-        Self::source(effective).map(drop)
-    }
-
-    /// The address and where the token comes from; none for the sandbox.
-    fn source(effective: &Effective) -> Result<Option<(BaseUrl, TokenSource)>, Problem> {
-        let environment = effective.environment()?;
-        let Some(address) = environment.base_url() else {
-            return Ok(None);
-        };
-        let source = effective.token()?.ok_or_else(|| {
-            Problem::usage(format!("no token is given for {environment}"))
-                .hint("set one of RESCIND_TOKEN, RESCIND_TOKEN_FILE, RESCIND_TOKEN_COMMAND")
-        })?;
-        Ok(Some((address, source)))
-    }
-
-    /// Obtains the token and gets ready to call; nothing is sent.
-    pub(super) fn open(effective: &Effective, runtime: &Runtime) -> Result<Self, Problem> {
-        let Some((address, source)) = Self::source(effective)? else {
-            return Ok(Self::Sandbox);
-        };
-        let token = runtime
-            .block_on(source.obtain())
-            .map_err(|error| Problem::usage("the token cannot be obtained").caused_by(&error))?;
-        client(&effective.settings, address, &token).map(Self::Http)
-    }
-}
-
-fn client(settings: &Settings, base_url: BaseUrl, token: &Token) -> Result<Box<HttpApi>, Problem> {
-    let http = HttpSettings {
-        base_url,
-        timeout: settings.timeout,
-        connect_timeout: settings.timeout.min(Duration::from_secs(10)),
-        ca_cert: settings.ca_cert.clone(),
-        user_agent: concat!("rescind/", env!("CARGO_PKG_VERSION")).to_owned(),
-    };
-    let api = HttpApi::new(&http).map_err(|error| {
-        Problem::usage("the HTTP client cannot be made")
-            .caused_by(&error)
-            .hint("--ca-cert FILE names certificates to trust where the host has none")
-    })?;
-    api.bear(token);
-    Ok(Box::new(api))
 }
 
 /// A run to be carried on.
@@ -168,6 +111,7 @@ pub(super) fn carry_out(
                 .and_then(|archive| archive.part_paths())
                 .map_err(|error| broken(&error))?,
             hold: past.hold,
+            mortal: gateway.bears_unknown(),
             clock,
         },
     );
@@ -229,34 +173,13 @@ async fn sweep(
 ) -> Result<(), Problem> {
     let shutdown = CancellationToken::new();
     let _guard = shutdown.clone().drop_guard();
-    let api = match gateway {
-        Gateway::Http(api) => api,
-        Gateway::Sandbox => sandbox(task, shutdown).await?,
-    };
-    let sweep = Sweep::prepare(*api, ledger, policy, clock, stop.clone(), past)
+    let settings = &task.effective.settings;
+    let (api, custody) = gateway.connect(settings, task.folder, shutdown).await?;
+    let sweep = Sweep::prepare(api, custody, ledger, policy, clock, stop.clone(), past)
         .await
         .map_err(|error| broken(&error))?;
     sweep.run(screen).await;
     Ok(())
-}
-
-/// Starts the sandbox inside the process. Its world is kept beside the run,
-/// so that a resume meets the same one.
-async fn sandbox(task: &Task<'_>, shutdown: CancellationToken) -> Result<Box<HttpApi>, Problem> {
-    let failed = |error: &dyn std::error::Error| {
-        Problem::new(exit::ERROR, "cannot start the sandbox").caused_by(error)
-    };
-    let file = task.folder.path().join("sandbox.world");
-    let world = World::open(Rules::sample(), Some(&file)).map_err(|error| failed(&error))?;
-    let listener = bind(([127, 0, 0, 1], 0).into())
-        .await
-        .map_err(|error| failed(&error))?;
-    let address = listener.local_addr().map_err(|error| failed(&error))?;
-    let token = world.token().unwrap_or_default().to_owned();
-    tokio::spawn(serve(listener, world, shutdown));
-    let url = BaseUrl::parse(&base_url(address)).map_err(|error| failed(&error))?;
-    let token = Token::new(&token, "the sandbox").map_err(|error| failed(&error))?;
-    client(&task.effective.settings, url, &token)
 }
 
 /// Records how the process ended and writes everything there is to read.
@@ -350,6 +273,7 @@ fn past(task: &Task<'_>, policy: &Policy, now: Timestamp) -> Result<Past, Proble
     }
     // A recorded time that lies in the future counts as now.
     let age = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
+    let ages = |times: Vec<Timestamp>| times.into_iter().map(age).collect();
     let hold = recent
         .holds
         .iter()
@@ -366,7 +290,9 @@ fn past(task: &Task<'_>, policy: &Policy, now: Timestamp) -> Result<Past, Proble
         })
         .max_by_key(|(_, left)| *left);
     Ok(Past {
-        calls: recent.calls.into_iter().map(age).collect(),
+        calls: ages(recent.calls),
+        renewals: ages(recent.renewals),
+        refused_log_ins: ages(recent.refused_log_ins),
         hold,
     })
 }

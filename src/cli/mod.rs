@@ -5,6 +5,7 @@ mod args;
 mod carry;
 mod consent;
 mod exit;
+mod gateway;
 mod guards;
 mod logging;
 mod problem;
@@ -29,7 +30,7 @@ use std::{
 
 use clap::{
     CommandFactory, Parser,
-    error::{ContextKind, ContextValue},
+    error::{ContextKind, ContextValue, ErrorKind as Usage},
 };
 
 use args::{Cli, Task};
@@ -47,8 +48,10 @@ pub(crate) fn main() -> ExitCode {
             },
         ),
         Err(error) if asks_for_secret(&error) => {
-            let problem = Problem::usage("a token never comes from an option")
-                .hint("set one of RESCIND_TOKEN, RESCIND_TOKEN_FILE, RESCIND_TOKEN_COMMAND");
+            let problem = Problem::usage("a secret never comes from an option").hint(
+                "set RESCIND_TOKEN, RESCIND_TOKEN_FILE or RESCIND_TOKEN_COMMAND; \
+                 for a log-in RESCIND_LOGIN_PASSWORD and RESCIND_LOGIN_SEC, or files",
+            );
             let _ = problem.print(&mut io::stderr().lock());
             problem.code
         }
@@ -64,12 +67,18 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Whether the option that is not known was meant for a token.
+/// Whether the option that is not known was meant for a secret.
 fn asks_for_secret(error: &clap::Error) -> bool {
-    matches!(
-        error.get(ContextKind::InvalidArg),
-        Some(ContextValue::String(option)) if option.starts_with("--token")
-    )
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return false;
+    };
+    if error.kind() != Usage::UnknownArgument {
+        return false;
+    }
+    let secret = ["token", "password", "secret", "login-sec"]
+        .iter()
+        .any(|word| option.contains(word));
+    secret || option == "--sec"
 }
 
 fn perform(
@@ -88,7 +97,7 @@ fn perform(
             )?;
             // The table is shown first: it helps to see what is wrong.
             effective.environment()?;
-            effective.token()?;
+            effective.access()?;
             Ok(exit::COMPLETE)
         }
         Task::Completions { shell } => {

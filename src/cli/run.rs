@@ -18,7 +18,8 @@ use rescind::sweep::Sieve;
 use rustc_hash::FxHashSet;
 
 use super::args::Options;
-use super::carry::{self, Gateway, Task, broken, carry_out, facts, present};
+use super::carry::{self, Task, broken, carry_out, facts, present};
+use super::gateway::Gateway;
 use super::guards::Watch;
 use super::problem::Problem;
 use super::runs::found;

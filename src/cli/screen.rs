@@ -45,6 +45,9 @@ pub(crate) struct Beginning<'a> {
     pub(crate) parts: HashMap<BatchId, String>,
     /// A hold that is still on, and for how long.
     pub(crate) hold: Option<(HoldCause, Duration)>,
+    /// Whether nobody knows when the token expires, and nobody but a person
+    /// can bring another.
+    pub(crate) mortal: bool,
     /// The sweep's clock.
     pub(crate) clock: Clock,
 }
@@ -74,13 +77,18 @@ impl Screen {
         let mut figures = Figures::new(tally, rate, clock, zone);
         if let Some((cause, left)) = beginning.hold {
             let until = clock.at(Instant::now() + left);
-            figures.hold(narrator::inherited(cause, until, left), until);
+            let words = narrator::inherited(cause, until, left, beginning.mortal);
+            figures.hold(words, until);
         }
         let figures = Arc::new(Mutex::new(figures));
         let screen = Self {
             bar: bar(terminal, &figures),
             figures,
-            narrator: Mutex::new(Narrator::new(beginning.batches, beginning.parts)),
+            narrator: Mutex::new(Narrator::new(
+                beginning.batches,
+                beginning.parts,
+                beginning.mortal,
+            )),
             counted: Mutex::new((Instant::now(), String::new())),
         };
         screen.count();

@@ -43,7 +43,9 @@ fn every_setting_is_an_option_of_every_command_that_needs_it() {
             assert_eq!(option.get_long(), Some(key.name));
             assert_eq!(option.get_short(), key.short);
         }
-        let secret = |arg: &&clap::Arg| arg.get_id().as_str().contains("token");
+        let secret = |arg: &&clap::Arg| {
+            ["token", "login-password", "login-sec"].contains(&arg.get_id().as_str())
+        };
         assert!(command.get_arguments().find(secret).is_none());
     }
     let Task::Report { folder, .. } = parse("rescind report --runs-dir x --config y").unwrap()
@@ -103,15 +105,31 @@ fn the_sandbox_listens_on_loopback_only() {
 }
 
 #[test]
-fn a_token_as_an_option_is_recognised_and_not_repeated() {
-    for line in ["run x --token hunter2", "resume --token-file=hunter2"] {
+fn a_secret_as_an_option_is_recognised_and_not_repeated() {
+    for line in [
+        "run x --token hunter2",
+        "resume --token-file=hunter2",
+        "run x --login-password hunter2",
+        "run x --login-password=hunter2",
+        "resume --login-sec hunter2",
+        "plan x --password hunter2",
+        "config --sec=hunter2",
+        "run x --secret hunter2",
+    ] {
         let error = parse(&format!("rescind {line}")).unwrap_err();
         assert!(asks_for_secret(&error), "{line}");
         assert!(!error.to_string().contains("hunter2"));
     }
-    assert!(!asks_for_secret(
-        &parse("rescind run x --note-it y").unwrap_err()
-    ));
+    for line in [
+        "run x --note-it y",
+        "run x --token-cache",
+        "run x --login-name",
+    ] {
+        assert!(
+            !asks_for_secret(&parse(&format!("rescind {line}")).unwrap_err()),
+            "{line}"
+        );
+    }
 }
 
 #[test]

@@ -8,18 +8,34 @@ use super::folder::{RunFolder, RunsDir};
 use super::read::moment;
 use super::{Archive, JournalError};
 
-/// The moment of sending is the answer's less the time it took; for a call
-/// without an answer it is at most the look-ahead after its recording.
-const SENT_SINCE: &str = "
-    SELECT sent FROM (SELECT coalesce(answered_at - elapsed_us / 1000, recorded_at + 1000) AS sent
-                      FROM call)
-    WHERE sent >= ?1";
+/// Renewals; one that found no connection never was.
+const RENEWALS: &str = "kind = 'renew' AND verdict <> 'not_sent'";
+
+/// Log-ins that were refused or may have been. Who is held back is not
+/// counted again.
+const REFUSED_LOG_INS: &str =
+    "kind = 'login' AND verdict NOT IN ('granted', 'not_sent', 'penalty', 'lockout')";
+
+/// When the calls that are `such` were sent, not before a time. The moment of
+/// sending is the answer's less the time it took; for a call without an
+/// answer it is at most the look-ahead after its recording.
+fn sent_since(such: &str) -> String {
+    format!(
+        "SELECT sent FROM (SELECT coalesce(answered_at - elapsed_us / 1000, recorded_at + 1000)
+                               AS sent FROM call WHERE {such})
+         WHERE sent >= ?1"
+    )
+}
 
 /// What a new process has to know of earlier calls to keep the limits.
 #[derive(Debug, Default)]
 pub struct Recent {
     /// When calls were sent, in order.
     pub calls: Vec<Timestamp>,
+    /// When renewals of a token were sent, in order.
+    pub renewals: Vec<Timestamp>,
+    /// When log-ins were sent that were refused or may have been, in order.
+    pub refused_log_ins: Vec<Timestamp>,
     /// Holds that may still be on: their end, their full length in
     /// milliseconds, their cause.
     pub holds: Vec<(Timestamp, i64, String)>,
@@ -48,7 +64,9 @@ pub fn recent_calls(
             recent.unreadable.push((folder.run().to_string(), error));
         }
     }
-    recent.calls.sort_unstable();
+    for times in recent.times() {
+        times.sort_unstable();
+    }
     Ok(recent)
 }
 
@@ -66,6 +84,14 @@ pub fn counts_since(folder: &RunFolder, since: Timestamp) -> Result<bool, Journa
 }
 
 impl Recent {
+    fn times(&mut self) -> [&mut Vec<Timestamp>; 3] {
+        [
+            &mut self.calls,
+            &mut self.renewals,
+            &mut self.refused_log_ins,
+        ]
+    }
+
     fn add(
         &mut self,
         folder: &RunFolder,
@@ -92,11 +118,17 @@ impl Recent {
             )
         })?;
         if lately {
-            self.calls.extend(archive.with(|db| {
-                db.prepare(SENT_SINCE)?
-                    .query_map(since, |row| moment(row, 0))?
-                    .collect::<Result<Vec<_>, _>>()
-            })?);
+            for (times, such) in self
+                .times()
+                .into_iter()
+                .zip(["true", RENEWALS, REFUSED_LOG_INS])
+            {
+                times.extend(archive.with(|db| {
+                    db.prepare(&sent_since(such))?
+                        .query_map(since, |row| moment(row, 0))?
+                        .collect::<Result<Vec<_>, _>>()
+                })?);
+            }
         }
         Ok(())
     }
@@ -111,10 +143,16 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// A run that made one call.
-    fn called(runs: &RunsDir, environment: &str, base_url: &str, sent: Timestamp) {
+    /// A run that made these calls, each answered in such a way or not at all.
+    fn called(
+        runs: &RunsDir,
+        environment: &str,
+        base_url: &str,
+        calls: &[(Timestamp, CallKind, Option<&'static str>)],
+    ) {
+        let created = calls[0].0;
         let facts = Facts {
-            created: sent,
+            created,
             environment: environment.into(),
             base_url: base_url.into(),
             input_path: "-".into(),
@@ -134,7 +172,7 @@ mod tests {
         journal
             .begin_process(&Process {
                 command: "run",
-                started: sent,
+                started: created,
                 operator: String::new(),
                 host: String::new(),
                 pid: 1,
@@ -142,22 +180,27 @@ mod tests {
                 settings: "{}".into(),
             })
             .unwrap();
-        let begun = Entry::Begun {
-            call: 1,
-            kind: CallKind::Read,
-            batch: None,
-            ids: 1,
-            at: sent,
-        };
-        let answered = Entry::Answered {
-            call: 1,
-            at: sent,
-            elapsed_us: 0,
-            status: Some(200),
-            verdict: "found",
-            message: String::new(),
-        };
-        journal.write(&[begun, answered]).unwrap();
+        for ((at, kind, verdict), call) in calls.iter().zip(1..) {
+            let begun = Entry::Begun {
+                call,
+                kind: *kind,
+                batch: None,
+                ids: 1,
+                at: *at,
+            };
+            journal.write(&[begun]).unwrap();
+            if let Some(verdict) = verdict {
+                let answered = Entry::Answered {
+                    call,
+                    at: *at,
+                    elapsed_us: 0,
+                    status: None,
+                    verdict,
+                    message: String::new(),
+                };
+                journal.write(&[answered]).unwrap();
+            }
+        }
     }
 
     #[test]
@@ -165,10 +208,11 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let runs = RunsDir::create(home.path()).unwrap();
         let (old, late) = (at("2026-11-23T01:00:00Z"), at("2026-11-23T02:00:00Z"));
-        called(&runs, "demo", "https://demo.example/v1", old);
-        called(&runs, "demo", "https://demo.example/v1", late);
-        called(&runs, "custom", "https://demo.example/v1", late);
-        called(&runs, "live", "https://live.example/v1", late);
+        let read = |at| [(at, CallKind::Read, Some("found"))];
+        called(&runs, "demo", "https://demo.example/v1", &read(old));
+        called(&runs, "demo", "https://demo.example/v1", &read(late));
+        called(&runs, "custom", "https://demo.example/v1", &read(late));
+        called(&runs, "live", "https://live.example/v1", &read(late));
         let since = at("2026-11-23T01:30:00Z");
         let recent = recent_calls(&runs, "https://demo.example/v1", since).unwrap();
         assert_eq!(recent.calls, [late, late]);
@@ -176,5 +220,37 @@ mod tests {
         let counts = runs.list().unwrap();
         let counts = counts.iter().map(|run| counts_since(run, since).unwrap());
         assert_eq!(counts.collect::<Vec<_>>(), [false, true, true, true]);
+    }
+
+    #[test]
+    fn only_log_ins_that_may_have_been_refused_count_against_their_limit() {
+        let home = tempfile::tempdir().unwrap();
+        let runs = RunsDir::create(home.path()).unwrap();
+        let minute = |n: i64| at("2026-11-23T02:00:00Z") + jiff::SignedDuration::from_mins(n);
+        let verdicts = [
+            Some("granted"),
+            Some("refused"),
+            Some("failed"),
+            Some("not_sent"),
+            Some("penalty"),
+            Some("lockout"),
+            None,
+        ];
+        for (number, kind) in [(0, CallKind::LogIn), (10, CallKind::Renew)] {
+            let calls = verdicts.iter().zip(number..);
+            let calls: Vec<_> = calls.map(|(v, n)| (minute(n), kind, *v)).collect();
+            called(&runs, "demo", "https://demo.example/v1", &calls);
+        }
+        let since = at("2026-11-23T01:00:00Z");
+        let recent = recent_calls(&runs, "https://demo.example/v1", since).unwrap();
+        assert_eq!(recent.calls.len(), 14);
+        let second = jiff::SignedDuration::from_secs(1);
+        let unanswered = minute(6) + second;
+        assert_eq!(recent.refused_log_ins, [minute(1), minute(2), unanswered]);
+        let renewals = [10, 11, 12, 14, 15].map(minute);
+        assert_eq!(recent.renewals[..5], renewals);
+        assert_eq!(recent.renewals[5..], [minute(16) + second]);
+        let later = recent_calls(&runs, "https://demo.example/v1", minute(12)).unwrap();
+        assert_eq!((later.refused_log_ins.len(), later.renewals.len()), (0, 4));
     }
 }

@@ -95,6 +95,8 @@ impl<'a, A: Api> Coordinator<'a, A> {
 
     /// Carries the run out until nothing is left to do or it is stopped.
     pub(super) async fn run(mut self) {
+        let token = self.sweep.shared.keeper.beginning();
+        self.commit(token.into_iter().collect()).await;
         self.conduct().await;
         let waited = self.waited();
         self.commit(vec![Entry::Waited(waited)]).await;
@@ -407,7 +409,7 @@ fn count(tally: &mut Tally, entry: &Entry) {
 }
 
 /// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

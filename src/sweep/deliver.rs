@@ -57,7 +57,9 @@ impl<A: Api> Worker<A> {
             ..Finding::default()
         };
         let strike = self.strike(&verdict);
+        let generation = sent.generation;
         self.answered(sent, verdict.word(), &finding.message, strike);
+        let refused_before = std::mem::take(&mut piece.unauthorized);
 
         let early = verdict.refused_by_status() && !shared.accepted.load(Ordering::Relaxed);
         match verdict {
@@ -76,8 +78,13 @@ impl<A: Api> Worker<A> {
             }
             Verdict::Unauthorized { message } => {
                 self.put_back(&mut piece, finding);
-                self.unauthorized(&message);
-                Err(Stopped)
+                if refused_before {
+                    return Err(self.refused_again(&message));
+                }
+                self.token_refused(generation, &message).await?;
+                piece.ticket = ticket;
+                piece.unauthorized = true;
+                Ok(Next::Send(piece))
             }
             Verdict::Penalty { ticket, .. } => {
                 piece.ticket = ticket;

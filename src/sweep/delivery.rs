@@ -77,6 +77,8 @@ pub(super) struct Piece {
     pub(super) doubt: bool,
     /// The bounds of isolation have room for its next request.
     pub(super) paid: bool,
+    /// Its last request was answered 401.
+    pub(super) unauthorized: bool,
 }
 
 impl Piece {
@@ -90,6 +92,7 @@ impl Piece {
             ticket: None,
             sibling: None,
             paid: false,
+            unauthorized: false,
         }
     }
 

@@ -11,6 +11,7 @@
 //! the terminal) is left to the binary and to [`report`](crate::report).
 
 mod backoff;
+mod bearing;
 mod breaker;
 mod calendar;
 mod clock;
@@ -24,6 +25,7 @@ mod guards;
 mod hold;
 mod isolation;
 mod job;
+mod keeper;
 mod pacer;
 mod policy;
 mod reading;
@@ -39,6 +41,7 @@ pub use calendar::{Avoid, next_showing};
 pub use clock::Clock;
 pub use desk::Ledger;
 pub use guards::{GROWTH_FROM, GROWTH_RUNS, Growth, Sieve, growth, too_many, too_old};
+pub use keeper::Custody;
 pub use pacer::LOOK_AHEAD;
 pub use policy::{Policy, Quota, Verify};
 pub use run::{Observer, Past, Sweep};

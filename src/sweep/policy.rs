@@ -44,6 +44,13 @@ pub struct Policy {
     pub lockout_wait: Duration,
     /// What is added to a time penalty.
     pub penalty_margin: Duration,
+    /// How long before its end a token is renewed, where that is known; half
+    /// of its life at the most.
+    pub renew_before: Duration,
+    /// How many log-ins may be refused (the API's pages: five an hour).
+    pub login_limit: Quota,
+    /// How many renewals there may be (the API's pages: fifteen an hour).
+    pub renewal_limit: Quota,
     /// What is read back.
     pub verify: Verify,
     /// Whether each batch is read before it is sent, so that no revocation is

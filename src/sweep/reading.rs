@@ -182,10 +182,13 @@ impl<A: Api> Worker<A> {
         let shared = Arc::clone(&self.shared);
         let mut tries = 0;
         let mut rounds = 0;
+        let mut unauthorized = false;
         while rounds < ROUNDS {
             let sent = self.request(&shared, call, ids as u64, None).await?;
             let reading = judge_read(call, &sent.answer);
             let word = reading.word();
+            let generation = sent.generation;
+            let refused_before = std::mem::take(&mut unauthorized);
             match reading {
                 Reading::Found(shown) => {
                     self.answered(sent, word, "", Strike::Clean);
@@ -204,8 +207,11 @@ impl<A: Api> Worker<A> {
                 }
                 Reading::Unauthorized { message } => {
                     self.answered(sent, word, &message, Strike::Unclear);
-                    self.unauthorized(&message);
-                    return Err(Stopped);
+                    if refused_before {
+                        return Err(self.refused_again(&message));
+                    }
+                    self.token_refused(generation, &message).await?;
+                    unauthorized = true;
                 }
                 Reading::Penalty { wait, captcha, .. } => {
                     rounds += 1;

@@ -11,6 +11,7 @@ use super::clock::Clock;
 use super::coordinator::Coordinator;
 use super::desk::{Desk, Ledger};
 use super::isolation::Isolation;
+use super::keeper::{Bounds, Custody, Keeper};
 use super::pacer::Pacer;
 use super::policy::Policy;
 use super::stop::Stop;
@@ -29,6 +30,11 @@ pub trait Observer: Send + Sync {
 pub struct Past {
     /// How long ago calls were made, oldest first.
     pub calls: Vec<Duration>,
+    /// How long ago tokens were renewed, oldest first.
+    pub renewals: Vec<Duration>,
+    /// How long ago log-ins were made that were refused, or may have been,
+    /// oldest first.
+    pub refused_log_ins: Vec<Duration>,
     /// A hold that is still on, and for how long.
     pub hold: Option<(HoldCause, Duration)>,
 }
@@ -43,12 +49,14 @@ pub struct Sweep<A> {
 }
 
 impl<A: Api> Sweep<A> {
-    /// Gets ready to carry on the run in `ledger`.
+    /// Gets ready to carry on the run in `ledger`. Calls bear the token of
+    /// `custody` from here on, if there is one.
     ///
     /// # Errors
     /// If the journal cannot be read.
     pub async fn prepare(
         api: A,
+        custody: Custody,
         ledger: Ledger,
         policy: Policy,
         clock: Clock,
@@ -73,9 +81,13 @@ impl<A: Api> Sweep<A> {
         if let Some((cause, left)) = past.hold {
             pacer.holding.inherit(cause, left);
         }
+        if let Some(token) = custody.token() {
+            api.bear(token);
+        }
         Ok(Self {
             shared: Arc::new(Shared {
                 api,
+                keeper: Keeper::new(custody, Bounds::of(&policy), clock, past),
                 policy,
                 pacer,
                 clock,

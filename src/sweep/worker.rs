@@ -16,7 +16,8 @@ use super::backoff::Backoff;
 use super::clock::Clock;
 use super::desk::Desk;
 use super::hold::Strike;
-use super::pacer::{Denied, Pacer, Permit};
+use super::keeper::Keeper;
+use super::pacer::{Denied, Pacer, Permit, Place};
 use super::policy::{Policy, Verify};
 use super::stop::{Reason, Stop, Stopped};
 use crate::api::{Answer, Api, Call};
@@ -36,6 +37,7 @@ pub(super) struct Shared<A> {
     pub(super) api: A,
     pub(super) policy: Policy,
     pub(super) pacer: Pacer,
+    pub(super) keeper: Keeper,
     pub(super) clock: Clock,
     pub(super) stop: Stop,
     pub(super) last_batch: AtomicI64,
@@ -71,6 +73,10 @@ pub(super) struct Worker<A> {
 #[derive(Debug)]
 pub(super) struct Sent<'a> {
     pub(super) answer: Answer,
+    /// Which token it bore.
+    pub(super) generation: u64,
+    /// When it was sent.
+    pub(super) begun: Instant,
     call: CallId,
     elapsed: Duration,
     permit: Permit<'a>,
@@ -99,9 +105,9 @@ impl<A: Api> Worker<A> {
         self.desk.record(std::mem::take(&mut self.notes)).await
     }
 
-    /// Makes one call: records it, waits for its turn, sends it. A batch that
-    /// it carries is marked as in flight first, and goes back to where it was
-    /// if the call is not made after all.
+    /// Makes one call, bearing a token that is good: records it, waits for its
+    /// turn, sends it. A batch that it carries is marked as in flight first,
+    /// and goes back to where it was if the call is not made after all.
     pub(super) async fn request<'a>(
         &mut self,
         shared: &'a Shared<A>,
@@ -110,61 +116,90 @@ impl<A: Api> Worker<A> {
         mut carried: Option<&mut Batch>,
     ) -> Result<Sent<'a>, Stopped> {
         loop {
-            let place = if let Some(place) = shared.pacer.try_approach() {
-                place
-            } else {
-                self.flush().await?;
-                shared.pacer.approach().await?
-            };
-            let number = shared.last_call.fetch_add(1, Ordering::Relaxed) + 1;
-            let at = shared.clock.now();
-            self.note(Entry::Begun {
-                call: number,
-                kind: match call {
-                    Call::Revoke(_) => CallKind::Revoke,
-                    Call::Items(_) | Call::Item(_) => CallKind::Read,
-                    Call::LogIn(_) => CallKind::LogIn,
-                    Call::Renew => CallKind::Renew,
-                },
-                batch: carried.as_ref().map(|batch| batch.id),
+            let place = self.place(shared).await?;
+            // Looked at as late as can be: a wait may have outlasted it.
+            if shared.keeper.is_due() {
+                drop(place);
+                self.freshen().await?;
+                continue;
+            }
+            let carried = carried.as_deref_mut();
+            if let Some(sent) = self.send_from(shared, place, call, ids, carried).await? {
+                return Ok(sent);
+            }
+        }
+    }
+
+    /// Waits, with everything written down, for a place near the gate.
+    pub(super) async fn place<'a>(&mut self, shared: &'a Shared<A>) -> Result<Place<'a>, Stopped> {
+        if let Some(place) = shared.pacer.try_approach() {
+            return Ok(place);
+        }
+        self.flush().await?;
+        shared.pacer.approach().await
+    }
+
+    /// Records a call and sends it; none if a hold came first.
+    pub(super) async fn send_from<'a>(
+        &mut self,
+        shared: &'a Shared<A>,
+        place: Place<'a>,
+        call: &Call,
+        ids: u64,
+        carried: Option<&mut Batch>,
+    ) -> Result<Option<Sent<'a>>, Stopped> {
+        let number = shared.last_call.fetch_add(1, Ordering::Relaxed) + 1;
+        let at = shared.clock.now();
+        self.note(Entry::Begun {
+            call: number,
+            kind: match call {
+                Call::Revoke(_) => CallKind::Revoke,
+                Call::Items(_) | Call::Item(_) => CallKind::Read,
+                Call::LogIn(_) => CallKind::LogIn,
+                Call::Renew => CallKind::Renew,
+            },
+            batch: carried.as_ref().map(|batch| batch.id),
+            ids,
+            at,
+        });
+        if let Some(batch) = &carried {
+            self.note(Entry::Sending {
+                batch: batch.id,
                 ids,
+                from: batch.state,
                 at,
             });
-            if let Some(batch) = &carried {
-                self.note(Entry::Sending {
-                    batch: batch.id,
-                    ids,
-                    from: batch.state,
-                    at,
-                });
+        }
+        self.flush().await?;
+        match place.permit().await {
+            Ok(permit) => {
+                if let Some(batch) = carried {
+                    batch.state = State::InFlight;
+                }
+                let begun = Instant::now();
+                let (answer, generation) = shared.keeper.sending(call, || shared.api.call(call));
+                let answer = answer.await;
+                Ok(Some(Sent {
+                    answer,
+                    generation,
+                    begun,
+                    call: number,
+                    elapsed: begun.elapsed(),
+                    permit,
+                }))
             }
-            self.flush().await?;
-            match place.permit().await {
-                Ok(permit) => {
-                    if let Some(batch) = &mut carried {
-                        batch.state = State::InFlight;
-                    }
-                    let begun = Instant::now();
-                    let answer = shared.api.call(call).await;
-                    return Ok(Sent {
-                        answer,
-                        call: number,
-                        elapsed: begun.elapsed(),
-                        permit,
+            Err(denied) => {
+                self.note(Entry::Withdrawn { call: number });
+                if let Some(batch) = &carried {
+                    self.note(Entry::Unsent {
+                        batch: batch.id,
+                        ids,
+                        back_to: batch.state,
                     });
                 }
-                Err(denied) => {
-                    self.note(Entry::Withdrawn { call: number });
-                    if let Some(batch) = &carried {
-                        self.note(Entry::Unsent {
-                            batch: batch.id,
-                            ids,
-                            back_to: batch.state,
-                        });
-                    }
-                    if denied == Denied::Stopped {
-                        return Err(Stopped);
-                    }
+                match denied {
+                    Denied::Held => Ok(None),
+                    Denied::Stopped => Err(Stopped),
                 }
             }
         }
@@ -255,16 +290,6 @@ impl<A: Api> Worker<A> {
             () = shared.stop.raised() => Err(Stopped),
             () = sleep(wait) => Ok(()),
         }
-    }
-
-    /// The token was refused: the run stops.
-    pub(super) fn unauthorized(&self, message: &str) {
-        let words = if message.is_empty() {
-            "the API refused the token (401)".to_owned()
-        } else {
-            format!("the API refused the token (401): {message}")
-        };
-        self.shared.stop.raise(Reason::Unauthorized(words));
     }
 
     /// The wait that a lockout asks of everybody: never less than the set

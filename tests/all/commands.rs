@@ -35,7 +35,7 @@ fn a_plan_sends_nothing_and_creates_nothing() {
 
 #[test]
 fn a_run_tells_of_older_unfinished_runs_and_of_the_same_list_finished_before() {
-    let site = Site::new("faults.script = { revoke = ['401'] }");
+    let site = Site::new("faults.script = { revoke = ['401', '401'] }");
     let list = site.list(1001..1004);
     site.run(&list).with(8);
     let first = site.the_run();
@@ -55,7 +55,7 @@ fn a_run_tells_of_older_unfinished_runs_and_of_the_same_list_finished_before() {
 
 #[test]
 fn a_resume_without_a_run_takes_the_newest_unfinished_one() {
-    let site = Site::new("faults.script = { revoke = ['401', '401'] }");
+    let site = Site::new("faults.script = { revoke = ['401', '401', '401', '401'] }");
     let older = site.list(1001..1004);
     site.run(&older).with(8);
     let older = site.the_run();

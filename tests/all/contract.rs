@@ -212,7 +212,7 @@ fn results_and_summary_are_brought_up_to_date_while_a_run_goes_on() {
 /// A resume works from the journal alone, and writes all files again.
 #[test]
 fn a_resume_writes_every_file_again_and_a_finished_run_sends_nothing() {
-    let site = Site::new("faults.script = { revoke = ['none', '401'] }");
+    let site = Site::new("faults.script = { revoke = ['none', '401', '401'] }");
     let list = site.list([1001, 1002, 10403, 1003]);
     site.run(&format!("{list} --batch-size 2 --workers 1"))
         .with(8);

@@ -200,16 +200,19 @@ fn exit_8_a_wrong_token_sends_no_revocation_and_the_right_one_carries_on() {
 }
 
 #[test]
-fn exit_8_a_token_that_is_refused_in_mid_run() {
-    let site = Site::new("faults.script = { revoke = ['none', 'none', '401'] }");
+fn exit_8_a_token_that_is_refused_again_after_it_was_renewed() {
+    let site = Site::new("faults.script = { revoke = ['none', 'none', '401', '401'] }");
     let list = site.list(1001..1011);
     site.run(&format!("{list} --batch-size 2 --workers 1"))
         .with(8)
+        .says("the token was renewed")
+        .shows("the API refused the token a second time (401)")
+        .shows("It may have expired, be of another environment, belong to an API key")
         .shows("rescind resume");
     let ids = [("revoked", 4), ("pending", 6)];
     ended_so(&site.the_run(), "unauthorized", 8, &ids);
-    // A refused token is not tried again.
-    assert_eq!(site.truth().count(Kind::Revoke), 3);
+    assert_eq!(site.truth().count(Kind::Revoke), 4);
+    assert_eq!(site.truth().count(Kind::Renew), 1);
     site.call("resume latest").with(0);
     ended_so(&site.the_run(), "complete", 0, &[("revoked", 10)]);
     claims_hold(&site, &site.the_run());

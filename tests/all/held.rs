@@ -78,7 +78,7 @@ fn exit_7_a_list_with_too_many_ids_is_frozen_and_nothing_of_it_is_sent() {
 /// is asked for once.
 #[test]
 fn an_approval_is_recorded_first_and_holds_for_every_later_resume() {
-    let site = Site::new("faults.script = { revoke = ['none', '401'] }");
+    let site = Site::new("faults.script = { revoke = ['none', '401', '401'] }");
     let list = site.list(1001..1005);
     let held = site
         .run(&format!("{list} --max-ids 3 --batch-size 2 --workers 1"))
@@ -205,7 +205,7 @@ fn finished(site: &Site, ids: i64) {
 
 #[test]
 fn exit_7_a_list_that_has_grown_past_the_median_of_the_last_seven_finished_runs() {
-    let site = Site::new("faults.script = { revoke = ['401'] }");
+    let site = Site::new("faults.script = { revoke = ['401', '401'] }");
     let unfinished = site.list(1..2);
     site.run(&unfinished).with(8);
     let first = site.list(1001..1201);
@@ -297,7 +297,7 @@ fn excluded_files_of_every_layer_count() {
 
 #[test]
 fn what_is_excluded_is_looked_at_again_on_a_resume_for_what_is_still_open() {
-    let site = Site::new("faults.script = { revoke = ['none', '401', '401'] }");
+    let site = Site::new("faults.script = { revoke = ['none', '401', '401', '401', '401'] }");
     let list = site.list(1001..1009);
     site.file("keep.csv", "2000\n");
     site.run(&format!(
@@ -337,7 +337,7 @@ fn what_is_excluded_is_looked_at_again_on_a_resume_for_what_is_still_open() {
 
 #[test]
 fn exit_2_a_list_of_excluded_ids_that_is_not_wholly_understood() {
-    let site = Site::new("faults.script = { revoke = ['none', '401'] }");
+    let site = Site::new("faults.script = { revoke = ['none', '401', '401'] }");
     let list = site.list(1001..1005);
     let damaged = site.file("damaged.csv", "1001\n1.02E+09\n");
     for (keep, words) in [
@@ -367,7 +367,7 @@ fn exit_2_a_list_of_excluded_ids_that_is_not_wholly_understood() {
 
 #[test]
 fn exit_7_an_old_run_needs_a_person() {
-    let site = Site::new("faults.script = { revoke = ['none', '401', '401'] }");
+    let site = Site::new("faults.script = { revoke = ['none', '401', '401', '401', '401'] }");
     let list = site.list(1001..1007);
     site.run(&format!("{list} --batch-size 2 --workers 1"))
         .with(8);
@@ -388,7 +388,7 @@ fn exit_7_an_old_run_needs_a_person() {
     // none for a new age.
     site.call("resume latest --max-age 1ms").with(7);
     site.call(&release(&held)).with(2);
-    assert_eq!(site.truth().count(Kind::Revoke), 3);
+    assert_eq!(site.truth().count(Kind::Revoke), 5);
     let held = site.call("resume latest").with(7);
     site.call(&format!("{} --max-age 1h", release(&held)))
         .with(0);
@@ -397,7 +397,7 @@ fn exit_7_an_old_run_needs_a_person() {
 
 #[test]
 fn an_approval_counts_as_the_new_age() {
-    let site = Site::new("faults.script = { revoke = ['none', '401', '401'] }");
+    let site = Site::new("faults.script = { revoke = ['none', '401', '401', '401', '401'] }");
     let list = site.list(1001..1007);
     site.run(&format!("{list} --batch-size 2 --workers 1"))
         .with(8);
@@ -412,7 +412,7 @@ fn an_approval_counts_as_the_new_age() {
     // A hundred hours old, and approved just now: 72 hours from here.
     site.call("resume latest --batch-size 2").with(0);
 
-    let site = Site::new("faults.script = { revoke = ['none', '401', '401'] }");
+    let site = Site::new("faults.script = { revoke = ['none', '401', '401', '401', '401'] }");
     let list = site.list(1001..1007);
     site.run(&format!("{list} --max-ids 1 --batch-size 2 --workers 1"))
         .with(7);

@@ -1,6 +1,7 @@
 //! Integration tests, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bearing;
 mod binary;
 mod books;
 mod commands;
@@ -13,6 +14,7 @@ mod held;
 mod holds;
 mod input;
 mod isolation;
+mod login;
 mod pacing;
 mod proof;
 mod pruning;

@@ -67,6 +67,7 @@ async fn no_window_holds_more_over_retries_reads_and_an_earlier_past() {
         let past = Past {
             calls: ages.clone(),
             hold: None,
+            ..Past::default()
         };
         let acting = stage
             .begin(Start {
@@ -131,7 +132,10 @@ async fn windows_hold_over_a_crash_by_the_journal_alone() {
         assert!(recent.calls.len() >= before);
         let age = |at| Duration::try_from(now.duration_since(at)).unwrap_or_default();
         let calls = recent.calls.iter().map(|at| age(*at)).collect();
-        let past = Past { calls, hold: None };
+        let past = Past {
+            calls,
+            ..Past::default()
+        };
         let ended = stage
             .begin(Start {
                 past,

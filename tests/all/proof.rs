@@ -111,7 +111,7 @@ fn without_read_first_there_is_no_before() {
 /// The setting is the run's: a resume keeps it.
 #[test]
 fn a_resume_reads_first_as_its_run_did() {
-    let site = Site::new("faults.script = { revoke = ['none', '401'] }");
+    let site = Site::new("faults.script = { revoke = ['none', '401', '401'] }");
     let list = site.list([1001, 1002, 1003, 1004, 30_409, 1006]);
     site.run(&format!("{list} --batch-size 2 --workers 1 --read-first"))
         .with(8);

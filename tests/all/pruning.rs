@@ -162,7 +162,7 @@ fn nothing_is_removed_while_somebody_is_at_work_in_the_environment() {
 
 #[test]
 fn a_run_of_just_now_stays_whatever_is_asked_for() {
-    let site = Site::new("faults.script = { revoke = ['401'] }");
+    let site = Site::new("faults.script = { revoke = ['401', '401'] }");
     let open = site.list([1001]);
     site.run(&open).with(8);
     let done = site.file("done.csv", "2001\n");

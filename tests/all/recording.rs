@@ -10,7 +10,7 @@ use rescind::{
     api::{Answer, Api, Call, Token},
     journal::{Batch, Entry, Journal, JournalError, Move, Part, Pick, State, Tally, Verified},
     sandbox::Rules,
-    sweep::{Clock, Ledger, Observer, Past, Reason, Stop, Sweep},
+    sweep::{Clock, Custody, Ledger, Observer, Past, Reason, Stop, Sweep},
 };
 
 use crate::{
@@ -76,6 +76,7 @@ async fn a_journal_that_cannot_be_written_ends_the_sending() {
         let (stop, past) = (Stop::default(), Past::default());
         let sweep = Sweep::prepare(
             api,
+            Custody::default(),
             Ledger::inline(Arc::clone(&journal)),
             stage.policy.clone(),
             Clock::starting(stage.now()),
@@ -120,6 +121,7 @@ async fn a_worker_that_panics_ends_the_run_and_not_in_silence() {
     let (stop, past) = (Stop::default(), Past::default());
     let sweep = Sweep::prepare(
         Panicking,
+        Custody::default(),
         Ledger::inline(journal),
         stage.policy.clone(),
         Clock::starting(stage.now()),

@@ -129,7 +129,7 @@ fn exit_2_input_that_is_not_the_list() {
 /// What is frozen cannot change on a resume; a settings file may go on.
 #[test]
 fn exit_2_a_resume_that_would_change_what_is_frozen() {
-    let site = Site::new("faults.script = { revoke = ['none', '401'] }");
+    let site = Site::new("faults.script = { revoke = ['none', '401', '401'] }");
     let list = site.list(1001..1007);
     site.run(&format!("{list} --batch-size 2 --workers 1"))
         .with(8);

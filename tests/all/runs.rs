@@ -37,7 +37,7 @@ fn runs_are_listed_for_programs_by_the_names_of_the_summary() {
 
 #[test]
 fn a_run_is_shown_with_its_processes_settings_and_files() {
-    let site = Site::new("faults.script = { revoke = ['401'] }");
+    let site = Site::new("faults.script = { revoke = ['401', '401'] }");
     let list = site.list(1001..1004);
     site.run(&format!("{list} --batch-size 2 --note friday"))
         .with(8);

@@ -25,7 +25,7 @@ use rescind::{
     },
     list::PermissionId,
     sandbox::{Door, Rules, World},
-    sweep::{Clock, Ledger, Observer, Past, Policy, Quota, Reason, Stop, Sweep, Verify},
+    sweep::{Clock, Custody, Ledger, Observer, Past, Policy, Quota, Reason, Stop, Sweep, Verify},
 };
 use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::Instant};
@@ -46,6 +46,9 @@ pub(crate) fn policy() -> Policy {
         timeout: Duration::from_mins(1),
         lockout_wait: Duration::from_hours(1),
         penalty_margin: Duration::from_secs(1),
+        renew_before: Duration::from_mins(10),
+        login_limit: quota(4, 3_600),
+        renewal_limit: quota(12, 3_600),
         verify: Verify::All,
         read_first: false,
         read_size: 100,
@@ -96,6 +99,8 @@ pub(crate) struct Start {
     pub(crate) past: Past,
     /// What its wall clock shows; none: what the world's clock shows.
     pub(crate) wall: Option<Timestamp>,
+    /// Its token; by default the world's, which is not got anew.
+    pub(crate) custody: Custody,
 }
 
 impl Stage {
@@ -168,6 +173,7 @@ impl Stage {
         let wire = self.wire.until(self.policy.timeout, &self.world);
         let sweep = Sweep::prepare(
             wire,
+            start.custody,
             Ledger::inline(Arc::clone(&journal)),
             self.policy.clone(),
             clock,
@@ -380,6 +386,14 @@ impl OnWire {
         matches!(self.call, Call::Revoke(_))
     }
 
+    pub(crate) fn is_log_in(&self) -> bool {
+        matches!(self.call, Call::LogIn(_))
+    }
+
+    pub(crate) fn is_renewal(&self) -> bool {
+        matches!(self.call, Call::Renew)
+    }
+
     /// How many IDs it carries.
     pub(crate) fn ids(&self) -> usize {
         match &self.call {
@@ -393,11 +407,12 @@ impl OnWire {
         }
     }
 
-    /// The body of a revocation.
+    /// The body of a revocation or a log-in.
     pub(crate) fn body(&self) -> serde_json::Value {
         match &self.call {
             Call::Revoke(body) => serde_json::from_slice(body).unwrap(),
-            other => panic!("no revocation: {other:?}"),
+            Call::LogIn(log_in) => serde_json::from_slice(log_in.body()).unwrap(),
+            other => panic!("no body: {other:?}"),
         }
     }
 

@@ -5,6 +5,7 @@
 //! line's own text: whatever control characters they hold come out escaped.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
 use rescind::journal::{
@@ -17,6 +18,13 @@ use crate::cli::logging::{LOCAL, ONLY_LOGGED};
 
 /// So many lines about batches that ended alike are shown; `run.log` has all.
 const SHOWN: u64 = 20;
+
+/// A time penalty shorter than this is not worth a word about the token.
+const LONG: Duration = Duration::from_mins(10);
+
+/// Said where a hold begins that a token handed in by value may not outlast.
+const MORTAL: &str = "; the token was handed in and may have expired by then: \
+                      if so, the run ends with 8, and a resume with a new one carries on";
 
 /// A call that is under way.
 #[derive(Debug)]
@@ -44,15 +52,22 @@ pub(super) struct Narrator {
     last: Option<Answer>,
     /// The newest hold that was told of, and its cause in words.
     hold: Option<(i64, String)>,
+    /// Whether nobody but a person can bring a token after this one.
+    mortal: bool,
+    /// Whether a token was told of, and when the last one expires, if that is
+    /// known.
+    borne: bool,
+    expires: Option<Timestamp>,
     /// Lines about batches, by what they say and the reason.
     told: HashMap<(&'static str, String), u64>,
 }
 
 impl Narrator {
-    pub(super) fn new(batches: u64, parts: HashMap<BatchId, String>) -> Self {
+    pub(super) fn new(batches: u64, parts: HashMap<BatchId, String>, mortal: bool) -> Self {
         Self {
             batches,
             parts,
+            mortal,
             ..Self::default()
         }
     }
@@ -151,7 +166,11 @@ impl Narrator {
                 provenance,
                 expires,
                 ..
-            } => bearing(*provenance, *expires),
+            } => {
+                self.expires = *expires;
+                let again = std::mem::replace(&mut self.borne, true);
+                bearing(*provenance, *expires, again);
+            }
             Entry::Sending { .. } | Entry::Unsent { .. } | Entry::Sighted(_) | Entry::Waited(_) => {
             }
         }
@@ -165,8 +184,8 @@ impl Narrator {
         began: Timestamp,
         until: Timestamp,
     ) -> (String, Timestamp) {
-        let wait = until.duration_since(began).try_into().unwrap_or_default();
-        let wait = hours(wait);
+        let length = until.duration_since(began).try_into().unwrap_or_default();
+        let wait = hours(length);
         let until_local = local(until);
         match &self.hold {
             Some((known, words)) if *known == hold => {
@@ -175,11 +194,22 @@ impl Narrator {
             }
             _ => {
                 let words = cause_in_words(cause, self.last.as_ref());
-                warn!(hold, until = %until_local, "{words}: no call for {wait}");
+                let end = if is_long(cause, length) {
+                    self.end_at(until)
+                } else {
+                    ""
+                };
+                warn!(hold, until = %until_local, "{words}: no call for {wait}{end}");
                 self.hold = Some((hold, words.clone()));
                 (words, until)
             }
         }
+    }
+
+    /// How a hold will end, where the token may not outlast it.
+    fn end_at(&self, until: Timestamp) -> &'static str {
+        let outlasts = self.expires.is_some_and(|expires| expires > until);
+        if self.mortal && !outlasts { MORTAL } else { "" }
     }
 
     /// Tells of a change of a batch's state. Trouble is shown: what is
@@ -262,14 +292,14 @@ fn word(verified: Verified) -> Option<&'static str> {
 }
 
 /// Tells of a token that was got anew. What a process begins with is no news.
-fn bearing(provenance: Provenance, expires: Option<Timestamp>) {
+fn bearing(provenance: Provenance, expires: Option<Timestamp>, again: bool) {
     let until = expires.map(local).map(tracing::field::display);
     match provenance {
         Provenance::LogIn => info!(until, "logged in"),
         Provenance::Renewal => info!(until, "the token was renewed"),
-        Provenance::File => info!("the token file was read again"),
-        Provenance::Command => info!("the token command was run again"),
-        Provenance::Kept | Provenance::Given => debug!(until, source = provenance.word(), "token"),
+        Provenance::File if again => info!("the token file was read again"),
+        Provenance::Command if again => info!("the token command was run again"),
+        _ => debug!(until, source = provenance.word(), "token"),
     }
 }
 
@@ -299,10 +329,26 @@ fn cause_in_words(cause: HoldCause, answer: Option<&Answer>) -> String {
     }
 }
 
+/// Whether a hold may outlast a token.
+fn is_long(cause: HoldCause, wait: Duration) -> bool {
+    cause == HoldCause::Lockout || wait >= LONG
+}
+
 /// Tells of a hold that an earlier process left.
-pub(super) fn inherited(cause: HoldCause, until: Timestamp, left: std::time::Duration) -> String {
+pub(super) fn inherited(
+    cause: HoldCause,
+    until: Timestamp,
+    left: Duration,
+    mortal: bool,
+) -> String {
     let words = cause_in_words(cause, None);
+    let left_over = left;
     let (until, left) = (local(until), hours(left));
-    warn!(until = %until, "{words} from before: no call for {left}");
+    let end = if mortal && is_long(cause, left_over) {
+        MORTAL
+    } else {
+        ""
+    };
+    warn!(until = %until, "{words} from before: no call for {left}{end}");
     words
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use rescind::journal::{Batch, CallKind, Move, Part, State, Verified, Waited};
+use rescind::journal::{Batch, CallKind, Move, Part, Provenance, State, Verified, Waited};
 use serde_json::Value;
 use tokio::time::advance;
 
@@ -22,6 +22,7 @@ struct Stage {
     file: File,
     tally: Tally,
     clock: Clock,
+    mortal: bool,
 }
 
 impl Stage {
@@ -33,6 +34,7 @@ impl Stage {
             file: tempfile::tempfile().unwrap(),
             tally,
             clock: Clock::starting("2026-11-23T02:00:00Z".parse().unwrap()),
+            mortal: false,
         }
     }
 
@@ -57,6 +59,7 @@ impl Stage {
             batches: 40,
             parts,
             hold,
+            mortal: self.mortal,
             clock: self.clock,
         };
         (Screen::in_zone(&terminal, beginning, TimeZone::UTC), guard)
@@ -216,6 +219,88 @@ async fn a_hold_left_by_an_earlier_process_is_told_of_at_the_start() {
         "{shown:?}"
     );
     assert!(shown[1].starts_with("INFO 0 of 400 IDs"), "{shown:?}");
+}
+
+fn bearing(clock: Clock, provenance: Provenance, minutes: Option<u64>) -> Entry {
+    let now = Instant::now();
+    Entry::Bearing {
+        provenance,
+        expires: minutes.map(|minutes| clock.at(now + Duration::from_mins(minutes))),
+        at: clock.now(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_that_the_token_may_not_outlast_says_how_it_will_end() {
+    const END: &str = "; the token was handed in and may have expired by then: if so, the run \
+                       ends with 8, and a resume with a new one carries on";
+    let (lockout, penalty) = (HoldCause::Lockout, HoldCause::Penalty);
+    let (given, renewal) = (Provenance::Given, Provenance::Renewal);
+    for (mortal, token, cause, seconds, says) in [
+        // Nobody knows when it expires.
+        (true, (given, None), lockout, 3_600, true),
+        (true, (given, None), penalty, 3_600, true),
+        (true, (given, None), penalty, 16, false),
+        // Once it was renewed, that is known.
+        (true, (renewal, Some(50)), lockout, 3_600, true),
+        (true, (renewal, Some(70)), lockout, 3_600, false),
+        // Somebody else gets it anew.
+        (false, (Provenance::LogIn, Some(50)), lockout, 3_600, false),
+        (false, (Provenance::File, None), lockout, 3_600, false),
+    ] {
+        let stage = Stage {
+            mortal,
+            ..Stage::new(400)
+        };
+        let (screen, _guard) = stage.screen(false);
+        screen.recorded(&[bearing(stage.clock, token.0, token.1)], &stage.tally);
+        stage.shown();
+        screen.recorded(&[held(stage.clock, 1, cause, seconds)], &stage.tally);
+        assert_eq!(stage.shown()[0].contains(END), says, "{token:?} {cause:?}");
+    }
+    for mortal in [true, false] {
+        let stage = Stage {
+            mortal,
+            ..Stage::new(400)
+        };
+        let hold = Some((lockout, Duration::from_mins(30)));
+        let (_screen, _guard) = stage.screen_with(false, hold, HashMap::new());
+        let shown = stage.shown();
+        assert_eq!(
+            shown[0].contains(&format!("no call for 00:30:00{END}")),
+            mortal
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_got_anew_is_news_with_its_end() {
+    let mut stage = Stage::new(400);
+    let (screen, _guard) = stage.screen(false);
+    stage.shown();
+    let clock = stage.clock;
+    let entries = [
+        bearing(clock, Provenance::File, None),
+        bearing(clock, Provenance::Kept, Some(20)),
+        bearing(clock, Provenance::LogIn, Some(80)),
+        bearing(clock, Provenance::Renewal, None),
+        bearing(clock, Provenance::File, None),
+        bearing(clock, Provenance::Command, None),
+    ];
+    screen.recorded(&entries, &stage.tally);
+    let shown = stage.shown();
+    assert_eq!(shown.len(), 4, "{shown:?}");
+    assert!(
+        shown[0].starts_with("INFO logged in until=2026-11-23T"),
+        "{shown:?}"
+    );
+    assert_eq!(shown[1], "INFO the token was renewed");
+    assert_eq!(shown[2], "INFO the token file was read again");
+    assert_eq!(shown[3], "INFO the token command was run again");
+    // The log has all of them.
+    let logged = stage.logged();
+    let known = logged.iter().filter_map(|line| line["source"].as_str());
+    assert_eq!(known.collect::<Vec<_>>(), ["file", "kept"]);
 }
 
 #[tokio::test(start_paused = true)]

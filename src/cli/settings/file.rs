@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     KEYS, Key, Shape,
+    access::SECRETS,
     layers::{Entry, Origin, refuse, unknown},
-    tokens::TOKENS,
     values::Complaint,
 };
 use crate::cli::problem::Problem;
@@ -86,13 +86,13 @@ fn text_of(key: &Key, value: &DeValue<'_>) -> Result<String, Complaint> {
 
 fn unknown_key(place: &str, name: &str) -> Problem {
     let plain = name.to_lowercase();
-    if ["token", "password", "secret"]
+    let secret = ["token", "password", "secret"]
         .iter()
-        .any(|word| plain.contains(word))
-    {
+        .any(|word| plain.contains(word));
+    if secret || plain.split(['-', '_']).any(|word| word == "sec") {
         return Problem::usage(format!("{place}: a settings file holds no secrets")).hint(format!(
-            "take the line out, and set one of {} instead",
-            TOKENS.join(", ")
+            "take the line out, and set a variable instead: {}",
+            SECRETS.join(", ")
         ));
     }
     let known = KEYS.iter().map(|key| key.name.to_owned());

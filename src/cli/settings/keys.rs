@@ -8,7 +8,7 @@ use super::{
     tables::{AvoidTable, Structure, read, structure},
     target::{address, choices},
     values::{
-        Complaint, duration, flag, growth, line, percent, rates, show_duration, show_rates,
+        Complaint, duration, flag, growth, line, percent, quota, rates, show_duration, show_rates,
         show_word, whole, word, words,
     },
 };
@@ -101,6 +101,7 @@ impl Key {
 }
 
 const ENVIRONMENT: &str = "Environment";
+const ACCESS: &str = "Token and log-in";
 const LIST: &str = "List";
 const PACE: &str = "Pace";
 const RETRIES: &str = "Retries and waits";
@@ -137,7 +138,7 @@ pub(crate) static KEYS: &[Key] = &[
         heading: ENVIRONMENT,
         placeholder: "NAME",
         doc: "Where to revoke",
-        default_in_words: Some("sandbox, unless a token or --config is given"),
+        default_in_words: Some("sandbox, unless a secret, a log-in or --config is given"),
         on_resume: OnResume::Frozen,
         words: Some(|| words(&choices())),
         set: |s, text| {
@@ -172,7 +173,118 @@ pub(crate) static KEYS: &[Key] = &[
         placeholder: "FILE",
         doc: "Trust these certificates (PEM) besides the host's",
         set: |s, text| put(&mut s.ca_cert, path(text).map(Some)),
-        show: |s| s.ca_cert.as_ref().map(|path| path.display().to_string()),
+        show: |s| shown(s.ca_cert.as_ref()),
+        ..BLANK
+    },
+    Key {
+        name: "login-name",
+        heading: ACCESS,
+        placeholder: "NAME",
+        doc: "Log in as this user, instead of handing a token in; the password \
+              comes from RESCIND_LOGIN_PASSWORD or a file",
+        on_resume: OnResume::Anew,
+        set: |s, text| put(&mut s.log_in.name, line(text).map(Some)),
+        show: |s| s.log_in.name.clone(),
+        ..BLANK
+    },
+    Key {
+        name: "login-password-file",
+        heading: ACCESS,
+        placeholder: "FILE",
+        doc: "The file with the user's password",
+        on_resume: OnResume::Anew,
+        set: |s, text| put(&mut s.log_in.password_file, path(text).map(Some)),
+        show: |s| shown(s.log_in.password_file.as_ref()),
+        ..BLANK
+    },
+    Key {
+        name: "login-cid",
+        heading: ACCESS,
+        placeholder: "ID",
+        doc: "The ID of the API key; its secret comes from RESCIND_LOGIN_SEC \
+              or a file",
+        on_resume: OnResume::Anew,
+        set: |s, text| put(&mut s.log_in.cid, line(text).map(Some)),
+        show: |s| s.log_in.cid.clone(),
+        ..BLANK
+    },
+    Key {
+        name: "login-sec-file",
+        heading: ACCESS,
+        placeholder: "FILE",
+        doc: "The file with the API key's secret",
+        on_resume: OnResume::Anew,
+        set: |s, text| put(&mut s.log_in.sec_file, path(text).map(Some)),
+        show: |s| shown(s.log_in.sec_file.as_ref()),
+        ..BLANK
+    },
+    Key {
+        name: "login-app-id",
+        heading: ACCESS,
+        placeholder: "TEXT",
+        doc: "The application that the API key was made for",
+        on_resume: OnResume::Anew,
+        set: |s, text| put(&mut s.log_in.app_id, line(text).map(Some)),
+        show: |s| s.log_in.app_id.clone(),
+        ..BLANK
+    },
+    Key {
+        name: "login-app-version",
+        heading: ACCESS,
+        placeholder: "TEXT",
+        doc: "The application's version",
+        on_resume: OnResume::Anew,
+        set: |s, text| put(&mut s.log_in.app_version, line(text).map(Some)),
+        show: |s| s.log_in.app_version.clone(),
+        ..BLANK
+    },
+    Key {
+        name: "login-device-id",
+        heading: ACCESS,
+        placeholder: "TEXT",
+        doc: "The device, where the API key asks for one",
+        on_resume: OnResume::Anew,
+        set: |s, text| put(&mut s.log_in.device_id, line(text).map(Some)),
+        show: |s| s.log_in.device_id.clone(),
+        ..BLANK
+    },
+    Key {
+        name: "token-cache",
+        heading: ACCESS,
+        placeholder: "FILE",
+        doc: "Keep the token of a log-in in this file for the next process",
+        on_resume: OnResume::Anew,
+        set: |s, text| put(&mut s.token_cache, path(text).map(Some)),
+        show: |s| shown(s.token_cache.as_ref()),
+        ..BLANK
+    },
+    Key {
+        name: "renew-before",
+        heading: ACCESS,
+        placeholder: "TIME",
+        doc: "How long before its end a token is renewed, half of its life at \
+              the most; not where it was handed in, since its end is unknown",
+        set: |s, text| put(&mut s.renew_before, duration(text, Duration::ZERO..=HOUR)),
+        show: |s| Some(show_duration(s.renew_before)),
+        ..BLANK
+    },
+    Key {
+        name: "login-limit",
+        heading: ACCESS,
+        placeholder: "N/UNIT",
+        doc: "At most so many refused log-ins in every rolling second, minute or \
+              hour; then there is no other until there is room",
+        set: |s, text| put(&mut s.login_limit, quota(text)),
+        show: |s| Some(show_rates(&[s.login_limit])),
+        ..BLANK
+    },
+    Key {
+        name: "renewal-limit",
+        heading: ACCESS,
+        placeholder: "N/UNIT",
+        doc: "At most so many renewals of the token, likewise",
+        set: |s, text| put(&mut s.renewal_limit, quota(text)),
+        show: |s| Some(show_rates(&[s.renewal_limit])),
         ..BLANK
     },
     Key {
@@ -474,6 +586,10 @@ fn put<T>(slot: &mut T, value: Result<T, Complaint>) -> Result<(), Complaint> {
 
 fn path(text: &str) -> Result<PathBuf, Complaint> {
     line(text).map(PathBuf::from)
+}
+
+fn shown(path: Option<&PathBuf>) -> Option<String> {
+    path.map(|path| path.display().to_string())
 }
 
 /// Adds files to those of weaker layers: a guard is not lost because another

@@ -12,10 +12,11 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::{
-    KEYS, Key, Settings, Target, default_rate,
+    KEYS, Key, Settings, Target,
+    access::SECRETS,
+    default_rate,
     file::{at, read_file},
     keys::OnResume,
-    tokens::TOKENS,
     values::{Complaint, show_duration},
 };
 use crate::cli::problem::Problem;
@@ -88,8 +89,8 @@ impl Entry {
 pub(crate) struct Layers {
     /// The weakest first: file, variables, options.
     given: [Vec<Entry>; 3],
-    /// The token variables that are set, with their values.
-    tokens: Vec<(&'static str, SecretString)>,
+    /// The variables with secrets that are set, with their values.
+    secrets: Vec<(&'static str, SecretString)>,
     /// The settings file.
     config: Option<PathBuf>,
 }
@@ -105,7 +106,7 @@ impl Layers {
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Problem> {
         let mut config = None;
-        let mut tokens = Vec::new();
+        let mut secrets = Vec::new();
         let mut from_variables = Vec::new();
         for (name, value) in variables {
             let name = name.to_string_lossy();
@@ -121,8 +122,8 @@ impl Layers {
                 if config.as_deref() == Some(Path::new("")) {
                     return Err(Problem::usage(format!("{CONFIG} is empty")));
                 }
-            } else if let Some(token) = TOKENS.into_iter().find(|token| *token == name) {
-                tokens.push((token, SecretString::from(text()?)));
+            } else if let Some(secret) = SECRETS.into_iter().find(|secret| *secret == name) {
+                secrets.push((secret, SecretString::from(text()?)));
             } else if let Some(key) = plain().find(|key| key.variable() == name) {
                 from_variables.push(Entry {
                     key,
@@ -131,7 +132,7 @@ impl Layers {
                 });
             } else {
                 let known = plain().map(Key::variable);
-                let known = known.chain(TOKENS.into_iter().chain([CONFIG]).map(str::to_owned));
+                let known = known.chain(SECRETS.into_iter().chain([CONFIG]).map(str::to_owned));
                 return Err(unknown(&format!("unknown variable {name}"), &name, known));
             }
         }
@@ -147,7 +148,7 @@ impl Layers {
         });
         Ok(Self {
             given: [from_file, from_variables, from_options.collect()],
-            tokens,
+            secrets,
             config,
         })
     }
@@ -197,7 +198,7 @@ impl Layers {
             settings: Settings::default(),
             warnings: Vec::new(),
             origins: BTreeMap::new(),
-            tokens: self.tokens.clone(),
+            secrets: self.secrets.clone(),
             config: self.config.clone(),
         };
         for entry in from_journal(recorded) {
@@ -221,7 +222,7 @@ pub(crate) struct Effective {
     /// What a person should be told: keys of the file that were ignored.
     pub(crate) warnings: Vec<String>,
     origins: BTreeMap<&'static str, Origin>,
-    pub(super) tokens: Vec<(&'static str, SecretString)>,
+    pub(super) secrets: Vec<(&'static str, SecretString)>,
     config: Option<PathBuf>,
 }
 
@@ -236,12 +237,13 @@ impl Effective {
     /// The environment.
     ///
     /// # Errors
-    /// Nobody named it, and a token or a settings file says that something
-    /// other than the sandbox is meant.
+    /// Nobody named it, and a token, a log-in or a settings file says that
+    /// something other than the sandbox is meant.
     pub(crate) fn environment(&self) -> Result<&Target, Problem> {
         self.settings.environment.as_ref().ok_or_else(|| {
             let given = match &self.config {
                 Some(path) => format!("the settings file {}", path.display()),
+                None if self.logs_in() => "a log-in".to_owned(),
                 None => "a token".to_owned(),
             };
             Problem::usage("no environment is named").hint(format!(
@@ -291,8 +293,9 @@ impl Effective {
     /// Fills in the defaults that depend on other settings, and checks the
     /// settings against each other.
     fn finish(&mut self) -> Result<(), Problem> {
+        let playing = self.config.is_none() && self.secrets.is_empty() && !self.logs_in();
         let settings = &mut self.settings;
-        if settings.environment.is_none() && self.config.is_none() && self.tokens.is_empty() {
+        if settings.environment.is_none() && playing {
             settings.environment = Some(Target::Named(Environment::Sandbox));
         }
         if !self.origins.contains_key("rate") {
@@ -335,7 +338,7 @@ impl Effective {
         Ok(())
     }
 
-    fn subject(&self, name: &str) -> String {
+    pub(super) fn subject(&self, name: &str) -> String {
         let key = Key::named(name);
         key.map_or(name.to_owned(), |key| self.origin(key).subject(key))
     }

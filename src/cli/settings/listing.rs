@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Effective, KEYS, tokens::TOKENS};
+use super::{Effective, KEYS, access::SECRETS};
 
 impl Effective {
     /// Writes the table. Of a secret it tells only that it is set.
@@ -18,8 +18,8 @@ impl Effective {
             let row = |value| [key.name.to_owned(), value, self.origin(key).label(key)];
             values.into_iter().map(row)
         });
-        let tokens = TOKENS.into_iter().map(|name| {
-            let set = self.tokens.iter().any(|(token, _)| *token == name);
+        let secrets = SECRETS.into_iter().map(|name| {
+            let set = self.secrets.iter().any(|(secret, _)| *secret == name);
             let (value, state) = if set {
                 ("***", "set")
             } else {
@@ -27,7 +27,7 @@ impl Effective {
             };
             [name, value, state].map(str::to_owned)
         });
-        let rows: Vec<_> = settings.chain(tokens).collect();
+        let rows: Vec<_> = settings.chain(secrets).collect();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
         let (names, values) = (width(0).unwrap_or(0), width(1).unwrap_or(0));
         for [name, value, origin] in &rows {

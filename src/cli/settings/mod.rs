@@ -7,6 +7,7 @@
 //! settings, each with its origin. Secrets are no settings: they come from
 //! their own variables and never appear in a file, a record or a message.
 
+mod access;
 mod changed;
 mod file;
 mod keys;
@@ -14,13 +15,13 @@ mod layers;
 mod listing;
 mod tables;
 mod target;
-mod tokens;
 mod values;
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use rescind::sweep::{Policy, Quota, Verify};
 
+pub(crate) use access::{Access, LogInSettings};
 pub(crate) use changed::changed;
 pub(crate) use keys::{KEYS, Key, Shape};
 pub(crate) use layers::{Effective, Given, Layers};
@@ -38,6 +39,16 @@ pub(crate) struct Settings {
     pub(crate) environment: Option<Target>,
     /// Certificates to trust besides the host's (PEM).
     pub(crate) ca_cert: Option<PathBuf>,
+    /// Who logs in, where no token is handed in.
+    pub(crate) log_in: LogInSettings,
+    /// The file that keeps a token between processes.
+    pub(crate) token_cache: Option<PathBuf>,
+    /// How long before its end a token is renewed.
+    pub(crate) renew_before: Duration,
+    /// How many log-ins may be refused.
+    pub(crate) login_limit: Quota,
+    /// How many renewals there may be.
+    pub(crate) renewal_limit: Quota,
     /// The column with the IDs; found by its name if not given.
     pub(crate) id_column: Option<String>,
     /// IDs in one request.
@@ -150,6 +161,13 @@ impl Default for Settings {
             runs_dir: PathBuf::from("runs"),
             environment: None,
             ca_cert: None,
+            log_in: LogInSettings::default(),
+            token_cache: None,
+            renew_before: Duration::from_mins(10),
+            // Partner pages, *rate limits*: five and fifteen an hour. Others
+            // who log in from this network need some of them.
+            login_limit: an_hour(4),
+            renewal_limit: an_hour(12),
             id_column: None,
             batch_size: count(100),
             max_invalid: 5.0,
@@ -197,6 +215,9 @@ impl Settings {
             timeout: self.timeout,
             lockout_wait: self.lockout_wait,
             penalty_margin: self.penalty_margin,
+            renew_before: self.renew_before,
+            login_limit: self.login_limit,
+            renewal_limit: self.renewal_limit,
             verify: self.verify,
             read_first: self.read_first,
             read_size: self.read_size.get(),
@@ -224,6 +245,13 @@ fn default_rate(target: Option<&Target>) -> Vec<Quota> {
 
 #[cfg(test)]
 mod tests;
+
+const fn an_hour(count: u32) -> Quota {
+    Quota {
+        count,
+        window: Duration::from_hours(1),
+    }
+}
 
 const fn count(number: usize) -> NonZeroUsize {
     match NonZeroUsize::new(number) {

@@ -180,7 +180,8 @@ pub(super) fn rates(text: &str) -> Result<Vec<Quota>, Complaint> {
     text.split(',').map(|part| quota(part.trim())).collect()
 }
 
-fn quota(text: &str) -> Result<Quota, Complaint> {
+/// `4000/h`: so many in a rolling second, minute or hour.
+pub(super) fn quota(text: &str) -> Result<Quota, Complaint> {
     if text == "unlimited" {
         return Err(Complaint::new("\"unlimited\" cannot stand beside a rate"));
     }

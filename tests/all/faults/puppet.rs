@@ -61,6 +61,10 @@ impl Puppet {
 
 impl Known {
     fn answer(&mut self, heard: &Heard, fault: &Fault) -> Vec<Step> {
+        if heard.target().ends_with("/auth/renewaccesstoken") {
+            // A token that was handed in and refused cannot be renewed here.
+            return vec![send(http("401 Unauthorized", "", ""))];
+        }
         let (kind, number) = if heard.head.starts_with("POST ") {
             self.revocations += 1;
             (Kind::Revoke, self.revocations)

@@ -9,7 +9,7 @@ fn with_nothing_given_it_is_the_sandbox() {
     let effective = Case::default().settle().unwrap();
     assert_eq!(effective.environment().unwrap().name(), "sandbox");
     assert_eq!(values::show_rates(&effective.settings.rate), "200/s");
-    assert!(effective.token().unwrap().is_none());
+    assert!(effective.access().unwrap().is_none());
 }
 
 #[test]
@@ -122,6 +122,7 @@ fn every_key_can_be_set_in_every_layer() {
             "log-format" => "json",
             "burst" => "2",
             "retry-initial" => "2s",
+            "login-limit" | "renewal-limit" => "80/m",
             _ if matches!(key.shape, Shape::Flag) => "true",
             _ if key.placeholder == "TIME" => "2m",
             _ => "7",

@@ -1,6 +1,7 @@
 //! The promises of the settings: one table, layers in their order, nothing
 //! unknown, nothing secret shown.
 
+mod access;
 mod layering;
 mod refusals;
 mod tables;
@@ -98,7 +99,13 @@ fn names_variables_and_short_options_are_unique() {
     let names: HashSet<_> = KEYS.iter().map(|key| key.name).collect();
     let variables: HashSet<_> = KEYS.iter().map(Key::variable).collect();
     assert_eq!((names.len(), variables.len()), (KEYS.len(), KEYS.len()));
-    assert!(!names.contains("config") && !names.iter().any(|name| name.contains("token")));
+    // What is secret has variables of its own, and no key.
+    for name in ["config", "token", "login-password", "login-sec"] {
+        assert!(!names.contains(name), "{name}");
+    }
+    for secret in super::access::SECRETS {
+        assert!(!variables.contains(secret), "{secret}");
+    }
     assert_eq!(
         Key::named("batch-size").unwrap().variable(),
         "RESCIND_BATCH_SIZE"
@@ -183,7 +190,7 @@ fn the_listing_shows_value_and_origin() {
     ] {
         assert!(listed.lines().any(|line| line == row), "{row}\n{listed}");
     }
-    assert_eq!(listed.lines().count(), KEYS.len() + 3);
+    assert_eq!(listed.lines().count(), KEYS.len() + 5);
 }
 
 /// A guard is not lost because another layer names another file.

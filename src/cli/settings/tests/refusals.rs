@@ -155,6 +155,11 @@ fn a_misspelt_cap_is_no_cap() {
     for (variable, hint) in [
         ("RESCIND_MAX_INVALD", "did you mean RESCIND_MAX_INVALID?"),
         ("RESCIND_TOKN", "did you mean RESCIND_TOKEN?"),
+        (
+            "RESCIND_LOGIN_PASWORD",
+            "did you mean RESCIND_LOGIN_PASSWORD?",
+        ),
+        ("RESCIND_LOGIN_SECRET", "did you mean RESCIND_LOGIN_SEC?"),
         ("RESCIND_CONFIGS", "did you mean RESCIND_CONFIG?"),
         ("RESCIND_workers", "did you mean RESCIND_WORKERS?"),
         ("RESCIND_", "rescind config lists every setting"),
@@ -238,6 +243,9 @@ fn a_secret_is_refused_in_a_file_and_never_shown() {
         "token-file = 'hunter2'",
         "TOKEN_COMMAND = 'hunter2'",
         "api-secret = 'hunter2'",
+        "login-password = 'hunter2'",
+        "login-sec = 'hunter2'",
+        "sec = 'hunter2'",
         "token = 'hunter2",
         "hunter2",
     ] {
@@ -255,6 +263,8 @@ fn a_secret_is_refused_in_a_file_and_never_shown() {
         "RESCIND_TOKEN",
         "RESCIND_TOKEN_FILE",
         "RESCIND_TOKEN_COMMAND",
+        "RESCIND_LOGIN_PASSWORD",
+        "RESCIND_LOGIN_SEC",
     ] {
         let case = Case {
             variables: &[(name, "hunter2")],
@@ -282,7 +292,7 @@ fn a_token_comes_from_exactly_one_place() {
             variables,
             ..Case::default()
         };
-        case.settle().unwrap().token()
+        case.settle().unwrap().access()
     };
     for (name, value, source) in [
         ("RESCIND_TOKEN", "hunter2", "TokenSource::Fixed"),
@@ -290,7 +300,7 @@ fn a_token_comes_from_exactly_one_place() {
         ("RESCIND_TOKEN_COMMAND", "x y", "TokenSource::Command(…)"),
     ] {
         let found = token(&[(name, value)]).unwrap().unwrap();
-        assert_eq!(format!("{found:?}"), source);
+        assert_eq!(format!("{found:?}"), format!("Token({source})"));
     }
     for (variables, message, hint) in [
         (

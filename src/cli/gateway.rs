@@ -1,0 +1,148 @@
+//! The gateway of a run: where its calls go, and what gives them access.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rescind::api::{BaseUrl, Credentials, HttpApi, HttpSettings, Token, TokenCache};
+use rescind::journal::RunFolder;
+use rescind::sandbox::{Rules, World, base_url, bind, serve};
+use rescind::sweep::Custody;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+use super::exit;
+use super::problem::Problem;
+use super::settings::{Access, Effective, Settings};
+
+/// Where calls go, and the token they bear or how it is got.
+pub(super) enum Gateway {
+    /// To the API at an address.
+    Http(Box<HttpApi>, Custody),
+    /// To the sandbox that is started inside this process: with a log-in, or
+    /// with the sandbox's own token.
+    Sandbox(Option<Arc<Credentials>>),
+}
+
+impl Gateway {
+    /// Whether access is said where it is needed; nothing is obtained yet.
+    pub(super) fn check(effective: &Effective) -> Result<(), Problem> {
+        Self::access(effective).map(drop)
+    }
+
+    /// The address, none for the sandbox, and what gives access.
+    fn access(effective: &Effective) -> Result<(Option<BaseUrl>, Option<Access>), Problem> {
+        let environment = effective.environment()?;
+        let (address, access) = (environment.base_url(), effective.access()?);
+        if address.is_some() && access.is_none() {
+            return Err(
+                Problem::usage(format!("no token is given for {environment}")).hint(
+                    "set one of RESCIND_TOKEN, RESCIND_TOKEN_FILE, RESCIND_TOKEN_COMMAND, \
+                     or say who logs in (login-name and what goes with it)",
+                ),
+            );
+        }
+        Ok((address, access))
+    }
+
+    /// Obtains the token or what a log-in takes, and gets ready to call;
+    /// nothing is sent.
+    pub(super) fn open(effective: &Effective, runtime: &Runtime) -> Result<Self, Problem> {
+        let settings = &effective.settings;
+        Ok(match Self::access(effective)? {
+            (Some(address), Some(Access::Token(source))) => {
+                let token = runtime.block_on(source.obtain()).map_err(|error| {
+                    Problem::usage("the token cannot be obtained").caused_by(&error)
+                })?;
+                let api = client(settings, address)?;
+                Self::Http(api, Custody::fetched(source, token))
+            }
+            (Some(address), Some(Access::LogIn(plan))) => {
+                let credentials = Arc::new(plan.credentials()?);
+                let custody = keeping(settings, &address, credentials);
+                Self::Http(client(settings, address)?, custody)
+            }
+            (_, Some(Access::LogIn(plan))) => Self::Sandbox(Some(Arc::new(plan.credentials()?))),
+            (_, _) => Self::Sandbox(None),
+        })
+    }
+
+    /// Whether the token was handed in by value for somebody's real clock:
+    /// nobody knows when it expires.
+    pub(super) fn bears_unknown(&self) -> bool {
+        matches!(self, Self::Http(_, custody) if custody.is_given())
+    }
+
+    /// Gets ready to call. The sandbox runs until `shutdown`; its world is
+    /// kept beside the run, so that a resume meets the same one.
+    pub(super) async fn connect(
+        self,
+        settings: &Settings,
+        run: &RunFolder,
+        shutdown: CancellationToken,
+    ) -> Result<(HttpApi, Custody), Problem> {
+        let credentials = match self {
+            Self::Http(api, custody) => return Ok((*api, custody)),
+            Self::Sandbox(credentials) => credentials,
+        };
+        let failed = |error: &dyn std::error::Error| {
+            Problem::new(exit::ERROR, "cannot start the sandbox").caused_by(error)
+        };
+        let file = run.path().join("sandbox.world");
+        let world = World::open(Rules::sample(), Some(&file)).map_err(|error| failed(&error))?;
+        let listener = bind(([127, 0, 0, 1], 0).into())
+            .await
+            .map_err(|error| failed(&error))?;
+        let address = listener.local_addr().map_err(|error| failed(&error))?;
+        let custody = if let Some(credentials) = credentials {
+            Custody::log_in(credentials, None)
+        } else {
+            let token = world.token().unwrap_or_default();
+            Custody::given(Token::new(token, "the sandbox").map_err(|error| failed(&error))?)
+        };
+        tokio::spawn(serve(listener, world, shutdown));
+        let url = BaseUrl::parse(&base_url(address)).map_err(|error| failed(&error))?;
+        Ok((*client(settings, url)?, custody))
+    }
+}
+
+/// A log-in whose token is kept on disk, if that was asked for.
+fn keeping(settings: &Settings, address: &BaseUrl, credentials: Arc<Credentials>) -> Custody {
+    let Some(path) = &settings.token_cache else {
+        return Custody::log_in(credentials, None);
+    };
+    let cache = TokenCache::new(path.clone(), address, &credentials);
+    let kept = cache.read(Timestamp::now()).unwrap_or_else(|error| {
+        // The log is not there yet; nobody is left if stderr is closed.
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("warning: {error}; logging in\n"),
+        );
+        None
+    });
+    Custody::log_in(credentials, kept).kept_by(move |token, expires| {
+        // A token whose end is not known is of no use to anybody later. The
+        // file is small and written once in an hour or so: not worth a thread.
+        if let Some(expires) = expires
+            && let Err(error) = cache.keep(token, expires)
+        {
+            let source = std::error::Error::source(&error).map(tracing::field::display);
+            tracing::warn!(%error, source, "the token is not kept");
+        }
+    })
+}
+
+fn client(settings: &Settings, base_url: BaseUrl) -> Result<Box<HttpApi>, Problem> {
+    let http = HttpSettings {
+        base_url,
+        timeout: settings.timeout,
+        connect_timeout: settings.timeout.min(Duration::from_secs(10)),
+        ca_cert: settings.ca_cert.clone(),
+        user_agent: concat!("rescind/", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    HttpApi::new(&http).map(Box::new).map_err(|error| {
+        Problem::usage("the HTTP client cannot be made")
+            .caused_by(&error)
+            .hint("--ca-cert FILE names certificates to trust where the host has none")
+    })
+}

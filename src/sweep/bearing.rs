@@ -1,0 +1,333 @@
+//! Getting the token anew: what the [keeper](super::keeper) decides, done by
+//! the worker that was the first to ask. The others wait and use its result.
+//!
+//! A log-in and a renewal are calls like others: recorded, paced, held back
+//! and counted. A log-in that was refused is never repeated.
+
+use std::sync::Arc;
+
+use tokio::sync::MutexGuard;
+
+use super::coordinator::chain;
+use super::deliver::ROUNDS;
+use super::hold::Strike;
+use super::keeper::{Life, Step};
+use super::pacer::Place;
+use super::stop::{Reason, Stopped};
+use super::worker::{Shared, Worker};
+use crate::api::{Admission, Api, Call, LogIn, judge_auth};
+use crate::journal::Provenance;
+
+/// What a 401 says of the token.
+const REFUSED: &str = "the API refused the token (401)";
+
+/// What may be wrong with a token that is refused.
+const CAUSES: &str = "It may have expired, be of another environment, belong to an API key \
+                      without the permission, or its session may have been ended by another log-in";
+
+/// What may be wrong with a log-in that is refused.
+const LOG_IN_CAUSES: &str = "It is not repeated: after some refusals the API refuses every log-in \
+                             for a while. The name, the password, the cid or the sec may be \
+                             wrong, or of another environment";
+
+/// How far getting a token has come.
+#[derive(Debug, Default)]
+struct Pursuit {
+    /// Requests without an answer that could be used.
+    tries: u32,
+    /// How often a hold met it.
+    rounds: u32,
+    /// Answers a time penalty on a log-in.
+    ticket: Option<String>,
+}
+
+/// Whether a request brought a token.
+enum Outcome {
+    Granted,
+    /// Look again at what is to be done.
+    Again,
+}
+
+impl<A: Api> Worker<A> {
+    /// Sees to the token if it is due or was refused, or waits until somebody
+    /// else has.
+    pub(super) async fn freshen(&mut self) -> Result<(), Stopped> {
+        let shared = Arc::clone(&self.shared);
+        let _turn = self.token_turn(&shared).await?;
+        if shared.keeper.is_due() {
+            self.pursue(&shared).await?;
+        }
+        Ok(())
+    }
+
+    /// A call that bore the token of this generation was answered 401, with
+    /// these words. Returns when calls bear another one: it may be made again
+    /// then.
+    pub(super) async fn token_refused(
+        &mut self,
+        generation: u64,
+        words: &str,
+    ) -> Result<(), Stopped> {
+        // Before anything is waited for: nobody else is to bear it.
+        self.shared.keeper.refuse(generation, words);
+        self.freshen().await
+    }
+
+    /// A call was answered 401 once more although the token was got anew: the
+    /// run stops.
+    pub(super) fn refused_again(&self, words: &str) -> Stopped {
+        let what = with("the API refused the token a second time (401)", words);
+        self.unauthorized(format!("{what}. {CAUSES}"))
+    }
+
+    fn unauthorized(&self, words: String) -> Stopped {
+        self.shared.stop.raise(Reason::Unauthorized(words));
+        Stopped
+    }
+
+    /// Waits, with everything written down, for the turn to see to the token.
+    async fn token_turn<'a>(
+        &mut self,
+        shared: &'a Shared<A>,
+    ) -> Result<MutexGuard<'a, ()>, Stopped> {
+        self.flush().await?;
+        let turn = tokio::select! {
+            biased;
+            () = shared.stop.raised() => return Err(Stopped),
+            turn = shared.keeper.turn.lock() => turn,
+        };
+        shared.stop.check()?;
+        Ok(turn)
+    }
+
+    /// Gets the token anew, as far as that is to be done.
+    async fn pursue(&mut self, shared: &Shared<A>) -> Result<(), Stopped> {
+        let mut pursuit = Pursuit::default();
+        let refusal = || {
+            let words = shared.keeper.refusal().unwrap_or_default();
+            with(REFUSED, &words)
+        };
+        let mut place = None;
+        loop {
+            // Decided with a place at hand: the wait for one may be long.
+            let outcome = match (shared.keeper.step(), place.take()) {
+                (Step::Use, _) => return Ok(()),
+                (Step::Renew { .. } | Step::LogIn, None) => {
+                    place = Some(self.place(shared).await?);
+                    continue;
+                }
+                (Step::Renew { needed }, Some(place)) => {
+                    self.renew(shared, place, needed, &mut pursuit).await?
+                }
+                (Step::LogIn, Some(place)) => self.log_in(shared, place, &mut pursuit).await?,
+                (Step::Fetch, _) => return self.fetch(shared, &refusal()).await,
+                (Step::Refused, _) => {
+                    return Err(self.unauthorized(format!("{}. {CAUSES}", refusal())));
+                }
+                (Step::Evicted, _) => {
+                    return Err(self.unauthorized(format!(
+                        "{}, again before its time: somebody else logs in as the same user, \
+                         and each log-in ends the session of another",
+                        refusal()
+                    )));
+                }
+                (Step::Full { what, until }, _) => {
+                    let until = shared.clock.at(until);
+                    shared.stop.raise(Reason::Deferred(format!(
+                        "there were as many {what} lately as are allowed; not before {until:.0}"
+                    )));
+                    return Err(Stopped);
+                }
+            };
+            if matches!(outcome, Outcome::Granted) {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn renew(
+        &mut self,
+        shared: &Shared<A>,
+        place: Place<'_>,
+        needed: bool,
+        pursuit: &mut Pursuit,
+    ) -> Result<Outcome, Stopped> {
+        let Some(admission) = self.ask_for_token(shared, place, &Call::Renew).await? else {
+            return Ok(Outcome::Again);
+        };
+        if !matches!(admission, Admission::NotSent { .. }) {
+            shared.keeper.renewed();
+        }
+        match admission {
+            Admission::Granted { .. } => return Ok(Outcome::Granted),
+            Admission::Penalty { .. } | Admission::Lockout { .. } => {
+                pursuit.rounds += 1;
+                if pursuit.rounds >= ROUNDS {
+                    shared.keeper.unrenewable();
+                }
+            }
+            failed @ (Admission::NotSent { .. }
+            | Admission::Failed {
+                transient: true, ..
+            }) => {
+                if needed {
+                    return self.later(shared, "the renewal", &failed, pursuit).await;
+                }
+                shared.keeper.postpone(shared.policy.retry_max);
+            }
+            Admission::Refused { .. } | Admission::Failed { .. } => shared.keeper.unrenewable(),
+        }
+        Ok(Outcome::Again)
+    }
+
+    async fn log_in(
+        &mut self,
+        shared: &Shared<A>,
+        place: Place<'_>,
+        pursuit: &mut Pursuit,
+    ) -> Result<Outcome, Stopped> {
+        let credentials = shared.keeper.credentials();
+        let credentials = credentials.unwrap_or_else(|| unreachable!("decided by the keeper"));
+        let call = Call::LogIn(LogIn::new(credentials, pursuit.ticket.as_deref()));
+        let Some(admission) = self.ask_for_token(shared, place, &call).await? else {
+            return Ok(Outcome::Again);
+        };
+        match admission {
+            Admission::Granted { .. } => Ok(Outcome::Granted),
+            Admission::Penalty { ticket, .. } => {
+                pursuit.ticket = ticket;
+                self.held_back(pursuit)
+            }
+            Admission::Lockout { .. } => self.held_back(pursuit),
+            Admission::NotSent { .. } => {
+                self.later(shared, "the log-in", &admission, pursuit).await
+            }
+            Admission::Failed {
+                transient: true, ..
+            } => {
+                // It may have been refused without our learning of it.
+                shared.keeper.log_in_refused();
+                pursuit.ticket = None;
+                self.later(shared, "the log-in", &admission, pursuit).await
+            }
+            refused => {
+                shared.keeper.log_in_refused();
+                let what = with("the log-in was refused", refused.message());
+                Err(self.unauthorized(format!("{what}. {LOG_IN_CAUSES}")))
+            }
+        }
+    }
+
+    fn held_back(&self, pursuit: &mut Pursuit) -> Result<Outcome, Stopped> {
+        pursuit.rounds += 1;
+        if pursuit.rounds < ROUNDS {
+            return Ok(Outcome::Again);
+        }
+        self.shared.stop.raise(Reason::Deferred(format!(
+            "the log-in was held back {ROUNDS} times"
+        )));
+        Err(Stopped)
+    }
+
+    /// Whether it was done is not known, or it was not: it is done again after
+    /// a backoff, unless that has been tried often enough.
+    async fn later(
+        &mut self,
+        shared: &Shared<A>,
+        what: &str,
+        failed: &Admission,
+        pursuit: &mut Pursuit,
+    ) -> Result<Outcome, Stopped> {
+        pursuit.tries += 1;
+        if pursuit.tries >= shared.policy.max_attempts {
+            let failed = with(&format!("{what} failed"), failed.message());
+            if let Some(words) = shared.keeper.refusal() {
+                let refusal = with(REFUSED, &words);
+                return Err(self.unauthorized(format!("{refusal}, and {failed}")));
+            }
+            let words = format!("no token could be had: {failed}");
+            shared.stop.raise(Reason::Guard(words));
+            return Err(Stopped);
+        }
+        self.back_off(pursuit.tries, None).await?;
+        Ok(Outcome::Again)
+    }
+
+    /// Makes the call; none if a hold came first. If a token is issued, calls
+    /// bear it from now on.
+    async fn ask_for_token(
+        &mut self,
+        shared: &Shared<A>,
+        place: Place<'_>,
+        call: &Call,
+    ) -> Result<Option<Admission>, Stopped> {
+        let Some(sent) = self.send_from(shared, place, call, 0, None).await? else {
+            return Ok(None);
+        };
+        let admission = judge_auth(call, &sent.answer);
+        let strike = match &admission {
+            Admission::Granted { .. } => Strike::Clean,
+            Admission::Penalty { wait, captcha, .. } => self.penalty(*wait, *captcha),
+            Admission::Lockout { retry_after, .. } => self.lockout(*retry_after),
+            Admission::Refused { .. } | Admission::NotSent { .. } | Admission::Failed { .. } => {
+                Strike::Unclear
+            }
+        };
+        let begun = sent.begun;
+        self.answered(sent, admission.word(), admission.message(), strike);
+        if let Admission::Granted {
+            token,
+            expires,
+            date,
+        } = &admission
+        {
+            let provenance = match call {
+                Call::LogIn(_) => Provenance::LogIn,
+                _ => Provenance::Renewal,
+            };
+            let life = expires.map(|expires| Life {
+                sent: begun,
+                expires,
+                date: *date,
+            });
+            let bear = |token: &_| shared.api.bear(token);
+            self.note(shared.keeper.bear(token, provenance, life, bear));
+        }
+        Ok(Some(admission))
+    }
+
+    /// Reads the token's file or runs its command again.
+    async fn fetch(&mut self, shared: &Shared<A>, refusal: &str) -> Result<(), Stopped> {
+        let source = shared.keeper.source();
+        let source = source.unwrap_or_else(|| unreachable!("decided by the keeper"));
+        let obtained = tokio::select! {
+            biased;
+            () = shared.stop.raised() => return Err(Stopped),
+            obtained = source.obtain() => obtained,
+        };
+        let token = match obtained {
+            Ok(token) => token,
+            Err(error) => {
+                let why = chain(&error);
+                return Err(self.unauthorized(format!("{refusal}, and {why}")));
+            }
+        };
+        if shared.keeper.bears(&token) {
+            return Err(self.unauthorized(format!(
+                "{refusal}, and {} still gives the same one. {CAUSES}",
+                source.describe()
+            )));
+        }
+        let bear = |token: &_| shared.api.bear(token);
+        self.note(shared.keeper.bear(&token, source.provenance(), None, bear));
+        Ok(())
+    }
+}
+
+fn with(what: &str, words: &str) -> String {
+    if words.is_empty() {
+        what.to_owned()
+    } else {
+        format!("{what}: {words}")
+    }
+}

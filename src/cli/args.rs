@@ -170,6 +170,8 @@ While a run goes on in an environment, nothing of that environment is removed.";
 pub(crate) enum Format {
     /// For the terminal.
     Text,
+    /// A page for a browser, in one file.
+    Html,
     /// The summary's figures.
     Json,
     /// For a ticket or a chat.

@@ -117,6 +117,7 @@ pub(super) fn report(
     let run = found(&runs, wanted.unwrap_or("latest"))?;
     let format = match format {
         Format::Text => report::Format::Text,
+        Format::Html => report::Format::Html,
         Format::Json => report::Format::Json,
         Format::Markdown => report::Format::Markdown,
         Format::Csv => report::Format::Csv,

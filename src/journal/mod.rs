@@ -8,6 +8,7 @@
 //! exists exactly when its frozen list is complete. What a state *means* for
 //! the next call is left to the [`sweep`](crate::sweep).
 
+mod activity;
 mod breach;
 mod entry;
 mod error;
@@ -22,6 +23,7 @@ mod state;
 mod store;
 mod write;
 
+pub use activity::CallTiming;
 pub use breach::{Approval, Breach, BreachRow, Breaches, Finding, release_digest};
 pub use entry::{
     Batch, BatchId, CallId, CallKind, Entry, HoldCause, Move, Owed, Part, Provenance, Sighting,

@@ -55,6 +55,8 @@ pub struct RejectRow {
 /// A process that ran or resumed the run.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ProcessRow {
+    /// Its number within the journal.
+    pub id: i64,
     /// `run`, `resume` or `verify`.
     pub command: String,
     /// When it started.
@@ -289,22 +291,31 @@ impl Archive {
         &self,
         mut visit: impl FnMut(RejectRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let read = |source| E::from(JournalError::read(&self.path, source));
-        let mut statement = self
-            .connection
-            .prepare("SELECT line, value, reason FROM reject ORDER BY rowid")
-            .map_err(read)?;
-        let mut rows = statement.query([]).map_err(read)?;
-        while let Some(row) = rows.next().map_err(read)? {
-            let row = (|| {
+        self.each(
+            "SELECT line, value, reason FROM reject ORDER BY rowid",
+            |row| {
                 Ok(RejectRow {
                     line: row.get::<_, i64>(0)?.cast_unsigned(),
                     value: row.get(1)?,
                     reason: row.get(2)?,
                 })
-            })()
-            .map_err(read)?;
-            visit(row)?;
+            },
+            &mut visit,
+        )
+    }
+
+    /// Hands each row of a query to `visit`.
+    pub(super) fn each<T, E: From<JournalError>>(
+        &self,
+        query: &str,
+        make: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+        visit: &mut impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let read = |source| E::from(JournalError::read(&self.path, source));
+        let mut statement = self.connection.prepare(query).map_err(read)?;
+        let mut rows = statement.query([]).map_err(read)?;
+        while let Some(row) = rows.next().map_err(read)? {
+            visit(make(row).map_err(read)?)?;
         }
         Ok(())
     }
@@ -352,7 +363,7 @@ impl Archive {
             db.prepare(
                 "SELECT command, started_at, ended_at, outcome, exit_code, explanation, pid, host,
                         operator, version, settings, waited_rate, waited_retry, waited_penalty,
-                        waited_lockout
+                        waited_lockout, id
                  FROM process ORDER BY id",
             )?
             .query_map([], process_row)?
@@ -448,6 +459,7 @@ fn process_row(row: &Row<'_>) -> rusqlite::Result<ProcessRow> {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of one run")]
     let seconds = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)? as f64 / 1000.0);
     Ok(ProcessRow {
+        id: row.get(15)?,
         command: row.get(0)?,
         started: moment(row, 1)?,
         ended: optional_moment(row, 2)?,

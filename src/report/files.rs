@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::account::{Account, each_id, each_whole};
 use super::table::{Before, Permissions, Rejected, Remaining, Results};
-use super::{ReportError, Summary};
+use super::{ReportError, Summary, html, json};
 use crate::journal::{Archive, RunFolder};
 
 /// One row per batch.
@@ -25,18 +25,21 @@ pub const REMAINING_CSV: &str = "remaining.csv";
 pub const REJECTED_CSV: &str = "rejected.csv";
 /// The figures.
 pub const SUMMARY_JSON: &str = "summary.json";
+/// The report to look at.
+pub const REPORT_HTML: &str = "report.html";
 
 /// How the IDs were shown before they were sent. There is one only where they
 /// were read then.
 pub const BEFORE_CSV: &str = "before.csv";
 
 /// Every file that each run has, in the order of writing.
-pub const FILES: [&str; 5] = [
+pub const FILES: [&str; 6] = [
     RESULTS_CSV,
     PERMISSIONS_CSV,
     REMAINING_CSV,
     REJECTED_CSV,
     SUMMARY_JSON,
+    REPORT_HTML,
 ];
 
 /// Writes all files of a run whose last process has recorded its end; they
@@ -48,6 +51,7 @@ pub const FILES: [&str; 5] = [
 pub fn write(folder: &RunFolder) -> Result<Summary, ReportError> {
     let archive = Archive::open(&folder.journal())?;
     let mut account = Account::default();
+    let mut page = html::Draft::default();
     let draft = |name| Draft::begin(folder.path(), name);
     let failed = |name| ReportError::file("write", &folder.path().join(name));
 
@@ -59,12 +63,14 @@ pub fn write(folder: &RunFolder) -> Result<Summary, ReportError> {
     let mut out = Rejected::new(rejected.file()).map_err(failed(REJECTED_CSV))?;
     each_whole(&archive, |parts| {
         account.whole(parts);
+        page.whole(parts);
         by_batch.whole(parts).map_err(failed(RESULTS_CSV))?;
         by_id.whole(parts).map_err(failed(PERMISSIONS_CSV))?;
         left.whole(parts).map_err(failed(REMAINING_CSV))
     })?;
     archive.each_reject(|row| {
         account.reject(&row);
+        page.reject(&row);
         out.row(&row).map_err(failed(REJECTED_CSV))
     })?;
     by_batch.finish().map_err(failed(RESULTS_CSV))?;
@@ -72,9 +78,11 @@ pub fn write(folder: &RunFolder) -> Result<Summary, ReportError> {
     left.finish().map_err(failed(REMAINING_CSV))?;
     out.finish().map_err(failed(REJECTED_CSV))?;
     let summary = Summary::close(&account, &archive, folder, false)?;
-    let figures = figures(folder, &summary)?;
+    let figures = text(folder, SUMMARY_JSON, &json::json(&summary))?;
+    let page = page.finish(&archive, &summary, folder, true)?;
+    let page = text(folder, REPORT_HTML, &page)?;
 
-    let mut drafts = vec![results, permissions, remaining, rejected, figures];
+    let mut drafts = vec![results, permissions, remaining, rejected, figures, page];
     drafts.extend(before(folder, &archive)?);
     for draft in &drafts {
         draft.sync()?;
@@ -129,17 +137,17 @@ pub fn refresh(folder: &RunFolder) -> Result<Summary, ReportError> {
     })?;
     by_batch.finish().map_err(failed())?;
     let summary = Summary::close(&account, &archive, folder, true)?;
-    let figures = figures(folder, &summary)?;
+    let figures = text(folder, SUMMARY_JSON, &json::json(&summary))?;
     results.replace()?;
     figures.replace()?;
     Ok(summary)
 }
 
-fn figures(folder: &RunFolder, summary: &Summary) -> Result<Draft, ReportError> {
-    let draft = Draft::begin(folder.path(), SUMMARY_JSON)?;
+fn text(folder: &RunFolder, name: &str, text: &str) -> Result<Draft, ReportError> {
+    let draft = Draft::begin(folder.path(), name)?;
     draft
         .file()
-        .write_all(super::json::json(summary).as_bytes())
+        .write_all(text.as_bytes())
         .map_err(ReportError::file("write", &draft.path))?;
     Ok(draft)
 }

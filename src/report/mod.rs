@@ -15,6 +15,7 @@ mod fixture;
 mod found;
 mod grid;
 mod held;
+mod html;
 mod json;
 mod listing;
 mod markdown;
@@ -40,8 +41,8 @@ use std::path::{Path, PathBuf};
 use crate::journal::{Archive, JournalError, RunFolder};
 
 pub use files::{
-    BEFORE_CSV, FILES, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, RESULTS_CSV, SUMMARY_JSON,
-    refresh, write,
+    BEFORE_CSV, FILES, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, REPORT_HTML, RESULTS_CSV,
+    SUMMARY_JSON, refresh, write,
 };
 pub use held::{ApprovalFigures, BreachFigures, breach, release_command};
 pub use listing::{listing, listing_json};
@@ -98,6 +99,8 @@ impl ReportError {
 pub enum Format {
     /// For a terminal.
     Text,
+    /// A page for a browser.
+    Html,
     /// For a ticket or a chat.
     Markdown,
     /// `summary.json`.
@@ -138,11 +141,12 @@ pub fn render(
     if format == Format::Csv {
         return results(folder, out);
     }
-    let summary = Summary::of(folder, live)?;
+    let summary = || Summary::of(folder, live);
     let text = match format {
-        Format::Markdown => markdown::markdown(&summary, folder),
-        Format::Json => json::json(&summary),
-        Format::Text | Format::Csv => text::text(&summary, folder, style),
+        Format::Html => html::page(folder, live)?,
+        Format::Markdown => markdown::markdown(&summary()?, folder),
+        Format::Json => json::json(&summary()?),
+        Format::Text | Format::Csv => text::text(&summary()?, folder, style),
     };
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())

@@ -57,6 +57,7 @@ fn the_files_of_a_run_are_those_of_the_contract_and_its_owners_only() {
         "permissions.csv",
         "rejected.csv",
         "remaining.csv",
+        "report.html",
         "results.csv",
         "run.log",
         "summary.json",
@@ -227,7 +228,7 @@ fn a_resume_writes_every_file_again_and_a_finished_run_sends_nothing() {
     clear();
     site.call("resume").with(2);
     site.call("resume latest").with(3);
-    assert_eq!(names(&run).len(), 7);
+    assert_eq!(names(&run).len(), 8);
     claims_hold(&site, &run);
     let (calls, figures) = (site.truth().calls.len(), summary(&run));
     clear();

@@ -1,5 +1,6 @@
 //! The promises of this module, each test named for one.
 
+mod page;
 mod retention;
 mod runs;
 mod search;
@@ -55,7 +56,7 @@ fn every_file_is_what_the_contract_says() {
     let run = mixed();
     write(&run.folder).unwrap();
     for name in FILES {
-        assert_same(&format!("mixed/{name}"), &file(&run, name));
+        assert_same(&format!("mixed/{name}"), &placed(&run, &file(&run, name)));
     }
     let header = |name| file(&run, name).lines().next().unwrap().to_owned();
     assert_eq!(

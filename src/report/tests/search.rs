@@ -68,7 +68,7 @@ fn every_run_that_had_it_says_what_became_of_it() {
     let run = mixed();
     next_night(&run.runs);
     damaged(&run.runs);
-    let search = Search::of(&run.runs, &wanted(&[3003, 1001, 6001, 77])).unwrap();
+    let search = Search::of(&run.runs, &wanted(&[3003, 1001, 6001, 7001, 77])).unwrap();
     assert_same("find.txt", &placed(&run, &search.text(Style::PLAIN)));
     assert_same("find.json", &placed(&run, &search.json()));
     let steers = |c: char| c.is_control() && c != '\n';

@@ -12,7 +12,7 @@ use rescind::list::{InvalidId, PermissionId};
 
 use super::{
     exit,
-    settings::{Given, KEYS, Key, Shape, age},
+    settings::{Given, KEYS, Key, Shape, age, environments},
 };
 
 /// Revoke trading permissions in bulk, inside the API's limits, and account
@@ -62,7 +62,7 @@ pub(crate) enum Task {
         #[command(flatten)]
         options: Options,
     },
-    /// Review a run
+    /// Review a run, or all of them in a row
     Report {
         /// A run's ID, the beginning of it, or latest [default: the newest]
         run: Option<String>,
@@ -72,6 +72,8 @@ pub(crate) enum Task {
         /// Write to this file instead of standard output
         #[arg(long, value_name = "FILE", overrides_with = "output")]
         output: Option<PathBuf>,
+        #[command(flatten)]
+        nights: Nights,
         #[command(flatten)]
         folder: Folder,
     },
@@ -115,6 +117,25 @@ pub(crate) enum Task {
         /// The command
         command: Option<String>,
     },
+}
+
+/// The nights in a row.
+#[derive(Args, Debug)]
+pub(crate) struct Nights {
+    /// Review the nights in a row instead of one run (text, html)
+    #[arg(long, conflicts_with = "run", overrides_with = "history")]
+    pub(crate) history: bool,
+    /// Only the nights of this environment
+    #[arg(long, value_name = "NAME", requires = "history", value_parser = PossibleValuesParser::new(environments()), overrides_with = "env")]
+    pub(crate) env: Option<String>,
+    /// Only the nights at this address
+    #[arg(
+        long,
+        value_name = "URL",
+        requires = "history",
+        overrides_with = "base_url"
+    )]
+    pub(crate) base_url: Option<String>,
 }
 
 /// What else is to be done with runs.

@@ -122,9 +122,13 @@ fn perform(
             run,
             format,
             output,
+            nights,
             folder,
         } => {
             let output = output.as_deref();
+            if nights.history {
+                return review::history(&nights, format, output, &folder, variables, out);
+            }
             review::report(run.as_deref(), format, output, &folder, variables, out)
         }
         Task::Runs { task, json, folder } => runs::runs(task, json, &folder.0, variables, out),

@@ -8,16 +8,16 @@ use std::path::Path;
 use jiff::Timestamp;
 use rescind::journal::RunsDir;
 use rescind::list::{FreezeError, Frozen, Rows, freeze};
-use rescind::report::{self, Plan, Style};
+use rescind::report::{self, History, Plan, ReportError, Restriction, Style};
 use rescind::sweep::{Quota, Sieve};
 use rustc_hash::FxHashSet;
 
-use super::args::{Folder, Format, Options};
+use super::args::{Folder, Format, Nights, Options};
 use super::carry::unreported;
 use super::problem::Problem;
 use super::run::{input, recorded_url};
 use super::runs::found;
-use super::settings::Layers;
+use super::settings::{Layers, target_at};
 use super::unreadable::{Invalid, unreadable};
 use super::{exit, guards, written};
 
@@ -123,10 +123,51 @@ pub(super) fn report(
         Format::Csv => report::Format::Csv,
     };
     let live = report::is_live(&runs, &run).map_err(|error| unreported(&error))?;
+    deliver(output, out, |style, out| {
+        report::render(&run, format, style, live, out).map_err(|error| unreported(&error))
+    })
+}
+
+/// `rescind report --history`.
+pub(super) fn history(
+    nights: &Nights,
+    format: Format,
+    output: Option<&Path>,
+    folder: &Folder,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    out: &mut dyn Write,
+) -> Result<u8, Problem> {
+    if format != Format::Text {
+        return Err(Problem::usage("the nights in a row come as text")
+            .hint("rescind runs --json has the figures for programs"));
+    }
+    let effective = Layers::gather(&folder.0, variables)?.settle(None)?;
+    let runs = RunsDir::at(&effective.settings.runs_dir);
+    let restriction = Restriction {
+        environment: nights.env.clone(),
+        base_url: nights.base_url.as_deref().map(target_at).transpose()?,
+    };
+    let history = History::of(&runs, restriction).map_err(|error| unreported(&error))?;
+    let shown = output.is_none() && io::stdout().is_terminal();
+    deliver(output, out, |mut style, out| {
+        if !shown {
+            // Whoever reads a file or a mail gets every column.
+            style.width = usize::MAX;
+        }
+        out.write_all(history.text(style).as_bytes())
+            .map_err(|error| unreported(&ReportError::Output(error)))
+    })
+}
+
+/// Writes what `make` makes to a file, or to standard output at once.
+fn deliver(
+    output: Option<&Path>,
+    out: &mut dyn Write,
+    make: impl FnOnce(Style, &mut dyn Write) -> Result<(), Problem>,
+) -> Result<u8, Problem> {
     let Some(path) = output else {
         let mut text = Vec::new();
-        report::render(&run, format, style(), live, &mut text)
-            .map_err(|error| unreported(&error))?;
+        make(style(), &mut text)?;
         return written(out.write_all(&text));
     };
     let unwritable = |error: &dyn std::error::Error| {
@@ -134,8 +175,7 @@ pub(super) fn report(
     };
     let file = File::create(path).map_err(|error| unwritable(&error))?;
     let mut file = BufWriter::new(file);
-    report::render(&run, format, Style::PLAIN, live, &mut file)
-        .map_err(|error| unreported(&error))?;
+    make(Style::PLAIN, &mut file)?;
     file.flush().map_err(|error| unwritable(&error))?;
     Ok(exit::COMPLETE)
 }

@@ -74,7 +74,26 @@ impl From<&str> for Cell {
 #[derive(Debug)]
 pub(super) struct Grid {
     columns: Vec<Column>,
-    rows: Vec<(Vec<Cell>, Option<String>)>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+enum Row {
+    /// Cells for the first columns, and perhaps words in place of the others.
+    Cells(Vec<Cell>, Option<String>),
+    /// Words about the row above.
+    Remark(String, Tone),
+    /// What to type about it.
+    Command(String),
+}
+
+impl Row {
+    fn cell(&self, column: usize) -> Option<&Cell> {
+        match self {
+            Self::Cells(cells, _) => cells.get(column),
+            Self::Remark(..) | Self::Command(_) => None,
+        }
+    }
 }
 
 impl Grid {
@@ -88,20 +107,31 @@ impl Grid {
     /// Adds a row with a cell for every column.
     pub(super) fn row(&mut self, cells: Vec<Cell>) {
         debug_assert_eq!(cells.len(), self.columns.len());
-        self.rows.push((cells, None));
+        self.rows.push(Row::Cells(cells, None));
     }
 
     /// Adds a row with cells for the first columns, and words in place of all
     /// the others.
     pub(super) fn spanned(&mut self, cells: Vec<Cell>, words: String) {
-        self.rows.push((cells, Some(words)));
+        self.rows.push(Row::Cells(cells, Some(words)));
+    }
+
+    /// Adds words about the last row, on lines of their own.
+    pub(super) fn remark(&mut self, words: String, tone: Tone) {
+        self.rows.push(Row::Remark(words, tone));
+    }
+
+    /// Adds what to type about the last row. It is never broken: it is there
+    /// to be copied.
+    pub(super) fn command(&mut self, command: String) {
+        self.rows.push(Row::Command(command));
     }
 
     /// Lays the table out, `indent` blanks from the left.
     pub(super) fn lay(&self, page: &mut Page, indent: usize) {
         let widths: Vec<usize> = (0..self.columns.len())
             .map(|column| {
-                let cells = self.rows.iter().filter_map(|(cells, _)| cells.get(column));
+                let cells = self.rows.iter().filter_map(|row| row.cell(column));
                 let cells = cells.map(|cell| cell.text.chars().count());
                 let header = self.columns[column].header.len();
                 cells.chain([header]).max().unwrap_or(0)
@@ -115,12 +145,24 @@ impl Grid {
         });
         let header = header.collect::<Vec<_>>().join("  ");
         page.bold(&format!("{indent}{}", header.trim_end()));
-        for (cells, words) in &self.rows {
+        for row in &self.rows {
+            let words = match row {
+                Row::Cells(_, words) => words.as_ref(),
+                Row::Remark(words, tone) => {
+                    let first = format!("{indent}  ! ");
+                    page.remark(&first, words, *tone);
+                    continue;
+                }
+                Row::Command(command) => {
+                    page.line(&format!("{indent}      {command}"));
+                    continue;
+                }
+            };
             let laid = shown.iter().filter_map(|column| {
-                let cell = cells.get(*column)?;
+                let cell = row.cell(*column)?;
                 Some(self.padded(*column, cell, widths[*column], page.style))
             });
-            let line: Vec<String> = laid.chain(words.clone()).collect();
+            let line: Vec<String> = laid.chain(words.cloned()).collect();
             page.line(format!("{indent}{}", line.join("  ")).trim_end());
         }
     }
@@ -173,6 +215,8 @@ mod tests {
         let toned = Cell::toned("bad".into(), Tone::Bad);
         grid.row(vec!["today".into(), toned, "1,234".into(), "".into()]);
         grid.row(vec!["now".into(), "b".into(), "7".into(), "why".into()]);
+        grid.remark("look at it".into(), Tone::Wary);
+        grid.command("look b".into());
         grid.spanned(vec!["?".into(), "c".into()], "it is damaged".into());
         let mut page = Page::new(Style { colour, width });
         grid.lay(&mut page, 1);
@@ -183,15 +227,15 @@ mod tests {
     fn columns_are_aligned_and_the_spare_ones_go_first() {
         assert_eq!(
             laid(80, false),
-            " WHEN   RUN    IDS  WORDS\n today  bad  1,234\n now    b        7  why\n ?      c    it is damaged\n"
+            " WHEN   RUN    IDS  WORDS\n today  bad  1,234\n now    b        7  why\n   ! look at it\n       look b\n ?      c    it is damaged\n"
         );
         assert_eq!(
             laid(24, false),
-            " RUN    IDS  WORDS\n bad  1,234\n b        7  why\n c    it is damaged\n"
+            " RUN    IDS  WORDS\n bad  1,234\n b        7  why\n   ! look at it\n       look b\n c    it is damaged\n"
         );
         assert_eq!(
             laid(3, false),
-            " RUN    IDS\n bad  1,234\n b        7\n c    it is damaged\n"
+            " RUN    IDS\n bad  1,234\n b        7\n   ! look at it\n       look b\n c    it is damaged\n"
         );
     }
 
@@ -199,7 +243,7 @@ mod tests {
     fn colour_repeats_what_is_said_and_shifts_no_column() {
         let painted = laid(80, true);
         assert!(painted.contains("today  \u{1b}[31mbad\u{1b}[0m  1,234"));
-        let plain = ["\u{1b}[1m", "\u{1b}[31m", "\u{1b}[0m"]
+        let plain = ["\u{1b}[1m", "\u{1b}[31m", "\u{1b}[33m", "\u{1b}[0m"]
             .iter()
             .fold(painted, |text, ours| text.replace(ours, ""));
         assert_eq!(plain, laid(80, false));

@@ -15,10 +15,12 @@ mod fixture;
 mod found;
 mod grid;
 mod held;
+mod history;
 mod html;
 mod json;
 mod listing;
 mod markdown;
+mod nights;
 mod outcome;
 mod particulars;
 mod phrase;
@@ -45,6 +47,7 @@ pub use files::{
     SUMMARY_JSON, refresh, write,
 };
 pub use held::{ApprovalFigures, BreachFigures, breach, release_command};
+pub use history::{History, Night, Remark, Restriction};
 pub use listing::{listing, listing_json};
 pub use outcome::{Outcome, ending, is_finished, open_ids};
 pub use particulars::{FileFigures, HoldFigures, Particulars, ProcessFigures};
@@ -56,7 +59,9 @@ pub use runs::{Listed, Standing, finished_counts, finished_with_list, is_live, l
 pub use search::{
     Before, CallFigures, Mention, Permission, PermissionFate, RejectedRow, Search, Unreadable,
 };
-pub use summary::{InputFigures, OutcomeFigures, RejectFigures, Requests, Rows, Summary, Waits};
+pub use summary::{
+    InputFigures, OutcomeFigures, RejectFigures, Requests, Rows, Summary, Wait, Waits,
+};
 
 /// A report that could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -185,16 +185,12 @@ fn work(summary: &Summary) -> Vec<String> {
         count(requests.auth, "log-in or renewal", "log-ins or renewals"),
         count(summary.batches, "batch", "batches"),
     )];
-    let waits = [
-        (summary.waited.rate, "for the pace"),
-        (summary.waited.retry, "between tries"),
-        (summary.waited.penalty, "for penalties"),
-        (summary.waited.lockout, "for lockouts"),
-    ];
-    let waits: Vec<String> = waits
+    let waits: Vec<String> = summary
+        .waited
+        .by_cause()
         .into_iter()
-        .filter(|(seconds, _)| *seconds > 0.0)
-        .map(|(seconds, cause)| format!("{} {cause}", duration(seconds)))
+        .filter(|wait| wait.seconds > 0.0)
+        .map(|wait| format!("{} {}", duration(wait.seconds), wait.cause))
         .collect();
     work.push(if waits.is_empty() {
         "waited for nothing".to_owned()

@@ -69,6 +69,10 @@ pub struct Standing {
     pub resumes: u64,
     /// Time waited by all processes together, in seconds.
     pub waited: Waits,
+    /// The seconds that processes were at work on it, if all said when they
+    /// ended.
+    #[serde(skip)]
+    pub worked: Option<f64>,
 }
 
 impl Standing {
@@ -109,6 +113,10 @@ impl Standing {
             requests: archive.calls()?.into(),
             resumes: resumes(processes),
             waited: Waits::of(processes),
+            worked: processes
+                .iter()
+                .map(|process| process.ended.map(|ended| seconds(process.started, ended)))
+                .sum(),
         })
     }
 

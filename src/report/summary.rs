@@ -338,7 +338,43 @@ impl Rows {
     }
 }
 
+/// A wait of one cause.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Wait {
+    /// What it was for, in words: `for penalties`.
+    pub cause: &'static str,
+    /// How long, in seconds.
+    pub seconds: f64,
+    /// Whether the time was lost; the pace is kept on purpose.
+    pub lost: bool,
+}
+
 impl Waits {
+    /// The waits, cause by cause.
+    #[must_use]
+    pub const fn by_cause(self) -> [Wait; 4] {
+        const fn wait(cause: &'static str, seconds: f64, lost: bool) -> Wait {
+            Wait {
+                cause,
+                seconds,
+                lost,
+            }
+        }
+        [
+            wait("for the pace", self.rate, false),
+            wait("between tries", self.retry, true),
+            wait("for penalties", self.penalty, true),
+            wait("for lockouts", self.lockout, true),
+        ]
+    }
+
+    /// The seconds that were lost.
+    #[must_use]
+    pub fn lost(self) -> f64 {
+        let lost = self.by_cause().into_iter().filter(|wait| wait.lost);
+        lost.map(|wait| wait.seconds).sum()
+    }
+
     pub(super) fn of(processes: &[ProcessRow]) -> Self {
         let sum = |of: fn(&ProcessRow) -> f64| {
             let seconds: f64 = processes.iter().map(of).sum();

@@ -147,6 +147,12 @@ impl Page {
         self.painted(tone.colour(), |page| page.wrapped("", "  ", line));
     }
 
+    /// Words about what stands above, behind `first`.
+    pub(super) fn remark(&mut self, first: &str, words: &str, tone: Tone) {
+        let rest = " ".repeat(first.chars().count());
+        self.painted(tone.colour(), |page| page.wrapped(first, &rest, words));
+    }
+
     pub(super) fn heading(&mut self, heading: &str) {
         self.line("");
         self.bold(heading);

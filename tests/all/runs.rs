@@ -149,3 +149,38 @@ fn what_is_no_id_is_not_looked_for() {
     found.shows("there is no run to look through");
     site.is_untouched();
 }
+
+#[test]
+fn the_nights_are_shown_in_a_row() {
+    let site = Site::new("faults.script = { revoke = ['401', '401'] }");
+    let list = site.list(1001..1004);
+    site.run(&list).with(8);
+    let open = site.the_run();
+    let open = open.file_name().unwrap().to_str().unwrap();
+    let other = site.file("other.csv", "2001\n");
+    site.run(&other).with(0);
+    site.call("report --history")
+        .with(0)
+        .shows("2 runs: 1 of 4 IDs revoked; 1 needs a look.")
+        .shows("! not finished (unauthorized): 3 of 3 IDs are open")
+        .shows(&format!("rescind resume {open}"));
+    let here = format!("report --history --base-url {}", site.url);
+    site.call(&here).with(0).shows("2 runs at http://127.0.0.1");
+    let elsewhere = site.call("report --history --env live").with(0);
+    elsewhere.shows("There are no runs on live.");
+    site.call("report --history --output nights.txt").with(0);
+    let written = fs::read_to_string(site.home().join("nights.txt")).unwrap();
+    assert_eq!(written, site.call("report --history").with(0).out);
+    for wrong in [
+        "report --history latest",
+        "report --history --format csv",
+        "report --history --env nowhere",
+        "report --history --base-url http://api.example.com/v1",
+        "report --env live",
+        "report --base-url https://api.example.com/v1",
+    ] {
+        site.call(wrong).with(2);
+    }
+    let secret = site.call("report --history --base-url https://a:hunter2@b.example/v1");
+    assert!(!secret.with(2).err.contains("hunter2"));
+}

@@ -17,6 +17,7 @@ use super::{
     default_rate,
     file::{at, read_file},
     keys::OnResume,
+    target::address,
     values::{Complaint, show_duration},
 };
 use crate::cli::problem::Problem;
@@ -381,6 +382,13 @@ fn from_journal(recorded: &Map<String, Value>) -> impl Iterator<Item = Entry> {
             origin: Origin::Journal,
         })
     })
+}
+
+/// The address that `--base-url` gives to a command that does not send, as a
+/// run records it.
+pub(crate) fn target_at(url: &str) -> Result<String, Problem> {
+    let address = address(url).map_err(|complaint| refuse("--base-url", complaint))?;
+    Ok(address.to_string())
 }
 
 /// A complaint about a value as a problem.

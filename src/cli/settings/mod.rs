@@ -24,9 +24,9 @@ use rescind::sweep::{Policy, Quota, Verify};
 pub(crate) use access::{Access, LogInSettings};
 pub(crate) use changed::changed;
 pub(crate) use keys::{KEYS, Key, Shape};
-pub(crate) use layers::{Effective, Given, Layers};
+pub(crate) use layers::{Effective, Given, Layers, target_at};
 pub(crate) use tables::{AvoidTable, Table};
-pub(crate) use target::Target;
+pub(crate) use target::{Target, environments};
 pub(crate) use values::{age, show_duration};
 
 /// Everything that can be set, typed and within its bounds.

@@ -56,6 +56,11 @@ pub(super) fn choices() -> [(&'static str, Environment); 5] {
     Environment::CHOICES.map(|environment| (environment.name(), environment))
 }
 
+/// The words for the environments that can be chosen.
+pub(crate) fn environments() -> [&'static str; 5] {
+    choices().map(|(word, _)| word)
+}
+
 /// Reads an address. A complaint never quotes it: it may hold a password.
 pub(super) fn address(text: &str) -> Result<BaseUrl, Complaint> {
     BaseUrl::parse(text).map_err(|error| {

@@ -1,5 +1,6 @@
 //! The promises of this module, each test named for one.
 
+mod history;
 mod page;
 mod retention;
 mod runs;

@@ -1,0 +1,123 @@
+//! The nights in a row, for a terminal.
+
+use super::Style;
+use super::grid::{Cell, Column, Grid};
+use super::history::{History, Restriction};
+use super::listing::outcome;
+use super::phrase::{count, duration, moment, number};
+use super::review::Tone;
+use super::text::Page;
+use crate::journal::State;
+
+/// A narrow terminal goes without the causes of waits first, then without
+/// what a run's name tells.
+const COLUMNS: [Column; 11] = [
+    Column::left("STARTED").spare(2),
+    Column::left("RUN"),
+    Column::left("ENVIRONMENT").spare(4),
+    Column::left("OUTCOME"),
+    Column::right("IDS"),
+    Column::right("NOT REVOKED"),
+    Column::right("AT WORK"),
+    Column::right("PACE").spare(3),
+    Column::right("RETRIES").spare(1),
+    Column::right("PENALTIES").spare(1),
+    Column::right("LOCKOUTS").spare(1),
+];
+
+impl History {
+    /// For a terminal.
+    #[must_use]
+    pub fn text(&self, style: Style) -> String {
+        let mut page = Page::new(style);
+        let tone = if self.remarkable() > 0 {
+            Tone::Wary
+        } else {
+            Tone::Good
+        };
+        page.toned(&self.headline(), tone);
+        if !self.nights.is_empty() {
+            page.line("");
+            self.grid().lay(&mut page, 0);
+        }
+        if !self.unreadable.is_empty() {
+            page.heading("Cannot be read");
+            for unreadable in &self.unreadable {
+                let said = format!("{}: {}", unreadable.run, unreadable.error);
+                page.wrapped("  ", "    ", &said);
+            }
+        }
+        page.text
+    }
+
+    /// How many nights there are, what they came to, and how many need a
+    /// look.
+    pub(super) fn headline(&self) -> String {
+        let place = self.restriction.words();
+        if self.nights.is_empty() {
+            return format!("There are no runs{place}.");
+        }
+        let sum =
+            |of: fn(&super::history::Night) -> u64| -> u64 { self.nights.iter().map(of).sum() };
+        let all = sum(|night| night.standing.rows.distinct);
+        let revoked = sum(|night| night.standing.ids.of(State::Revoked));
+        let looks = match self.remarkable() as u64 {
+            0 => "none needs a look".to_owned(),
+            1 => "1 needs a look".to_owned(),
+            n => format!("{} need a look", number(n)),
+        };
+        format!(
+            "{}{place}: {} of {} revoked; {looks}.",
+            count(self.nights.len() as u64, "run", "runs"),
+            number(revoked),
+            count(all, "ID", "IDs"),
+        )
+    }
+
+    fn grid(&self) -> Grid {
+        let mut grid = Grid::new(&COLUMNS);
+        for night in &self.nights {
+            let standing = &night.standing;
+            let waited = standing.waited;
+            let span = |seconds: f64| -> Cell {
+                if seconds > 0.0 {
+                    duration(seconds).into()
+                } else {
+                    "-".into()
+                }
+            };
+            grid.row(vec![
+                moment(standing.started).into(),
+                night.run.clone().into(),
+                standing.environment.clone().into(),
+                outcome(&standing.outcome, standing.exit_code),
+                number(standing.rows.distinct).into(),
+                number(standing.ids.total() - standing.ids.of(State::Revoked)).into(),
+                standing.worked.map_or_else(|| "-".into(), span),
+                span(waited.rate),
+                span(waited.retry),
+                span(waited.penalty),
+                span(waited.lockout),
+            ]);
+            for remark in &night.remarks {
+                grid.remark(remark.words.clone(), remark.tone);
+                if let Some(command) = &remark.command {
+                    grid.command(command.clone());
+                }
+            }
+        }
+        grid
+    }
+}
+
+impl Restriction {
+    /// ` of demo at https://…`, or nothing.
+    fn words(&self) -> String {
+        match (&self.environment, &self.base_url) {
+            (None, None) => String::new(),
+            (Some(environment), None) => format!(" on {environment}"),
+            (None, Some(url)) => format!(" at {url}"),
+            (Some(environment), Some(url)) => format!(" on {environment} at {url}"),
+        }
+    }
+}

@@ -31,8 +31,8 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    Answer, Api, BaseUrl, Call, Failure, FailureKind, LONGEST_WAIT, Response, Token,
-    judge::is_grant, scrub::scrub,
+    Answer, Api, BaseUrl, Call, Failure, FailureKind, LONGEST_WAIT, Response, Token, judge::issued,
+    scrub::scrub,
 };
 use crate::list::PermissionId;
 
@@ -196,6 +196,18 @@ impl HttpApi {
         request
     }
 
+    /// Whether a body issues a token; it is secret from now on.
+    fn is_grant(&self, body: &[u8]) -> bool {
+        let Some(tokens) = issued(body) else {
+            return false;
+        };
+        let mut bearer = self.bearer.write().unwrap_or_else(PoisonError::into_inner);
+        for token in tokens {
+            bearer.remember(token.expose_secret());
+        }
+        true
+    }
+
     /// Strikes what is secret out of a body, since error texts are recorded
     /// and a server may repeat what it was sent.
     fn scrub(&self, body: Bytes) -> Bytes {
@@ -231,7 +243,7 @@ impl Api for HttpApi {
                     retry_after,
                     date,
                     // A renewal may well issue the token that it was sent.
-                    body: if may_grant && is_grant(&body) {
+                    body: if may_grant && self.is_grant(&body) {
                         body
                     } else {
                         self.scrub(body)

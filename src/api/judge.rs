@@ -21,7 +21,7 @@ mod tests;
 use std::{borrow::Cow, time::Duration};
 
 use super::{Answer, LONGEST_WAIT, Response, message::one_line};
-pub(super) use auth::is_grant;
+pub(super) use auth::issued;
 pub use auth::{Admission, judge_auth};
 use body::Outcome;
 pub use read::{Permission, Reading, Shown, judge_read};

@@ -4,17 +4,19 @@
 use std::borrow::Cow;
 
 use memchr::memmem;
+use secrecy::zeroize::Zeroizing;
 
-/// `text` with every secret in it replaced by `***`, as it stands or as JSON
-/// writes it.
+/// `text` with every secret in it replaced by `***`, as it stands, as JSON
+/// writes it, and as JSON writes JSON that is quoted.
 pub(super) fn scrub<'a, 's>(
     text: &'a [u8],
     secrets: impl IntoIterator<Item = &'s str>,
 ) -> Cow<'a, [u8]> {
     let mut text = Cow::Borrowed(text);
     for secret in secrets {
-        for form in [Some(Cow::Borrowed(secret)), escaped(secret)] {
-            if let Some(struck) = form.and_then(|form| strike(&text, form.as_bytes())) {
+        let forms = std::iter::successors(Some(Zeroizing::new(secret.to_owned())), escaped);
+        for form in forms.take(3) {
+            if let Some(struck) = strike(&text, form.as_bytes()) {
                 text = Cow::Owned(struck);
             }
         }
@@ -22,11 +24,12 @@ pub(super) fn scrub<'a, 's>(
     text
 }
 
-/// A secret between the quotes of JSON, if that is another text.
-fn escaped(secret: &str) -> Option<Cow<'_, str>> {
-    let quoted = serde_json::to_string(secret).ok()?;
+/// What stands between the quotes where JSON writes a text, if that is
+/// another text.
+fn escaped(text: &Zeroizing<String>) -> Option<Zeroizing<String>> {
+    let quoted = Zeroizing::new(serde_json::to_string(text.as_str()).ok()?);
     let inside = quoted.strip_prefix('"')?.strip_suffix('"')?;
-    (inside != secret).then(|| Cow::Owned(inside.to_owned()))
+    (inside != text.as_str()).then(|| Zeroizing::new(inside.to_owned()))
 }
 
 fn strike(text: &[u8], secret: &[u8]) -> Option<Vec<u8>> {
@@ -59,6 +62,10 @@ mod tests {
             ("one two; onetwo, one", "*** ***; ******, ***"),
             (r#"{"a":"q\"u\\o"}"#, r#"{"a":"***"}"#),
             (r#"q"u\o"#, "***"),
+            (
+                r#"{"e":"{\"a\":\"q\\\"u\\\\o\"}"}"#,
+                r#"{"e":"{\"a\":\"***\"}"}"#,
+            ),
         ] {
             let secrets = ["one", "two", "q\"u\\o", ""];
             let scrubbed = scrub(text.as_bytes(), secrets);

@@ -5,6 +5,7 @@
 //! and counted. A log-in that was refused is never repeated.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::MutexGuard;
 
@@ -39,6 +40,8 @@ struct Pursuit {
     rounds: u32,
     /// Answers a time penalty on a log-in.
     ticket: Option<String>,
+    /// How long the server asked to be left alone, with its last answer.
+    asked: Option<Duration>,
 }
 
 /// Whether a request brought a token.
@@ -152,7 +155,10 @@ impl<A: Api> Worker<A> {
         needed: bool,
         pursuit: &mut Pursuit,
     ) -> Result<Outcome, Stopped> {
-        let Some(admission) = self.ask_for_token(shared, place, &Call::Renew).await? else {
+        let Some(admission) = self
+            .ask_for_token(shared, place, &Call::Renew, pursuit)
+            .await?
+        else {
             return Ok(Outcome::Again);
         };
         if !matches!(admission, Admission::NotSent { .. }) {
@@ -173,7 +179,10 @@ impl<A: Api> Worker<A> {
                 if needed {
                     return self.later(shared, "the renewal", &failed, pursuit).await;
                 }
-                shared.keeper.postpone(shared.policy.retry_max);
+                let wait = shared.policy.retry_max;
+                shared
+                    .keeper
+                    .postpone(wait.max(pursuit.asked.unwrap_or_default()));
             }
             Admission::Refused { .. } | Admission::Failed { .. } => shared.keeper.unrenewable(),
         }
@@ -189,7 +198,7 @@ impl<A: Api> Worker<A> {
         let credentials = shared.keeper.credentials();
         let credentials = credentials.unwrap_or_else(|| unreachable!("decided by the keeper"));
         let call = Call::LogIn(LogIn::new(credentials, pursuit.ticket.as_deref()));
-        let Some(admission) = self.ask_for_token(shared, place, &call).await? else {
+        let Some(admission) = self.ask_for_token(shared, place, &call, pursuit).await? else {
             return Ok(Outcome::Again);
         };
         match admission {
@@ -249,7 +258,7 @@ impl<A: Api> Worker<A> {
             shared.stop.raise(Reason::Guard(words));
             return Err(Stopped);
         }
-        self.back_off(pursuit.tries, None).await?;
+        self.back_off(pursuit.tries, pursuit.asked).await?;
         Ok(Outcome::Again)
     }
 
@@ -260,6 +269,7 @@ impl<A: Api> Worker<A> {
         shared: &Shared<A>,
         place: Place<'_>,
         call: &Call,
+        pursuit: &mut Pursuit,
     ) -> Result<Option<Admission>, Stopped> {
         let Some(sent) = self.send_from(shared, place, call, 0, None).await? else {
             return Ok(None);
@@ -274,6 +284,7 @@ impl<A: Api> Worker<A> {
             }
         };
         let begun = sent.begun;
+        pursuit.asked = sent.answer.retry_after();
         self.answered(sent, admission.word(), admission.message(), strike);
         if let Admission::Granted {
             token,

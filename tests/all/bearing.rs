@@ -628,15 +628,43 @@ async fn what_was_got_is_handed_to_whoever_keeps_it_with_the_time_it_expires() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_somebody_else_ended_is_begun_anew() {
+    let text = "token = ''\nsessions = 1\nothers_log_in = ['10m']";
+    let stage = stage(rules(text), 120);
+    assert_eq!(act(&stage, log_in()).await.reason, None);
+    // The call, and the renewal that came too late.
+    assert_eq!((refused(&stage), renewals(&stage).len()), (2, 1));
+    let log_ins = log_ins(&stage);
+    assert_eq!(log_ins.len(), 2);
+    let anew = log_ins[1].sent - log_ins[0].sent;
+    assert!(anew > 10 * MIN && anew < 11 * MIN, "{anew:?}");
+    assert_eq!(stage.world.truth().revoked.len(), 120);
+}
+
+/// Two who throw each other out help nobody.
+#[tokio::test(start_paused = true)]
 async fn somebody_who_ends_the_session_again_and_again_is_given_way_to() {
-    let stage = stage(Rules::default(), 100);
-    let faults = [vec![Fault::None; 5], vec![Fault::Status(401)]].concat();
-    stage.world.script(Kind::Revoke, faults.repeat(9));
-    stage.world.script(Kind::Renew, vec![Fault::Status(401); 9]);
+    let text = "token = ''\nsessions = 1\n\
+                others_log_in = ['5m', '10m', '15m', '20m', '25m']";
+    let stage = stage(rules(text), 120);
     let ended = act(&stage, log_in()).await;
     let words = unauthorized(&ended);
     assert!(words.contains("somebody else logs in"), "{words}");
     assert_eq!(log_ins(&stage).len(), 3);
+    assert!(ended.took > 15 * MIN && ended.took < 16 * MIN);
+    assert_eq!(stage.tally().of(State::InFlight), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_without_the_permission_ends_the_run_after_one_renewal() {
+    for custody in [given(), log_in()] {
+        let stage = stage(rules("denied = ['revoke']"), 40);
+        let ended = act(&stage, custody).await;
+        let words = unauthorized(&ended);
+        assert!(words.contains("without the permission"), "{words}");
+        assert_eq!((refused(&stage), renewals(&stage).len()), (2, 1));
+        assert_eq!(stage.tally().of(State::Pending), 40);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -800,7 +828,8 @@ async fn a_token_that_cannot_last_until_the_next_call_ends_the_run() {
     let ids: Vec<PermissionId> = plain_ids(8);
     let mut stage = Stage::new(rules("token_lifetime = '2m'"), &ids, 2);
     stage.policy.rate = vec![quota(1, 180)];
-    let ended = act(&stage, log_in()).await;
+    let ended = tokio::time::timeout(24 * HOUR, act(&stage, log_in())).await;
+    let ended = ended.expect("it goes on for ever");
     unauthorized(&ended);
     assert_eq!((log_ins(&stage).len(), refused(&stage)), (2, 2));
     assert_eq!(stage.world.truth().revoked.len(), 0);

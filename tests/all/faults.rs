@@ -14,7 +14,7 @@ mod proxies;
 mod puppet;
 mod row;
 mod rows;
-mod wire;
+pub(crate) mod wire;
 
 use std::{
     future::pending,

@@ -187,19 +187,48 @@ fn a_token_that_expires_in_mid_run_is_renewed_in_time_and_nobody_notices() {
 
 #[test]
 fn a_session_that_is_ended_in_mid_run_is_begun_anew_once() {
-    let site = Site::new(
-        "token = ''\nfaults.script = { revoke = ['none', 'none', '401'], renew = ['401'] }",
-    );
-    let list = site.list(1001..1011);
-    run(&site, &format!("{list} --batch-size 2 --workers 1"))
+    let site = Site::new("token = ''\nsessions = 1\nothers_log_in = ['1s']\nlatency = '40ms'");
+    // The world begins when it is first called.
+    let list = site.list(1001..1201);
+    run(&site, &format!("{list} --batch-size 2 --workers 3"))
         .with(0)
         .says("logged in");
+    claims_hold(&site, &site.the_run());
     assert_eq!(
         (count(&site, Kind::LogIn), count(&site, Kind::Renew)),
         (2, 1)
     );
     assert_eq!(auth(&site.the_run()), 3);
-    claims_hold(&site, &site.the_run());
+}
+
+#[test]
+fn exit_8_a_key_without_the_permission_is_named_among_the_causes() {
+    let site = Site::new("token = ''\ndenied = ['revoke']");
+    let list = site.list(1001..1011);
+    run(&site, &list)
+        .with(8)
+        .shows("belong to an API key without the permission");
+    ended_so(&site.the_run(), "unauthorized", 8, &[("pending", 10)]);
+    assert!(site.revoked().is_empty());
+}
+
+/// Nobody knows when it expires, and nobody but a person can bring another.
+#[test]
+fn a_lockout_says_at_its_start_how_it_may_end_for_a_token_that_was_handed_in() {
+    const END: &str = "the token was handed in and may have expired by then: if so, the run ends \
+                       with 8, and a resume with a new one carries on";
+    let site = Site::new(
+        "lockout = '60ms'\nfaults.script = { revoke = ['none', '429', 'none', 'none', '429'] }",
+    );
+    let list = site.list(1001..1005);
+    let ended = site
+        .run(&format!("{list} --batch-size 2 --workers 1"))
+        .with(0);
+    assert_eq!(ended.err.matches(END).count(), 1, "{}", ended.err);
+    let other = site.file("2.csv", "2001\n2002\n");
+    let ended = run(&site, &format!("{other} --batch-size 1 --workers 1")).with(0);
+    assert!(ended.err.contains("lockout (429)"), "{}", ended.err);
+    assert!(!ended.err.contains("handed in"), "{}", ended.err);
 }
 
 /// A file or a command that hands out another token each time.

@@ -114,6 +114,9 @@ impl Admission {
 struct Grant {
     #[serde(rename = "accessToken")]
     token: Option<SecretString>,
+    /// Another one, for market data; nothing here uses it.
+    #[serde(rename = "mdAccessToken")]
+    market_data: Option<SecretString>,
     #[serde(rename = "expirationTime")]
     expires: Option<Value>,
 }
@@ -214,9 +217,11 @@ fn judge_grant(call: &Call, response: &Response) -> Admission {
     }
 }
 
-/// Whether a body issues a token.
-pub(in crate::api) fn is_grant(body: &[u8]) -> bool {
-    body::object::<Grant>(body).is_ok_and(|grant| grant.token().is_some())
+/// The tokens that a body issues, if it does: what is secret from now on.
+pub(in crate::api) fn issued(body: &[u8]) -> Option<Vec<SecretString>> {
+    let grant = body::object::<Grant>(body).ok()?;
+    grant.token()?;
+    Some(grant.token.into_iter().chain(grant.market_data).collect())
 }
 
 /// ISO 8601, in UTC, with or without a fraction of a second; it has been seen
@@ -236,7 +241,10 @@ fn words(call: &Call, body: &[u8]) -> String {
     if memmem::find(body, b"ccessToken").is_some() {
         return String::new();
     }
-    body::words(scrubbed(call, body).as_bytes())
+    // A server may write characters in ways of its own, so it is looked at
+    // once more when it is read.
+    let words = body::words(scrubbed(call, body).as_bytes());
+    scrubbed(call, words.as_bytes())
 }
 
 /// What a log-in sends is not repeated, however short it is.

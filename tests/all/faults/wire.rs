@@ -30,7 +30,7 @@ const DRIP: Duration = Duration::from_millis(20);
 /// What to do on a connection. After the last step the connection is kept,
 /// and the next request is waited for.
 #[derive(Clone)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Hears what the client says.
     Hear,
     /// Sends these bytes.
@@ -54,7 +54,7 @@ pub(super) enum Step {
 }
 
 /// Sends these bytes.
-pub(super) fn send(bytes: impl Into<Vec<u8>>) -> Step {
+pub(crate) fn send(bytes: impl Into<Vec<u8>>) -> Step {
     Step::Send(Bytes::from(bytes.into()))
 }
 
@@ -106,7 +106,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Serves plain HTTP.
-    pub(super) fn plain(answer: impl Fn(&Heard) -> Vec<Step> + Send + Sync + 'static) -> Self {
+    pub(crate) fn plain(answer: impl Fn(&Heard) -> Vec<Step> + Send + Sync + 'static) -> Self {
         Self::start(Greeting::Plain, answer)
     }
 
@@ -295,7 +295,7 @@ async fn next_request(line: &mut impl Line) -> io::Result<Option<(String, Vec<u8
 }
 
 /// A complete HTTP response.
-pub(super) fn http(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn http(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let length = format!("content-length: {}\r\n", body.len());
     [head(status, &format!("{headers}{length}")), body.to_vec()].concat()

@@ -62,6 +62,15 @@ pub(crate) enum Task {
         #[command(flatten)]
         options: Options,
     },
+    /// Read every permission of a run back and compare; revoke nothing
+    #[command(after_help = LAYERS)]
+    Verify {
+        /// A run's ID, the beginning of it, or latest [default: the newest run
+        /// of the environment]
+        run: Option<String>,
+        #[command(flatten)]
+        options: Options,
+    },
     /// Review a run, or all of them in a row
     Report {
         /// A run's ID, the beginning of it, or latest [default: the newest]

@@ -1,4 +1,5 @@
-//! Carrying out a run that exists: what `run` and `resume` share.
+//! Carrying out or reading a run that exists: what `run`, `resume` and
+//! `verify` share.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -45,6 +46,22 @@ pub(super) struct Task<'a> {
     pub(super) effective: &'a Effective,
 }
 
+impl Task<'_> {
+    /// Whether nothing is carried out: everything is read, and compared with
+    /// what is claimed of it.
+    fn only_reads(&self) -> bool {
+        !matches!(self.command, "run" | "resume")
+    }
+}
+
+/// What is left when a process has done its work.
+pub(super) enum Worked {
+    /// The journal, and why the work stopped, if something was left to do.
+    Ended(Journal, Stop),
+    /// Nothing: a second signal with this number cut it off.
+    Cut(i32),
+}
+
 /// How the sweep came to its end.
 enum End {
     /// By itself, or stopped in good order.
@@ -88,6 +105,14 @@ pub(super) fn carry_out(
     runtime: Runtime,
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
+    match work(task, gateway, runtime)? {
+        Worked::Ended(journal, stop) => finish(task, journal, &stop, out),
+        Worked::Cut(number) => Ok(exit::signal(number)),
+    }
+}
+
+/// Does what there is to be done, and shows how it goes on.
+pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Result<Worked, Problem> {
     let settings = &task.effective.settings;
     let policy = settings.policy();
     let started = Timestamp::now();
@@ -105,6 +130,7 @@ pub(super) fn carry_out(
         &terminal,
         Beginning {
             tally: &tally,
+            only_reads: task.only_reads(),
             rate: &policy.rate,
             batches: task.facts.batches,
             parts: Archive::open(&task.folder.journal())
@@ -127,7 +153,7 @@ pub(super) fn carry_out(
     let (ledger, thread) = Ledger::spawn(journal).map_err(|error| {
         Problem::new(exit::ERROR, "cannot start the journal's thread").caused_by(&error)
     })?;
-    let snapshots = Snapshots::start(task.folder.clone());
+    let snapshots = (!task.only_reads()).then(|| Snapshots::start(task.folder.clone()));
     let stop = Stop::default();
     let end = runtime.block_on(async {
         let signals = Signals::listen().map_err(|error| {
@@ -144,9 +170,9 @@ pub(super) fn carry_out(
     screen.finish();
     if let Ok(End::Cut(number)) = end {
         // The journal is as a crash would leave it; that is what it is for.
-        snapshots.abandon();
+        snapshots.into_iter().for_each(Snapshots::abandon);
         runtime.shutdown_background();
-        return Ok(exit::signal(number));
+        return Ok(Worked::Cut(number));
     }
     drop(snapshots);
     drop(runtime);
@@ -154,7 +180,7 @@ pub(super) fn carry_out(
     let journal = thread
         .join()
         .map_err(|_| Problem::new(exit::ERROR, "the journal's thread failed"))?;
-    finish(task, journal, &stop, out)
+    Ok(Worked::Ended(journal, stop))
 }
 
 #[expect(
@@ -178,8 +204,26 @@ async fn sweep(
     let sweep = Sweep::prepare(api, custody, ledger, policy, clock, stop.clone(), past)
         .await
         .map_err(|error| broken(&error))?;
-    sweep.run(screen).await;
+    if task.only_reads() {
+        sweep.inspect(screen).await;
+    } else {
+        sweep.run(screen).await;
+    }
     Ok(())
+}
+
+/// How a process ends that was stopped, and why.
+pub(super) fn stopped(stop: &Stop) -> Option<(Outcome, String)> {
+    Some(match stop.reason()? {
+        Reason::Error(words) => (Outcome::Error, words.clone()),
+        Reason::Unauthorized(words) => (Outcome::Unauthorized, words.clone()),
+        Reason::Guard(words) => (Outcome::Stopped, words.clone()),
+        Reason::Deferred(words) => (Outcome::Deferred, words.clone()),
+        Reason::Signal(number) => {
+            let signal = u8::try_from(*number).unwrap_or_default();
+            (Outcome::Interrupted(signal), String::new())
+        }
+    })
 }
 
 /// Records how the process ended and writes everything there is to read.
@@ -189,20 +233,15 @@ fn finish(
     stop: &Stop,
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
-    let (outcome, explanation) = match stop.reason() {
-        Some(Reason::Error(words)) => (Outcome::Error, words.clone()),
-        Some(Reason::Unauthorized(words)) => (Outcome::Unauthorized, words.clone()),
-        Some(Reason::Guard(words)) => (Outcome::Stopped, words.clone()),
-        Some(Reason::Deferred(words)) => (Outcome::Deferred, words.clone()),
-        Some(Reason::Signal(number)) => {
-            let signal = u8::try_from(*number).unwrap_or_default();
-            (Outcome::Interrupted(signal), String::new())
-        }
-        None => {
-            let summary = Summary::of(task.folder, false).map_err(|error| unreported(&error))?;
-            let ending = summary.ending(task.effective.settings.allow_empty);
-            (ending, String::new())
-        }
+    let (outcome, explanation) = if let Some(stopped) = stopped(stop) {
+        stopped
+    } else {
+        let summary = Summary::of(task.folder, false).map_err(|error| unreported(&error))?;
+        let ending = match &summary.verification {
+            Some(found) if task.only_reads() => found.ending(),
+            _ => summary.ending(task.effective.settings.allow_empty),
+        };
+        (ending, String::new())
     };
     let code = outcome.code();
     if let Err(error) = journal.end_process(Timestamp::now(), outcome.word(), code, &explanation) {

@@ -20,6 +20,7 @@ mod signals;
 mod snapshot;
 mod terminal;
 mod unreadable;
+mod verify;
 
 use std::{
     env,
@@ -118,6 +119,7 @@ fn perform(
             approve,
             options,
         } => run::resume(run.as_deref(), approve.as_deref(), &options, variables, out),
+        Task::Verify { run, options } => verify::verify(run.as_deref(), &options, variables, out),
         Task::Report {
             run,
             format,

@@ -228,17 +228,21 @@ fn newest_unfinished(runs: &RunsDir, effective: &Effective) -> Result<RunFolder,
     })
 }
 
-/// The settings that the run's last process recorded. What is frozen comes
+/// The settings that the last process recorded that carried the run out. What is frozen comes
 /// from the run itself: a run that was cut off before a process took it up
 /// must not be carried out anywhere else.
-fn recorded(
+pub(super) fn recorded(
     folder: &RunFolder,
     frozen: &Facts,
 ) -> Result<serde_json::Map<String, serde_json::Value>, Problem> {
     let processes = Archive::open(&folder.journal())
         .and_then(|archive| archive.processes())
         .map_err(|error| broken(&error))?;
-    let mut recorded = match processes.last() {
+    // A verification has a pace of its own.
+    let carried = processes
+        .iter()
+        .rfind(|process| process.command != "verify");
+    let mut recorded = match carried {
         Some(last) => serde_json::from_str(&last.settings).map_err(|error| {
             Problem::new(exit::ERROR, "the journal's settings cannot be read").caused_by(&error)
         })?,
@@ -271,7 +275,7 @@ pub(super) fn recorded_url(effective: &Effective) -> Result<String, Problem> {
         .map_or_else(|| "sandbox".to_owned(), |url| url.to_string()))
 }
 
-fn lock(runs: &RunsDir, effective: &Effective, command: &str) -> Result<Lock, Problem> {
+pub(super) fn lock(runs: &RunsDir, effective: &Effective, command: &str) -> Result<Lock, Problem> {
     let environment = effective.environment()?;
     let holder = Holder {
         command: command.to_owned(),

@@ -19,6 +19,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use jiff::tz::TimeZone;
 use rescind::journal::{BatchId, Entry, HoldCause, Tally};
+use rescind::report::Mark;
 use rescind::sweep::{Clock, Observer, Quota};
 use tokio::time::Instant;
 use tracing::info;
@@ -37,6 +38,8 @@ const COUNT_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Beginning<'a> {
     /// How the IDs stand.
     pub(crate) tally: &'a Tally,
+    /// Whether nothing is carried out, and all is read.
+    pub(crate) only_reads: bool,
     /// The limits.
     pub(crate) rate: &'a [Quota],
     /// How many batches the list was cut into.
@@ -72,9 +75,13 @@ impl Screen {
 
     fn in_zone(terminal: &Terminal, beginning: Beginning<'_>, zone: TimeZone) -> Self {
         let Beginning {
-            tally, rate, clock, ..
+            tally,
+            only_reads,
+            rate,
+            clock,
+            ..
         } = beginning;
-        let mut figures = Figures::new(tally, rate, clock, zone);
+        let mut figures = Figures::new(tally, only_reads, rate, clock, zone);
         if let Some((cause, left)) = beginning.hold {
             let until = clock.at(Instant::now() + left);
             let words = narrator::inherited(cause, until, left, beginning.mortal);
@@ -128,6 +135,10 @@ impl Observer for Screen {
                 if matches!(entry, Entry::Begun { .. }) && lock(&self.figures).hold_is_over() {
                     info!("the wait is over");
                     phase = true;
+                }
+                if let Entry::Examined(testimony) = entry {
+                    let mark = Mark::of(testimony.claimed, testimony.found);
+                    phase |= lock(&self.figures).look(mark, testimony.ids);
                 }
                 if let Some((cause, until)) = narrator.tell(entry) {
                     lock(&self.figures).hold(cause, until);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::{State, Verified};
+use super::{Evidence, State, Verified};
 use crate::list::PermissionId;
 
 /// A batch's number within its journal. The list's own batches are 1 to n.
@@ -53,6 +53,21 @@ pub struct Owed {
     pub reason: Cow<'static, str>,
     /// As in [`Move::message`].
     pub message: String,
+}
+
+/// A batch as it is claimed to be, before a verification reads it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claim {
+    /// The batch.
+    pub batch: Batch,
+    /// As in [`Move::reason`].
+    pub reason: Cow<'static, str>,
+    /// As in [`Move::message`].
+    pub message: String,
+    /// As in [`Move::verified`].
+    pub verified: Verified,
+    /// As in [`Move::owed`].
+    pub owed: bool,
 }
 
 /// The kinds of call, as they are counted.
@@ -171,6 +186,23 @@ pub struct Part {
     pub verified: Verified,
     /// As in [`Move::owed`].
     pub owed: bool,
+}
+
+/// What a verification found of some IDs, against what was claimed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Testimony {
+    /// The batch, as it was before anything came of it.
+    pub batch: BatchId,
+    /// The list's own batch that it is, or is a part of.
+    pub root: BatchId,
+    /// The state that its IDs were claimed to be in.
+    pub claimed: State,
+    /// What was found.
+    pub found: Evidence,
+    /// How many IDs.
+    pub ids: u64,
+    /// Which ones; none: all of the batch.
+    pub some: Vec<PermissionId>,
 }
 
 /// How a permission was shown before it was first sent.
@@ -294,6 +326,9 @@ pub enum Entry {
         /// When calls began to bear it.
         at: Timestamp,
     },
+    /// What a verification found of IDs of one batch. Each batch and finding
+    /// comes once a process.
+    Examined(Testimony),
     /// How permissions were shown before they are sent. Of one that was seen
     /// before, the first sight stays.
     Sighted(Vec<Sighting>),

@@ -190,7 +190,7 @@ impl NewRun {
 }
 
 /// A JSON array of numbers.
-fn json_array(numbers: impl Iterator<Item = i64>, length: usize) -> String {
+pub(super) fn json_array(numbers: impl Iterator<Item = i64>, length: usize) -> String {
     let mut text = String::with_capacity(length * 11 + 2);
     text.push('[');
     for (index, number) in numbers.enumerate() {

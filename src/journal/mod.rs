@@ -12,6 +12,7 @@ mod activity;
 mod breach;
 mod entry;
 mod error;
+mod evidence;
 mod find;
 mod folder;
 mod freeze;
@@ -26,15 +27,16 @@ mod write;
 pub use activity::CallTiming;
 pub use breach::{Approval, Breach, BreachRow, Breaches, Finding, release_digest};
 pub use entry::{
-    Batch, BatchId, CallId, CallKind, Entry, HoldCause, Move, Owed, Part, Provenance, Sighting,
-    Waited,
+    Batch, BatchId, CallId, CallKind, Claim, Entry, HoldCause, Move, Owed, Part, Provenance,
+    Sighting, Testimony, Waited,
 };
 pub use error::JournalError;
+pub use evidence::EvidenceRow;
 pub use find::{CallRow, Trace};
 pub use folder::{RunFolder, RunId, RunsDir};
 pub use freeze::{Facts, NewRun};
 pub use lock::{Holder, Lock, LockError};
 pub use read::{Archive, BatchRow, CallCounts, HoldRow, ProcessRow, RejectRow};
 pub use recent::{Recent, counts_since, recent_calls};
-pub use state::{State, Tally, Verified};
+pub use state::{Evidence, State, Tally, Verified};
 pub use store::{Doubt, Journal, Pick, Process};

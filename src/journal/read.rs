@@ -4,17 +4,17 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+use rusqlite::{Connection, OpenFlags, Row};
 
-use super::{Batch, BatchId, Facts, JournalError, Sighting, State, Tally, Verified, store};
+use super::{Batch, BatchId, Facts, JournalError, State, Tally, Verified, store};
 use crate::list::PermissionId;
 
 /// A journal open for reading, as of one moment: a run that goes on beside
 /// it does not show through.
 #[derive(Debug)]
 pub struct Archive {
-    connection: Connection,
-    path: PathBuf,
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
 }
 
 /// A batch as a report sees it.
@@ -52,7 +52,7 @@ pub struct RejectRow {
     pub reason: String,
 }
 
-/// A process that ran or resumed the run.
+/// A process that ran or resumed the run, or verified it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ProcessRow {
     /// Its number within the journal.
@@ -206,6 +206,26 @@ impl Archive {
         .map(i64::cast_unsigned)
     }
 
+    /// How many IDs a read found in a state that they should not be in:
+    /// accepted and still active, or counted as revoked or missing and found
+    /// otherwise by a verification.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn mismatches(&self) -> Result<u64, JournalError> {
+        self.with(|db| {
+            db.query_row(
+                "SELECT coalesce(sum(ids), 0) FROM batch
+                 WHERE state <> 'divided' AND (reason = 'verification_mismatch'
+                     OR (state = 'revoked' AND verified IN ('active', 'absent'))
+                     OR (state = 'missing' AND verified = 'active'))",
+                [],
+                |row| row.get::<_, i64>(0),
+            )
+        })
+        .map(i64::cast_unsigned)
+    }
+
     /// Hands each undivided batch to `visit`: in the order of the list, the
     /// parts of a divided batch by their paths.
     ///
@@ -318,40 +338,6 @@ impl Archive {
             visit(make(row).map_err(read)?)?;
         }
         Ok(())
-    }
-
-    /// Whether the run has seen permissions before it sent them.
-    ///
-    /// # Errors
-    /// If the journal cannot be read.
-    pub fn has_sightings(&self) -> Result<bool, JournalError> {
-        self.with(|db| {
-            db.query_row("SELECT EXISTS (SELECT 1 FROM sighting)", [], |row| {
-                row.get(0)
-            })
-        })
-    }
-
-    /// How a permission was shown before it was first sent, if it was read
-    /// then.
-    ///
-    /// # Errors
-    /// If the journal cannot be read.
-    pub fn sighting(&self, id: PermissionId) -> Result<Option<Sighting>, JournalError> {
-        self.with(|db| {
-            db.prepare_cached(
-                "SELECT account_id, user_id, status FROM sighting WHERE permission_id = ?1",
-            )?
-            .query_row([id.get()], |row| {
-                Ok(Sighting {
-                    id,
-                    account: row.get(0)?,
-                    user: row.get(1)?,
-                    status: row.get::<_, String>(2)?.into(),
-                })
-            })
-            .optional()
-        })
     }
 
     /// The processes that ran or resumed the run, oldest first.
@@ -480,14 +466,14 @@ fn process_row(row: &Row<'_>) -> rusqlite::Result<ProcessRow> {
     })
 }
 
-fn numbers<T: serde::de::DeserializeOwned>(
+pub(super) fn numbers<T: serde::de::DeserializeOwned>(
     row: &Row<'_>,
     column: usize,
 ) -> rusqlite::Result<Vec<T>> {
     serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| damaged(column, error))
 }
 
-fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
+pub(super) fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
     let word = row.get_ref(column)?.as_str()?;
     State::from_word(word).ok_or_else(|| damaged(column, format!("no state is called {word}")))
 }

@@ -123,6 +123,22 @@ CREATE TABLE approval (
     digest   TEXT NOT NULL
 ) STRICT;
 
+-- What a verification found, against what was claimed: a row for each batch
+-- and finding. `some` is empty where it was found so of all IDs of the batch,
+-- and a JSON array of those IDs otherwise. A later verification leaves the
+-- rows of earlier ones.
+CREATE TABLE evidence (
+    process INTEGER NOT NULL REFERENCES process (id),
+    root    INTEGER NOT NULL,
+    batch   INTEGER NOT NULL REFERENCES batch (id),
+    claimed TEXT NOT NULL,
+    found   TEXT NOT NULL CHECK (found IN ('revoked', 'active', 'declined', 'absent',
+                                           'unreadable')),
+    ids     INTEGER NOT NULL,
+    some    TEXT NOT NULL,
+    PRIMARY KEY (process, root, batch, found)
+) STRICT, WITHOUT ROWID;
+
 -- How a permission was shown before this run first sent it, where that was
 -- read (--read-first): with this a mistaken sweep can be granted again. The
 -- first sight of an ID is kept; names and addresses never are.

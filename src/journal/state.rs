@@ -148,6 +148,49 @@ impl Verified {
     }
 }
 
+/// What a verification found of an ID.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Evidence {
+    /// Shown as `Revoked`.
+    Revoked,
+    /// Shown, and not known to be out of force.
+    Active,
+    /// Shown as `Declined`.
+    Declined,
+    /// Not known to the API, by two reads.
+    Absent,
+    /// It was tried, and no usable answer came.
+    Unreadable,
+}
+
+impl Evidence {
+    const ALL: [Self; 5] = [
+        Self::Revoked,
+        Self::Active,
+        Self::Declined,
+        Self::Absent,
+        Self::Unreadable,
+    ];
+
+    /// The word for it in the journal and in `verification.csv`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::Active => "active",
+            Self::Declined => "declined",
+            Self::Absent => "absent",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// The finding that `word` names.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|found| found.word() == word)
+    }
+}
+
 /// How many IDs are in each state: the run's accounting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Tally([u64; 8]);
@@ -196,6 +239,9 @@ mod tests {
             assert_eq!(State::from_word(state.word()), Some(state));
         }
         assert_eq!(State::from_word("Revoked"), None);
+        for found in Evidence::ALL {
+            assert_eq!(Evidence::from_word(found.word()), Some(found));
+        }
     }
 
     #[test]

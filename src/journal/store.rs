@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::write::{Refusal, write_entry};
-use super::{Batch, BatchId, CallId, Entry, JournalError, Owed, Tally, read};
+use super::{Batch, BatchId, CallId, Claim, Entry, JournalError, Owed, Tally, Verified, read};
 
 /// Marks an SQLite file as a journal of this program: "RSCD".
 pub(super) const APPLICATION_ID: i32 = 0x5253_4344;
@@ -238,6 +238,30 @@ impl Journal {
         self.picked(Pick::Owed, range, ids, of_row, |owed| &owed.batch)
     }
 
+    /// Like [`batches`](Self::batches) with [`Pick::Undivided`], and with what
+    /// is claimed of them.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn claims(
+        &self,
+        after: BatchId,
+        last: BatchId,
+        ids: usize,
+    ) -> Result<Vec<Claim>, JournalError> {
+        let of_row = |row: &Row<'_>| {
+            Ok(Claim {
+                batch: read::batch_of_row(row)?,
+                reason: row.get::<_, String>(7)?.into(),
+                message: row.get(8)?,
+                verified: Verified::from_word(row.get_ref(9)?.as_str()?).unwrap_or_default(),
+                owed: row.get(10)?,
+            })
+        };
+        let range = after..=last;
+        self.picked(Pick::Undivided, range, ids, of_row, |claim| &claim.batch)
+    }
+
     /// What `of_row` makes of the batches in `range` but its first, until
     /// they hold `ids` IDs together.
     fn picked<T>(
@@ -249,7 +273,8 @@ impl Journal {
         batch: impl Fn(&T) -> &Batch,
     ) -> Result<Vec<T>, JournalError> {
         let sql = format!(
-            "SELECT b.id, b.path, b.root, b.state, b.first_line, m.ids, m.lines, b.reason, b.message
+            "SELECT b.id, b.path, b.root, b.state, b.first_line, m.ids, m.lines, b.reason, b.message,
+                    b.verified, b.owed
              FROM batch b JOIN member m ON m.batch = b.id
              WHERE b.id > ?1 AND b.id <= ?2 AND {} ORDER BY b.id",
             pick.condition()
@@ -377,6 +402,8 @@ pub enum Pick {
     SendableUnread,
     /// Shown as revoked by a read.
     Proven,
+    /// Every one that a result shows.
+    Undivided,
 }
 
 impl Pick {
@@ -388,6 +415,7 @@ impl Pick {
             Self::Sendable => "state IN ('pending', 'exhausted')",
             Self::SendableUnread => "state IN ('pending', 'exhausted', 'unknown')",
             Self::Proven => "state = 'revoked' AND verified = 'revoked'",
+            Self::Undivided => "state <> 'divided'",
         }
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{BatchId, Entry, Move, Part, Sighting, State, Waited, freeze};
+use super::{BatchId, Entry, Move, Part, Sighting, State, Testimony, Waited, freeze};
 
 /// Why an entry cannot be written.
 pub(super) enum Refusal {
@@ -112,9 +112,31 @@ pub(super) fn write_entry(db: &Connection, process: i64, entry: &Entry) -> Resul
                 expires.map(Timestamp::as_millisecond)
             ])?;
         }
+        Entry::Examined(testimony) => write_testimony(db, process, testimony)?,
         Entry::Sighted(permissions) => write_sightings(db, permissions)?,
         Entry::Waited(waited) => write_waited(db, process, waited)?,
     }
+    Ok(())
+}
+
+fn write_testimony(db: &Connection, process: i64, testimony: &Testimony) -> Result<(), Refusal> {
+    let some = match testimony.some.as_slice() {
+        [] => String::new(),
+        some => freeze::json_array(some.iter().map(|id| id.get()), some.len()),
+    };
+    db.prepare_cached(
+        "INSERT INTO evidence (process, root, batch, claimed, found, ids, some)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        process,
+        testimony.root,
+        testimony.batch,
+        testimony.claimed.word(),
+        testimony.found.word(),
+        testimony.ids.cast_signed(),
+        some
+    ])?;
     Ok(())
 }
 
@@ -160,12 +182,16 @@ fn write_unsent(db: &Connection, batch: BatchId, back_to: State) -> Result<(), R
     exactly_one(changed, batch, State::InFlight)
 }
 
+/// A state that stays keeps the time at which it was settled: to be read back
+/// is no news.
 fn write_move(db: &Connection, change: &Move) -> Result<(), Refusal> {
     allowed(change.batch, change.from, change.to)?;
     let changed = db
         .prepare_cached(
             "UPDATE batch SET state = ?3, reason = ?4, message = ?5, verified = ?6, owed = ?7,
-                 settled_at = ?8, http_status = coalesce(?9, http_status)
+                 settled_at = CASE WHEN state = ?3 AND ?8 IS NOT NULL
+                                   THEN coalesce(settled_at, ?8) ELSE ?8 END,
+                 http_status = coalesce(?9, http_status)
              WHERE id = ?1 AND state = ?2",
         )?
         .execute(params![
@@ -192,13 +218,12 @@ fn write_parts(
     allowed(whole, from, State::Divided)?;
     let changed = db
         .prepare_cached(
-            "UPDATE batch SET state = 'divided', owed = 0, settled_at = ?3
-             WHERE id = ?1 AND state = ?2 AND ids = ?4",
+            "UPDATE batch SET state = 'divided', owed = 0
+             WHERE id = ?1 AND state = ?2 AND ids = ?3",
         )?
         .execute(params![
             whole,
             from.word(),
-            at.as_millisecond(),
             parts
                 .iter()
                 .map(|part| part.batch.len())
@@ -213,7 +238,8 @@ fn write_parts(
             "INSERT INTO batch (id, path, parent, root, ids, first_line, last_line, state, reason,
                  message, http_status, attempts, first_sent_at, settled_at, verified, owed)
              SELECT ?2, ?3, ?1, root, ?4, ?5, ?6, ?7, ?8, ?9, http_status, attempts, first_sent_at,
-                 ?10, ?11, ?12
+                 CASE WHEN ?13 AND ?10 IS NOT NULL THEN coalesce(settled_at, ?10) ELSE ?10 END,
+                 ?11, ?12
              FROM batch WHERE id = ?1",
         )?
         .execute(params![
@@ -229,9 +255,13 @@ fn write_parts(
             batch.state.is_settled().then(|| at.as_millisecond()),
             part.verified.word(),
             part.owed,
+            batch.state == from,
         ])?;
         freeze::insert_member(db, batch.id, &batch.ids, &batch.lines)?;
     }
+    // Not before the parts have taken over what they keep of it.
+    db.prepare_cached("UPDATE batch SET settled_at = ?2 WHERE id = ?1")?
+        .execute(params![whole, at.as_millisecond()])?;
     Ok(())
 }
 

@@ -22,6 +22,7 @@ pub(super) struct Account {
     pub(super) read_back: u64,
     pub(super) unread: u64,
     pub(super) mismatches: u64,
+    pub(super) lost: u64,
     pub(super) recovered: u64,
     pub(super) divided: u64,
     batches: u64,
@@ -54,13 +55,16 @@ impl Account {
             self.recovered += u64::from(row.attempts > 1);
             match row.verified {
                 Verified::Revoked => self.read_back += ids,
-                Verified::Active => {}
-                Verified::No | Verified::Absent | Verified::Unreadable => self.unread += ids,
+                Verified::Active | Verified::Absent => self.lost += ids,
+                Verified::No | Verified::Unreadable => self.unread += ids,
             }
         }
-        if row.reason == "verification_mismatch"
-            || (state == State::Revoked && row.verified == Verified::Active)
-        {
+        let otherwise = matches!(
+            (state, row.verified),
+            (State::Revoked, Verified::Active | Verified::Absent)
+                | (State::Missing, Verified::Active)
+        );
+        if otherwise || row.reason == "verification_mismatch" {
             self.mismatches += ids;
         }
         let order = State::SHOWN.iter().position(|shown| *shown == state);
@@ -108,9 +112,15 @@ impl Account {
     }
 
     /// What does not add up, if anything: the rows as they were counted when
-    /// the list was frozen, and what was counted now. `tally` and `owed` are
-    /// the journal's own sums over the sizes of the batches.
-    pub(super) fn check(&self, facts: &Facts, tally: &Tally, owed: u64) -> Result<(), String> {
+    /// the list was frozen, and what was counted now. `tally`, `owed` and
+    /// `mismatches` are the journal's own sums over the sizes of the batches.
+    pub(super) fn check(
+        &self,
+        facts: &Facts,
+        tally: &Tally,
+        owed: u64,
+        mismatches: u64,
+    ) -> Result<(), String> {
         let equal = |what: &str, one: u64, and: &str, other: u64| {
             if one == other {
                 return Ok(());
@@ -164,6 +174,12 @@ impl Account {
                 owed,
                 "IDs owed a read by the size of their batches",
                 self.owed,
+                "by counting them",
+            ),
+            (
+                mismatches,
+                "mismatches by the size of their batches",
+                self.mismatches,
                 "by counting them",
             ),
         ];

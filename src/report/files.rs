@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::account::{Account, each_id, each_whole};
-use super::table::{Before, Permissions, Rejected, Remaining, Results};
+use super::table::{Before, Permissions, Rejected, Remaining, Results, Verifications};
+use super::verification::VERIFY;
 use super::{ReportError, Summary, html, json};
 use crate::journal::{Archive, RunFolder};
 
@@ -28,6 +29,9 @@ pub const SUMMARY_JSON: &str = "summary.json";
 /// The report to look at.
 pub const REPORT_HTML: &str = "report.html";
 
+/// What the last verification found, ID by ID. There is one only where there
+/// was a verification.
+pub const VERIFICATION_CSV: &str = "verification.csv";
 /// How the IDs were shown before they were sent. There is one only where they
 /// were read then.
 pub const BEFORE_CSV: &str = "before.csv";
@@ -84,6 +88,7 @@ pub fn write(folder: &RunFolder) -> Result<Summary, ReportError> {
 
     let mut drafts = vec![results, permissions, remaining, rejected, figures, page];
     drafts.extend(before(folder, &archive)?);
+    drafts.extend(verification(folder, &archive)?);
     for draft in &drafts {
         draft.sync()?;
     }
@@ -94,6 +99,21 @@ pub fn write(folder: &RunFolder) -> Result<Summary, ReportError> {
         .and_then(|folder| folder.sync_all())
         .map_err(ReportError::file("sync", folder.path()))?;
     Ok(summary)
+}
+
+/// `verification.csv`, where the run was verified: in the order of the list.
+fn verification(folder: &RunFolder, archive: &Archive) -> Result<Option<Draft>, ReportError> {
+    let processes = archive.processes()?;
+    let last = processes.iter().rfind(|process| process.command == VERIFY);
+    let Some(process) = last else {
+        return Ok(None);
+    };
+    let failed = || ReportError::file("write", &folder.path().join(VERIFICATION_CSV));
+    let draft = Draft::begin(folder.path(), VERIFICATION_CSV)?;
+    let mut table = Verifications::new(draft.file()).map_err(failed())?;
+    archive.each_evidence(process.id, |rows| table.rows(rows).map_err(failed()))?;
+    table.finish().map_err(failed())?;
+    Ok(Some(draft))
 }
 
 /// `before.csv`, where the run saw permissions before it sent them: in the

@@ -36,6 +36,7 @@ mod table;
 mod tests;
 mod text;
 mod verdict;
+mod verification;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -44,7 +45,7 @@ use crate::journal::{Archive, JournalError, RunFolder};
 
 pub use files::{
     BEFORE_CSV, FILES, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, REPORT_HTML, RESULTS_CSV,
-    SUMMARY_JSON, refresh, write,
+    SUMMARY_JSON, VERIFICATION_CSV, refresh, write,
 };
 pub use held::{ApprovalFigures, BreachFigures, breach, release_command};
 pub use history::{History, Night, Remark, Restriction};
@@ -55,13 +56,16 @@ pub use phrase::{number, visible};
 pub use plan::{Plan, PlannedReject};
 pub use pruned::{pruned, pruned_json};
 pub use retention::{Fate, Kept, Retention};
-pub use runs::{Listed, Standing, finished_counts, finished_with_list, is_live, list, unfinished};
+pub use runs::{
+    Listed, Standing, finished_counts, finished_with_list, is_live, list, newest, unfinished,
+};
 pub use search::{
     Before, CallFigures, Mention, Permission, PermissionFate, RejectedRow, Search, Unreadable,
 };
 pub use summary::{
     InputFigures, OutcomeFigures, RejectFigures, Requests, Rows, Summary, Wait, Waits,
 };
+pub use verification::{Mark, Verification};
 
 /// A report that could not be made.
 #[derive(Debug, thiserror::Error)]

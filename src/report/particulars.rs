@@ -14,7 +14,7 @@ use super::phrase::{
     column, count, duration, ids, ids_are, moment, number, seconds, size, visible,
 };
 use super::runs::Standing;
-use super::summary::{how_it_ended, optional_time, time};
+use super::summary::{how_a_process_ended, optional_time, time};
 use super::text::Page;
 use super::{ReportError, Style, Waits, json};
 use crate::journal::{Archive, HoldRow, ProcessRow, RunFolder, State};
@@ -114,8 +114,7 @@ impl Particulars {
         let archive = Archive::open(&folder.journal())?;
         let facts = archive.facts()?;
         let rows = archive.processes()?;
-        let mut standing = Standing::told(&archive, &facts, &rows)?;
-        (standing.outcome, standing.exit_code) = how_it_ended(rows.last(), live);
+        let standing = Standing::told(&archive, &facts, &rows, live)?;
         let last = rows.len();
         let processes = (1..).zip(&rows);
         let processes = processes.map(|(nth, row)| {
@@ -339,7 +338,7 @@ impl Particulars {
 impl ProcessFigures {
     fn of(row: &ProcessRow, live: bool, settings: Vec<(String, String)>) -> Self {
         let shown = |text: &str| visible(text).into_owned();
-        let (outcome, exit_code) = how_it_ended(Some(row), live);
+        let (outcome, exit_code) = how_a_process_ended(Some(row), live);
         let settings = settings.into_iter();
         Self {
             command: shown(&row.command),

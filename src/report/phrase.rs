@@ -186,6 +186,8 @@ pub(super) fn meaning(state: State, reason: &str) -> Cow<'_, str> {
         "contradiction" => "the answer contradicted itself",
         "crash" => "the process ended before an answer was recorded",
         "read_failed" => "reading back failed",
+        "active_later" => "active when it was verified: granted anew, or not what it was",
+        "absent_later" => "not known to the API any more when it was verified",
         "verification_mismatch" => "accepted, yet still active when read back",
         "lockout" | "http_423" | "http_429" => "not executed: the API was locked",
         "penalty" => "not executed: a time penalty",

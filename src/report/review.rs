@@ -114,6 +114,22 @@ fn facts(summary: &Summary) -> Vec<(&'static str, String)> {
             format!("{}{}", summary.outcome, code.unwrap_or_default()),
         ),
     ];
+    if let Some(found) = &summary.verification {
+        let code = found.exit_code.map(|code| format!(", exit code {code}"));
+        facts.push((
+            "Verified",
+            format!(
+                "{}: {}; {}{}",
+                moment(found.started_at),
+                found.words(),
+                found.outcome,
+                code.unwrap_or_default()
+            ),
+        ));
+        if !found.explanation.is_empty() {
+            facts.push(("", found.explanation.clone()));
+        }
+    }
     if !summary.note.is_empty() {
         facts.push(("Note", summary.note.clone()));
     }

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::held::release;
-use super::outcome::is_finished;
+use super::outcome::{ending, is_finished};
 use super::phrase::{seconds, visible};
-use super::summary::{how_it_ended, optional_time, resumes, states, time};
+use super::summary::{how_it_ended, last_carried, optional_time, resumes, states, time};
 use super::{InputFigures, ReportError, Requests, Rows, Waits};
 use crate::journal::{Archive, Facts, JournalError, Lock, ProcessRow, RunFolder, RunsDir, Tally};
 
@@ -37,7 +37,7 @@ pub struct Standing {
     /// When the list was frozen.
     #[serde(skip)]
     pub created: Timestamp,
-    /// How the last process ended, in a word.
+    /// How it ended, in a word; as in a [`Summary`](super::Summary).
     pub outcome: String,
     /// Its exit code, if it has one.
     pub exit_code: Option<u8>,
@@ -51,7 +51,10 @@ pub struct Standing {
     /// When the last process started.
     #[serde(skip)]
     pub taken_up: Timestamp,
-    /// When the last process ended, if it said so.
+    /// Whether the last process has not said that it ended.
+    #[serde(skip)]
+    open: bool,
+    /// When the last process that carried it out ended, if it said so.
     #[serde(rename = "finished_at", serialize_with = "optional_time")]
     pub ended: Option<Timestamp>,
     /// The rows of the input.
@@ -78,18 +81,26 @@ pub struct Standing {
 impl Standing {
     pub(super) fn of(folder: &RunFolder) -> Result<Self, JournalError> {
         let archive = Archive::open(&folder.journal())?;
-        Self::told(&archive, &archive.facts()?, &archive.processes()?)
+        Self::told(&archive, &archive.facts()?, &archive.processes()?, false)
     }
 
-    /// Where the run stands whose journal says so.
+    /// Where the run stands whose journal says so. `live` says that some
+    /// process goes on with it.
     pub(super) fn told(
         archive: &Archive,
         facts: &Facts,
         processes: &[ProcessRow],
+        live: bool,
     ) -> Result<Self, JournalError> {
-        let last = processes.last();
-        let (outcome, exit_code) = how_it_ended(last, false);
-        let (ids, owed) = (archive.tally()?, archive.owed()?);
+        let last = last_carried(processes);
+        let (ids, owed, rows) = (archive.tally()?, archive.owed()?, Rows::of(facts));
+        let finished = is_finished(&ids, owed);
+        let settled = if finished {
+            Some(ending(&ids, owed, archive.mismatches()?, rows, false))
+        } else {
+            None
+        };
+        let (outcome, exit_code) = how_it_ended(processes, live, settled);
         Ok(Self {
             environment: visible(&facts.environment).into_owned(),
             base_url: visible(&facts.base_url).into_owned(),
@@ -98,15 +109,16 @@ impl Standing {
             note: visible(&facts.note).into_owned(),
             outcome,
             exit_code,
-            finished: is_finished(&ids, owed),
+            finished,
             created: facts.created,
             approve: release(facts, &archive.breaches()?),
             started: processes
                 .first()
                 .map_or(facts.created, |first| first.started),
-            taken_up: last.map_or(facts.created, |last| last.started),
+            taken_up: processes.last().map_or(facts.created, |last| last.started),
+            open: processes.last().is_none_or(|last| last.ended.is_none()),
             ended: last.and_then(|last| last.ended),
-            rows: Rows::of(facts),
+            rows,
             ids,
             owed,
             batches: facts.batches,
@@ -167,7 +179,7 @@ pub fn list(runs: &RunsDir) -> Result<Vec<Listed>, ReportError> {
         let seen = going
             .iter()
             .any(|(environment, url)| standing.goes_to(environment, url));
-        if standing.ended.is_some() || seen {
+        if !standing.open || seen {
             continue;
         }
         going.push((standing.environment.clone(), standing.base_url.clone()));
@@ -189,6 +201,21 @@ pub fn is_live(runs: &RunsDir, folder: &RunFolder) -> Result<bool, ReportError> 
         listed.folder.run() == folder.run()
             && standing.is_ok_and(|standing| standing.outcome == "running")
     }))
+}
+
+/// The newest run of an environment.
+///
+/// # Errors
+/// If the folder cannot be listed.
+pub fn newest(
+    runs: &RunsDir,
+    environment: &str,
+    base_url: &str,
+) -> Result<Option<RunFolder>, ReportError> {
+    let there = runs.list()?.into_iter().rev().find(|folder| {
+        Standing::of(folder).is_ok_and(|standing| standing.goes_to(environment, base_url))
+    });
+    Ok(there)
 }
 
 /// The runs of an environment that are not finished, newest first.

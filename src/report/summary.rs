@@ -7,6 +7,7 @@ use super::account::Account;
 use super::held::{BreachFigures, release};
 use super::outcome::{Outcome, ending, is_finished, open_ids};
 use super::phrase::{self, visible};
+use super::verification::{VERIFY, Verification};
 use super::{ReportError, account};
 use crate::journal::{Archive, CallCounts, Facts, ProcessRow, RunFolder, State, Tally};
 
@@ -17,7 +18,7 @@ use crate::journal::{Archive, CallCounts, Facts, ProcessRow, RunFolder, State, T
 pub struct Summary {
     /// The run's ID.
     pub run: String,
-    /// The program's version, as of the last process.
+    /// The program's version, as of the last process that carried it out.
     pub version: String,
     /// The environment's name.
     pub environment: String,
@@ -27,12 +28,13 @@ pub struct Summary {
     pub input: InputFigures,
     /// The operator's note.
     pub note: String,
-    /// Who started the last process.
+    /// Who started that process.
     pub operator: String,
-    /// Where the last process ran.
+    /// Where it ran.
     pub host: String,
-    /// How the last process ended, in a word: `running` while it goes on,
-    /// `interrupted` if it ended without saying how.
+    /// How it ended, in a word: `running` while some process goes on,
+    /// `interrupted` if it ended without saying how. Once a verification has
+    /// come over a finished run, how that leaves it.
     pub outcome: String,
     /// The last process's exit code, if it has one.
     pub exit_code: Option<u8>,
@@ -63,6 +65,12 @@ pub struct Summary {
     pub unread: u64,
     /// IDs that a read found in a state that they should not be in.
     pub mismatches: u64,
+    /// Those of them that count as revoked, and that a verification found
+    /// otherwise. They are not to be revoked again unseen: somebody may have
+    /// granted them anew.
+    pub lost: u64,
+    /// What the last verification found, if there was one.
+    pub verification: Option<Verification>,
     /// What the last process read back (`--verify`), as its settings say.
     pub verify: Option<String>,
     /// The batches that the list was cut into.
@@ -192,7 +200,12 @@ impl Summary {
         let facts = archive.facts()?;
         let rows = Rows::of(&facts);
         account
-            .check(&facts, &archive.tally()?, archive.owed()?)
+            .check(
+                &facts,
+                &archive.tally()?,
+                archive.owed()?,
+                archive.mismatches()?,
+            )
             .map_err(|what| ReportError::DoesNotAddUp {
                 run: folder.run().to_string(),
                 what,
@@ -201,11 +214,23 @@ impl Summary {
         let calls = archive.calls()?;
         let breaches = archive.breaches()?;
         let approve = release(&facts, &breaches);
-        let last = processes.last();
+        let verification = Verification::last(archive, &processes, rows.distinct, live)?;
+        let last = last_carried(&processes);
         let text = |of: fn(&ProcessRow) -> &str| {
             last.map_or_else(String::new, |process| visible(of(process)).into_owned())
         };
-        let (outcome, exit_code) = how_it_ended(last, live);
+        let finished = is_finished(&account.tally, account.owed);
+        let settled = finished.then(|| {
+            ending(
+                &account.tally,
+                account.owed,
+                account.mismatches,
+                rows,
+                false,
+            )
+        });
+        let (outcome, exit_code) = how_it_ended(&processes, live, settled);
+        let is_its_word = last.is_some_and(|last| last.outcome.as_ref() == Some(&outcome));
         Ok(Self {
             run: folder.run().to_string(),
             version: text(|process| &process.version),
@@ -217,10 +242,14 @@ impl Summary {
             host: text(|process| &process.host),
             outcome,
             exit_code,
-            explanation: text(|process| &process.explanation),
+            explanation: if is_its_word {
+                text(|process| &process.explanation)
+            } else {
+                String::new()
+            },
             breaches: breaches.0.iter().map(BreachFigures::of).collect(),
             approve,
-            finished: is_finished(&account.tally, account.owed),
+            finished,
             started_at: processes
                 .first()
                 .map_or(facts.created, |first| first.started),
@@ -231,6 +260,8 @@ impl Summary {
             read_back: account.read_back,
             unread: account.unread,
             mismatches: account.mismatches,
+            lost: account.lost,
+            verification,
             verify: last.and_then(verify_of),
             batches: facts.batches,
             recovered: account.recovered,
@@ -272,9 +303,34 @@ impl Summary {
     }
 }
 
-/// The last process's word and code. One that has not ended goes on if the
-/// run is `live`, and was cut off otherwise.
-pub(super) fn how_it_ended(last: Option<&ProcessRow>, live: bool) -> (String, Option<u8>) {
+/// The last process that carried the run out, and did not only verify it.
+pub(super) fn last_carried(processes: &[ProcessRow]) -> Option<&ProcessRow> {
+    processes.iter().rfind(|process| process.command != VERIFY)
+}
+
+/// A run's word and code: those of the last process that carried it out. A
+/// verification that came after it may have settled what was open, or found
+/// that things are not as they were left: then `settled` counts, how a
+/// finished run ends that is left so.
+pub(super) fn how_it_ended(
+    processes: &[ProcessRow],
+    live: bool,
+    settled: Option<Outcome>,
+) -> (String, Option<u8>) {
+    let verified = processes.last().filter(|last| last.command == VERIFY);
+    let ended = verified.is_some_and(|last| last.ended.is_some());
+    match settled {
+        _ if live && !ended => how_a_process_ended(processes.last(), live),
+        Some(outcome) if verified.is_some() && !matches!(outcome, Outcome::Empty { .. }) => {
+            (outcome.word().to_owned(), Some(outcome.code()))
+        }
+        _ => how_a_process_ended(last_carried(processes), false),
+    }
+}
+
+/// A process's word and code. One that has not ended goes on if the run is
+/// `live`, and was cut off otherwise.
+pub(super) fn how_a_process_ended(last: Option<&ProcessRow>, live: bool) -> (String, Option<u8>) {
     match last {
         Some(process) if process.ended.is_some() => {
             let word = process.outcome.as_deref().unwrap_or("interrupted");

@@ -9,7 +9,8 @@ use std::io::{self, Write};
 
 use super::account::each_id;
 use super::phrase::{milliseconds, rfc3339, visible};
-use crate::journal::{BatchRow, RejectRow, Sighting, State};
+use super::verification::Mark;
+use crate::journal::{BatchRow, EvidenceRow, RejectRow, Sighting, State};
 
 /// The rows are large and many, the system calls need not be.
 const BUFFER: usize = 256 * 1024;
@@ -33,6 +34,7 @@ const RESULTS: [&str; 14] = [
 const PERMISSIONS: [&str; 5] = ["permission_id", "line", "state", "reason", "batch"];
 const REMAINING: [&str; 5] = ["permission_id", "line", "state", "reason", "message"];
 const REJECTED: [&str; 3] = ["line", "value", "reason"];
+const VERIFICATION: [&str; 4] = ["permission_id", "claimed", "found", "verdict"];
 const BEFORE: [&str; 4] = ["permission_id", "account_id", "user_id", "status"];
 
 /// A table that is being written.
@@ -216,6 +218,30 @@ impl<W: Write> Rejected<W> {
         table.word(&text_cell(&row.value))?;
         table.word(&text_cell(&row.reason))?;
         table.end_row()
+    }
+
+    pub(super) fn finish(self) -> io::Result<W> {
+        self.0.finish()
+    }
+}
+
+/// `verification.csv`: one row per ID that the last verification came to.
+pub(super) struct Verifications<W: Write>(Table<W>);
+
+impl<W: Write> Verifications<W> {
+    pub(super) fn new(out: W) -> io::Result<Self> {
+        Ok(Self(Table::new(out, &VERIFICATION)?))
+    }
+
+    pub(super) fn rows(&mut self, rows: &[EvidenceRow]) -> io::Result<()> {
+        let table = &mut self.0;
+        rows.iter().try_for_each(|row| {
+            table.number(row.id)?;
+            table.word(row.claimed.word())?;
+            table.word(row.found.word())?;
+            table.word(Mark::of(row.claimed, row.found).sign())?;
+            table.end_row()
+        })
     }
 
     pub(super) fn finish(self) -> io::Result<W> {

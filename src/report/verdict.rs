@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use super::Summary;
 use super::phrase::{count, ids, ids_are, ids_were, number, place, shortfall, visible};
 use super::review::{Step, Tone};
+use super::{Summary, Verification};
 use crate::journal::State;
 
 /// What a reader has to tell apart first.
@@ -72,11 +72,27 @@ pub(super) fn headline(kind: Kind, summary: &Summary) -> String {
             )
         }
         Kind::Partial => missed(summary, &place),
-        Kind::Mismatch => format!(
+        Kind::Mismatch if summary.lost == 1 => {
+            format!("MISMATCH {place}: 1 ID counts as revoked, yet is not shown so.")
+        }
+        Kind::Mismatch if summary.lost > 0 => format!(
+            "MISMATCH {place}: {} count as revoked, yet are not shown so.",
+            ids(summary.lost)
+        ),
+        Kind::Mismatch if accepted_in_vain(summary) > 0 => format!(
             "MISMATCH {place}: {} accepted, yet not shown as revoked.",
-            count(summary.mismatches, "ID was", "IDs were")
+            ids_were(accepted_in_vain(summary))
+        ),
+        Kind::Mismatch => format!(
+            "MISMATCH {place}: {} not as claimed.",
+            ids_are(summary.mismatches)
         ),
         Kind::Empty => format!("EMPTY LIST {place}: there was nothing to revoke."),
+        Kind::Running if let Some(found) = being_verified(summary) => format!(
+            "BEING VERIFIED {place}: {} of {} read so far.",
+            number(found.read()),
+            ids_are(all)
+        ),
         Kind::Running => format!(
             "STILL RUNNING {place}: {} of {} revoked so far.",
             number(summary.ids.of(State::Revoked)),
@@ -103,6 +119,20 @@ pub(super) fn headline(kind: Kind, summary: &Summary) -> String {
     }
 }
 
+/// The verification that goes on.
+fn being_verified(summary: &Summary) -> Option<&Verification> {
+    let found = summary.verification.as_ref();
+    found.filter(|found| found.outcome == "running")
+}
+
+/// IDs that were accepted, and not shown as revoked at two looks.
+fn accepted_in_vain(summary: &Summary) -> u64 {
+    let in_vain = summary.outcomes.iter().filter(|figures| {
+        figures.state == State::Unknown && figures.reason == "verification_mismatch"
+    });
+    in_vain.map(|figures| figures.ids).sum()
+}
+
 fn missed(summary: &Summary, place: &str) -> String {
     format!(
         "NOT ALL REVOKED {place}: {} of {} not revoked.",
@@ -113,7 +143,12 @@ fn missed(summary: &Summary, place: &str) -> String {
 
 pub(super) fn answers(kind: Kind, summary: &Summary) -> Vec<String> {
     let (unread, short) = (summary.unread, shortfalls(summary));
+    let unreadable = summary.verification.as_ref().map_or(0, |v| v.unreadable);
     let mut answers = vec![match kind {
+        Kind::Complete if unreadable > 0 => format!(
+            "Safe to forget? Not quite: {} not read by the last verification.",
+            ids_were(unreadable)
+        ),
         Kind::Complete if unread == 0 => "Safe to forget? Yes.".to_owned(),
         Kind::Complete => format!(
             "Safe to forget? Yes, if the API's ok:true is enough for you: {} not read back.",
@@ -134,6 +169,16 @@ pub(super) fn answers(kind: Kind, summary: &Summary) -> Vec<String> {
     }];
     if summary.environment == "sandbox" {
         answers.push("This was the sandbox: nothing real was revoked.".to_owned());
+    }
+    if summary.lost > 0 {
+        answers.push(match summary.lost {
+            1 => "It may have been granted anew: remaining.csv leaves it out, and nothing here \
+                  revokes it again."
+                .to_owned(),
+            _ => "They may have been granted anew: remaining.csv leaves them out, and nothing \
+                  here revokes them again."
+                .to_owned(),
+        });
     }
     if kind == Kind::Held {
         let pending = summary.breaches.iter().filter(|one| one.approved.is_none());
@@ -195,7 +240,14 @@ pub(super) fn next(kind: Kind, summary: &Summary, folder: &Path) -> Vec<Step> {
         steps.push(step(command("report"), "looks again"));
         return steps;
     }
-    if kind == Kind::Mismatch {
+    let verified = summary.verification.as_ref();
+    if verified.is_some_and(|found| !found.is_clean() && found.read() > 0) {
+        steps.push(file(
+            super::VERIFICATION_CSV,
+            "what was found, ID by ID; * is not revoked, - absent, ! unreadable",
+        ));
+    }
+    if kind == Kind::Mismatch && accepted_in_vain(summary) > 0 {
         steps.push(file(
             super::RESULTS_CSV,
             "the rows with the reason verification_mismatch, or verified as active",

@@ -14,11 +14,13 @@ use tokio::time::{Instant, sleep_until};
 use super::breaker::Breaker;
 use super::cursor::{Cursor, Debts};
 use super::desk::Message;
+use super::inspection::Inspection;
 use super::job::{Job, Report};
 use super::policy::Verify;
 use super::run::{Observer, Sweep};
 use super::stop::{Reason, Stop};
 use super::verify::Looked;
+use super::worker::Shared;
 use crate::api::Api;
 use crate::journal::{
     Batch, BatchId, Entry, Journal, JournalError, Owed, Pick, State, Tally, Waited,
@@ -62,11 +64,14 @@ pub(super) struct Coordinator<'a, A> {
     waits_written: Instant,
     /// The journal could not be written: nothing is written or sent any more.
     broken: bool,
+    /// Where nothing is carried out, and all is read and compared.
+    inspection: Option<Inspection>,
 }
 
 impl<'a, A: Api> Coordinator<'a, A> {
     pub(super) fn of(
         sweep: Sweep<A>,
+        inspection: Option<Inspection>,
         workers: Vec<mpsc::Sender<Job>>,
         tasks: JoinSet<()>,
         inbox: mpsc::UnboundedReceiver<Message>,
@@ -89,6 +94,7 @@ impl<'a, A: Api> Coordinator<'a, A> {
             breaker: Breaker::new(policy.max_consecutive_failures),
             waits_written: Instant::now(),
             broken: false,
+            inspection,
             sweep,
         }
     }
@@ -160,6 +166,9 @@ impl<'a, A: Api> Coordinator<'a, A> {
     /// When the next second look is due. Until the pool is open there is
     /// nobody to take it.
     fn next_look(&self) -> Option<Instant> {
+        if let Some(inspection) = &self.inspection {
+            return inspection.next_look();
+        }
         self.second_looks
             .front()
             .map(|(due, _)| *due)
@@ -226,6 +235,12 @@ impl<'a, A: Api> Coordinator<'a, A> {
     async fn hear(&mut self, report: Report) {
         match report {
             Report::Settled | Report::Stopped => {}
+            Report::Examined(examined) => {
+                let Shared { policy, stop, .. } = &*self.sweep.shared;
+                if let Some(inspection) = &mut self.inspection {
+                    inspection.hear(examined, policy, stop);
+                }
+            }
             Report::Checked { checked, second } => {
                 for looked in checked.looked {
                     self.breaker.looked(Looked {
@@ -291,6 +306,10 @@ impl<'a, A: Api> Coordinator<'a, A> {
     }
 
     async fn next_job(&mut self) -> Result<Option<Job>, JournalError> {
+        if let Some(inspection) = &mut self.inspection {
+            let policy = &self.sweep.shared.policy;
+            return inspection.next_job(&self.sweep.ledger, policy).await;
+        }
         if self.phase == Phase::Settling {
             if let Some(job) = self.unsettled().await? {
                 return Ok(Some(job));

@@ -75,16 +75,23 @@ impl<A: Api> Worker<A> {
     }
 
     /// Gives each ID of a batch the state that belongs to what was found: the
-    /// batch changes as a whole if all agree, and is divided otherwise.
+    /// batch changes as a whole if all agree, and is divided otherwise. What
+    /// comes to the same is not told apart.
     pub(super) fn divide(
         &mut self,
         batch: &Batch,
         findings: &Findings,
         fate: impl Fn(Found) -> (State, Finding),
     ) -> Vec<(Found, Batch)> {
+        let fates = Found::ALL.map(&fate);
+        let alike = |found: Found| {
+            let of = |found: Found| &fates[found as usize];
+            let first = Found::ALL.into_iter().find(|one| of(*one) == of(found));
+            first.unwrap_or(found)
+        };
         let mut groups: Vec<(Found, Batch)> = Vec::new();
         for (id, line) in batch.ids.iter().zip(&batch.lines) {
-            let found = findings.of(*id);
+            let found = alike(findings.of(*id));
             let index = groups
                 .iter()
                 .position(|group| group.0 == found)
@@ -103,13 +110,13 @@ impl<A: Api> Worker<A> {
             groups[index].1.lines.push(*line);
         }
         if let [(found, whole)] = groups.as_mut_slice() {
-            let (state, finding) = fate(*found);
+            let (state, finding) = fates[*found as usize].clone();
             self.moved(whole, state, finding);
             return groups;
         }
         let mut parts = Vec::with_capacity(groups.len());
         for ((found, part), step) in groups.iter_mut().zip(1..) {
-            let (state, finding) = fate(*found);
+            let (state, finding) = fates[*found as usize].clone();
             part.id = self.new_batch();
             part.path = format!("{}.{step}", batch.path);
             part.state = state;

@@ -4,12 +4,14 @@ use tokio::sync::mpsc;
 
 use super::breaker::UNSHOWN;
 use super::delivery::{Delivery, Fate};
+use super::inspection::{Examination, Examined};
 use super::reading::{Seen, Unreadable};
 use super::stop::{Reason, Stopped};
 use super::verify::Checked;
 use super::worker::Worker;
 use crate::api::Api;
 use crate::journal::{Batch, Doubt, Owed};
+use crate::list::PermissionId;
 
 /// What a worker is asked to do.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(super) enum Job {
     First(Batch),
     /// Deliver a batch.
     Deliver(Batch),
+    /// Read claims and compare.
+    Examine(Examination),
 }
 
 /// What came of a job.
@@ -31,8 +35,27 @@ pub(super) enum Report {
     Checked { checked: Checked, second: bool },
     First(Fate),
     Delivered(Fate),
+    Examined(Examined),
     Stopped,
 }
+
+/// How a look at the first IDs is told of that shows none of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words {
+    /// Which IDs they are.
+    pub(super) which: &'static str,
+    /// What follows from it.
+    pub(super) so: &'static str,
+    /// What may be the cause.
+    pub(super) cause: &'static str,
+}
+
+/// Where they were about to be sent.
+const UNSENT: Words = Words {
+    which: "of the first batch",
+    so: "nothing was sent",
+    cause: "Wrong environment, or wrong column?",
+};
 
 impl<A: Api> Worker<A> {
     /// Does one job after the other, until no more can come.
@@ -55,6 +78,7 @@ impl<A: Api> Worker<A> {
                 second,
             },
             Job::First(batch) => Report::First(self.deliver_first(batch).await?),
+            Job::Examine(asked) => Report::Examined(self.examine(asked).await?),
             Job::Deliver(batch) => {
                 let mut delivery = Delivery::of(batch, false);
                 if self.shared.policy.read_first {
@@ -70,7 +94,7 @@ impl<A: Api> Worker<A> {
     async fn deliver_first(&mut self, batch: Batch) -> Result<Fate, Stopped> {
         let whole = self.shared.policy.read_first;
         let seen = if self.reads() {
-            Some(self.first_look(&batch, whole).await?)
+            Some(self.first_look(&batch.ids, whole, UNSENT).await?)
         } else {
             None
         };
@@ -97,11 +121,23 @@ impl<A: Api> Worker<A> {
         Ok(fate)
     }
 
-    /// Looks whether the API knows any of the first batch: `whole`, or with as
-    /// few reads as that takes. If it does not, the run stops and nothing is
-    /// sent.
-    async fn first_look(&mut self, batch: &Batch, whole: bool) -> Result<Seen, Stopped> {
-        let refusal = match self.look(&batch.ids, !whole).await? {
+    /// Looks whether the API knows any of the first IDs: `whole`, or with as
+    /// few reads as that takes. If it does not, the run stops, and says what
+    /// that means and what may be the cause.
+    pub(super) async fn first_look(
+        &mut self,
+        ids: &[PermissionId],
+        whole: bool,
+        words: Words,
+    ) -> Result<Seen, Stopped> {
+        let Words { which, so, cause } = words;
+        let unread = |why: &Unreadable| {
+            format!(
+                "the IDs {which} could not be read, so {so}: {}",
+                why.message
+            )
+        };
+        let refusal = match self.look(ids, !whole).await? {
             Ok(seen) if seen.any() => return Ok(seen),
             Ok(seen) => {
                 // Where an ID is still shown that was shown before, environment
@@ -111,9 +147,8 @@ impl<A: Api> Worker<A> {
                 match self.knows_witness().await? {
                     Ok(true) => return Ok(seen),
                     Ok(false) => format!(
-                        "the API knows none of the {} IDs of the first batch; nothing was sent. \
-                         Wrong environment, or wrong column?",
-                        batch.len()
+                        "the API knows none of the {} IDs {which}; {so}. {cause}",
+                        ids.len()
                     ),
                     Err(unreadable) => unread(&unreadable),
                 }
@@ -123,11 +158,4 @@ impl<A: Api> Worker<A> {
         self.shared.stop.raise(Reason::Guard(refusal));
         Err(Stopped)
     }
-}
-
-fn unread(why: &Unreadable) -> String {
-    format!(
-        "the first batch could not be read, so nothing was sent: {}",
-        why.message
-    )
 }

@@ -23,6 +23,7 @@ mod desk;
 mod division;
 mod guards;
 mod hold;
+mod inspection;
 mod isolation;
 mod job;
 mod keeper;

@@ -24,6 +24,11 @@ pub(super) enum Found {
     Absent,
 }
 
+impl Found {
+    /// All that can be known.
+    pub(super) const ALL: [Self; 4] = [Self::Revoked, Self::Active, Self::Declined, Self::Absent];
+}
+
 /// What is known of each ID that was asked for.
 #[derive(Debug, Default)]
 pub(super) struct Findings {

@@ -1,6 +1,6 @@
 //! A run about to be carried out: what is made ready, and the pool.
 
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::clock::Clock;
 use super::coordinator::Coordinator;
 use super::desk::{Desk, Ledger};
+use super::inspection::Inspection;
 use super::isolation::Isolation;
 use super::keeper::{Bounds, Custody, Keeper};
 use super::pacer::Pacer;
@@ -98,6 +99,7 @@ impl<A: Api> Sweep<A> {
                 accepted: AtomicBool::new(accepted),
                 witness: Mutex::new(proven.first().and_then(|batch| batch.ids.first().copied())),
                 isolation: Isolation::of_run(batches),
+                revokes: AtomicBool::new(true),
             }),
             ledger,
             tally,
@@ -114,6 +116,19 @@ impl<A: Api> Sweep<A> {
     /// Carries the run out until nothing is left to do or it is stopped; why,
     /// the [`Stop`] knows.
     pub async fn run(self, observer: &dyn Observer) {
+        self.conduct(None, observer).await;
+    }
+
+    /// Reads every permission of the run and compares it with what is claimed
+    /// of it, until all are read or it is stopped. It revokes nothing and
+    /// makes nothing sendable.
+    pub async fn inspect(self, observer: &dyn Observer) {
+        self.shared.revokes.store(false, Ordering::Relaxed);
+        let inspection = Inspection::new(self.last);
+        self.conduct(Some(inspection), observer).await;
+    }
+
+    async fn conduct(self, inspection: Option<Inspection>, observer: &dyn Observer) {
         let (desk, inbox) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
         let mut workers = Vec::new();
@@ -128,7 +143,7 @@ impl<A: Api> Sweep<A> {
             tasks.spawn(worker.work(index, mine));
         }
         drop(desk);
-        Coordinator::of(self, workers, tasks, inbox, observer)
+        Coordinator::of(self, inspection, workers, tasks, inbox, observer)
             .run()
             .await;
     }

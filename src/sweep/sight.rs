@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::delivery::{Delivery, Piece, join};
+use super::inspection::ALREADY_REVOKED;
 use super::reading::{Findings, Found, Seen};
 use super::stop::Stopped;
 use super::worker::{Finding, Worker};
@@ -94,7 +95,7 @@ impl<A: Api> Worker<A> {
 /// What becomes of IDs that were read before they were sent.
 fn before_sending(found: Found) -> (State, Finding) {
     let (state, reason, message, verified) = match found {
-        Found::Revoked => (State::Revoked, "already_revoked", "", Verified::Revoked),
+        Found::Revoked => (State::Revoked, ALREADY_REVOKED, "", Verified::Revoked),
         Found::Declined => (
             State::Refused,
             "declined",

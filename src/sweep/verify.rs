@@ -118,11 +118,10 @@ impl<A: Api> Worker<A> {
         self.moved(&mut owed.batch, to, finding);
     }
 
-    /// Settles a batch that an earlier process left in doubt: what is active
-    /// becomes sendable. The request may still be executing, so nothing is
-    /// read before a backoff has passed since its end or, where that is not
+    /// The request of a batch that is in doubt may still be executing: waits
+    /// until a backoff has passed since its end or, where that is not
     /// recorded, since its time-out.
-    pub(super) async fn settle_doubt(&mut self, doubt: Doubt) -> Result<(), Stopped> {
+    pub(super) async fn come_to_rest(&mut self, doubt: &Doubt) -> Result<(), Stopped> {
         let policy = &self.shared.policy;
         let clock = self.shared.clock;
         let backoff = match doubt.reason.as_str() {
@@ -137,10 +136,17 @@ impl<A: Api> Worker<A> {
             }
             (None, None) => (Duration::ZERO, Duration::ZERO),
         };
-        let mut batch = doubt.batch;
-        if let Some(left) = wait.checked_sub(since) {
-            self.rest(left).await?;
+        match wait.checked_sub(since) {
+            Some(left) => self.rest(left).await,
+            None => Ok(()),
         }
+    }
+
+    /// Settles a batch that an earlier process left in doubt, by reading it
+    /// once its request has come to rest: what is active becomes sendable.
+    pub(super) async fn settle_doubt(&mut self, doubt: Doubt) -> Result<(), Stopped> {
+        self.come_to_rest(&doubt).await?;
+        let mut batch = doubt.batch;
         let crashed = batch.state == State::InFlight;
         let reason = if crashed { "crash" } else { "read_failed" };
         let doubt = Finding {
@@ -171,10 +177,10 @@ impl<A: Api> Worker<A> {
 }
 
 /// Accepted, but a read shows that it was not revoked.
-const MISMATCH: &str = "verification_mismatch";
+pub(super) const MISMATCH: &str = "verification_mismatch";
 
 /// What a claim becomes in the light of what was found.
-fn compared(owed: &Owed, found: Found) -> (State, Finding) {
+pub(super) fn compared(owed: &Owed, found: Found) -> (State, Finding) {
     let plain = |state, reason, verified| {
         (
             state,

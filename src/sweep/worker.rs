@@ -51,6 +51,9 @@ pub(super) struct Shared<A> {
     pub(super) witness: Mutex<Option<PermissionId>>,
     /// Extra requests for isolation that this process may still make.
     pub(super) isolation: AtomicI64,
+    /// Whether this process may revoke. Where it may not, no revocation goes
+    /// out, whatever else goes wrong.
+    pub(super) revokes: AtomicBool,
 }
 
 impl<A> Shared<A> {
@@ -83,7 +86,7 @@ pub(super) struct Sent<'a> {
 }
 
 /// A change of state, in the words of the results.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct Finding {
     pub(super) reason: Cow<'static, str>,
     pub(super) message: String,
@@ -115,6 +118,11 @@ impl<A: Api> Worker<A> {
         ids: u64,
         mut carried: Option<&mut Batch>,
     ) -> Result<Sent<'a>, Stopped> {
+        if matches!(call, Call::Revoke(_)) && !shared.revokes.load(Ordering::Relaxed) {
+            let words = "a revocation was about to be sent where nothing may be revoked";
+            shared.stop.raise(Reason::Error(words.to_owned()));
+            return Err(Stopped);
+        }
         loop {
             let place = self.place(shared).await?;
             // Looked at as late as can be: a wait may have outlasted it.

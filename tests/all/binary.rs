@@ -172,13 +172,27 @@ impl Site {
     /// Serves a world with these rules (TOML).
     pub(crate) fn new(rules: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let (sandbox, url) = serve(home.path(), rules);
+        let (sandbox, url) = serve(home.path(), rules, "127.0.0.1:0");
         Self {
             rules: toml::from_str(rules).unwrap(),
             home,
             sandbox,
             url,
         }
+    }
+
+    /// Changes the world behind everybody's back, as between two days: the
+    /// sandbox is served again at the same address.
+    pub(crate) fn amend(&mut self, change: impl FnOnce(&World)) {
+        self.sandbox.kill().unwrap();
+        self.sandbox.wait().unwrap();
+        let world = World::open(self.rules.clone(), Some(&self.home().join("world"))).unwrap();
+        change(&world);
+        drop(world);
+        let rules = fs::read_to_string(self.home().join("rules.toml")).unwrap();
+        let address = self.url.trim_start_matches("http://");
+        let address = address.trim_end_matches("/v1").to_owned();
+        (self.sandbox, _) = serve(self.home(), &rules, &address);
     }
 
     pub(crate) fn home(&self) -> &Path {
@@ -285,10 +299,11 @@ impl Drop for Site {
     }
 }
 
-fn serve(home: &Path, rules: &str) -> (Child, String) {
+fn serve(home: &Path, rules: &str, listen: &str) -> (Child, String) {
     fs::write(home.join("rules.toml"), rules).unwrap();
     let mut sandbox = rescind(home)
-        .args("sandbox --listen 127.0.0.1:0 --world world --rules rules.toml".split(' '))
+        .args("sandbox --world world --rules rules.toml --listen".split(' '))
+        .arg(listen)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

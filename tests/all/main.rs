@@ -29,3 +29,4 @@ mod settling;
 mod sights;
 mod signals;
 mod stage;
+mod verifying;

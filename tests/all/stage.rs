@@ -101,6 +101,8 @@ pub(crate) struct Start {
     pub(crate) wall: Option<Timestamp>,
     /// Its token; by default the world's, which is not got anew.
     pub(crate) custody: Custody,
+    /// Whether it verifies the run instead of carrying it out.
+    pub(crate) verifies: bool,
 }
 
 impl Stage {
@@ -153,13 +155,22 @@ impl Stage {
         self.begin(Start::default()).await.end().await
     }
 
+    /// Lets one process verify the run from beginning to end.
+    pub(crate) async fn verify(&self) -> Ended {
+        let start = Start {
+            verifies: true,
+            ..Start::default()
+        };
+        self.begin(start).await.end().await
+    }
+
     /// Starts a process; it acts whenever the test waits.
     pub(crate) async fn begin(&self, start: Start) -> Acting {
         let clock = Clock::starting(start.wall.unwrap_or_else(|| self.now()));
         let mut journal = Journal::open(&self.journal).unwrap();
         journal
             .begin_process(&Process {
-                command: "run",
+                command: if start.verifies { "verify" } else { "run" },
                 started: clock.now(),
                 operator: "tester".into(),
                 host: "stage".into(),
@@ -185,7 +196,13 @@ impl Stage {
         let written = Written::default();
         let observer = written.clone();
         Acting {
-            task: tokio::spawn(async move { sweep.run(&observer).await }),
+            task: tokio::spawn(async move {
+                if start.verifies {
+                    sweep.inspect(&observer).await;
+                } else {
+                    sweep.run(&observer).await;
+                }
+            }),
             began: Instant::now(),
             journal,
             clock,

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
 use rescind::journal::Tally;
+use rescind::report::Mark;
 use rescind::sweep::{Clock, Quota};
 use tokio::time::Instant;
 
-use super::line::{View, Wait};
+use super::line::{Looked, View, Wait};
 
 /// Calls a second are counted over this time.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -18,6 +19,8 @@ const WINDOW: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Figures {
     tally: Tally,
+    /// What was read, where nothing is carried out.
+    looked: Option<Looked>,
     /// The least that was ever settled: what this process started from.
     /// Settled IDs that are sent again (exhausted ones) lower it.
     floor: u64,
@@ -32,11 +35,19 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    pub(super) fn new(tally: &Tally, rate: &[Quota], clock: Clock, zone: TimeZone) -> Self {
+    /// Where `only_reads`, what is read counts, and not what is settled.
+    pub(super) fn new(
+        tally: &Tally,
+        only_reads: bool,
+        rate: &[Quota],
+        clock: Clock,
+        zone: TimeZone,
+    ) -> Self {
         let spacing = |quota: &&Quota| quota.window / quota.count.max(1);
         Self {
             tally: *tally,
-            floor: tally.settled(),
+            looked: only_reads.then(Looked::default),
+            floor: if only_reads { 0 } else { tally.settled() },
             clock,
             zone,
             began: Instant::now(),
@@ -51,13 +62,24 @@ impl Figures {
     pub(super) fn update(&mut self, tally: &Tally, answers: usize) -> bool {
         let before = self.tally;
         self.tally = *tally;
-        self.floor = self.floor.min(tally.settled());
+        if self.looked.is_none() {
+            self.floor = self.floor.min(tally.settled());
+        }
         let now = Instant::now();
         if answers > 0 {
             self.answers.push_back((now, answers));
         }
         self.forget(now);
         before.settled() < before.total() && tally.settled() == tally.total()
+    }
+
+    /// So many IDs were read. True when they were the last ones.
+    pub(super) fn look(&mut self, mark: Mark, ids: u64) -> bool {
+        let total = self.tally.total();
+        self.looked.as_mut().is_some_and(|looked| {
+            looked.add(mark, ids);
+            looked.read == total
+        })
     }
 
     fn forget(&mut self, now: Instant) {
@@ -94,6 +116,7 @@ impl Figures {
         });
         View {
             tally: self.tally,
+            looked: self.looked,
             pace: self.pace(now),
             limit: self.limit,
             left: self.left(now, wait.as_ref()),
@@ -114,12 +137,14 @@ impl Figures {
     /// Waits count: what this process has settled a second of wall time, and
     /// what is left of a hold besides.
     fn left(&self, now: Instant, wait: Option<&Wait>) -> Option<Duration> {
-        let settled = self.tally.settled();
-        let gained = settled - self.floor;
+        let done = self
+            .looked
+            .map_or_else(|| self.tally.settled(), |looked| looked.read);
+        let gained = done - self.floor;
         if gained == 0 {
             return None;
         }
-        let open = self.tally.total() - settled;
+        let open = self.tally.total().saturating_sub(done);
         let elapsed = now.saturating_duration_since(self.began).as_secs_f64();
         let work = Duration::try_from_secs_f64(elapsed * real(open) / real(gained)).ok()?;
         work.checked_add(wait.map_or(Duration::ZERO, |wait| wait.left))
@@ -160,7 +185,10 @@ mod tests {
             .collect();
         let wall = "2026-11-23T02:00:00Z".parse().unwrap();
         let clock = Clock::starting(wall);
-        (Figures::new(&tally, &rate, clock, TimeZone::UTC), tally)
+        (
+            Figures::new(&tally, false, &rate, clock, TimeZone::UTC),
+            tally,
+        )
     }
 
     #[tokio::test(start_paused = true)]
@@ -200,7 +228,7 @@ mod tests {
         tally.shift(State::Pending, State::Revoked, 500);
         tally.shift(State::Pending, State::Exhausted, 100);
         let clock = Clock::starting("2026-11-23T02:00:00Z".parse().unwrap());
-        let mut figures = Figures::new(&tally, &[], clock, TimeZone::UTC);
+        let mut figures = Figures::new(&tally, false, &[], clock, TimeZone::UTC);
         tally.shift(State::Exhausted, State::InFlight, 100);
         figures.update(&tally, 0);
         advance(Duration::from_secs(10)).await;

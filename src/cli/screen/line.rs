@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rescind::journal::{State, Tally};
-use rescind::report::number;
+use rescind::report::{Mark, number};
 use rescind::sweep::Quota;
 
 /// The narrowest bar that is worth drawing, and the widest.
@@ -18,10 +18,33 @@ const TROUBLES: [State; 4] = [
     State::Unknown,
 ];
 
+/// What has been read where nothing is carried out, in IDs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Looked {
+    pub(super) read: u64,
+    pub(super) active: u64,
+    pub(super) absent: u64,
+    pub(super) unreadable: u64,
+}
+
+impl Looked {
+    pub(super) fn add(&mut self, mark: Mark, ids: u64) {
+        self.read += ids;
+        match mark {
+            Mark::AsClaimed => {}
+            Mark::Active => self.active += ids,
+            Mark::Absent => self.absent += ids,
+            Mark::Unreadable => self.unreadable += ids,
+        }
+    }
+}
+
 /// How things stand at one moment.
 #[derive(Clone, Debug)]
 pub(super) struct View {
     pub(super) tally: Tally,
+    /// What counts where nothing is carried out.
+    pub(super) looked: Option<Looked>,
     /// Calls answered a second.
     pub(super) pace: f64,
     /// The tightest limit.
@@ -106,32 +129,48 @@ impl View {
     }
 
     fn share(&self) -> String {
-        let (settled, total) = (self.tally.settled(), self.tally.total());
-        format!("{}/{} IDs", number(settled), number(total))
+        format!("{}/{} IDs", number(self.done()), number(self.tally.total()))
     }
 
-    fn all_settled(&self) -> bool {
-        self.tally.settled() == self.tally.total()
+    /// The IDs that are done with: settled, or read.
+    pub(super) fn done(&self) -> u64 {
+        self.looked
+            .map_or_else(|| self.tally.settled(), |looked| looked.read)
+    }
+
+    fn all_done(&self) -> bool {
+        self.done() == self.tally.total()
     }
 
     /// Settled IDs may still have to be read, which no count shows.
     fn end(&self) -> String {
         match self.left {
-            _ if self.all_settled() => "last reads".to_owned(),
+            _ if self.all_done() => "last reads".to_owned(),
             Some(left) => format!("ETA {}", clock(left)),
             None => "ETA --:--".to_owned(),
         }
     }
 
     fn bar(&self, length: usize) -> String {
-        let (settled, total) = (self.tally.settled(), self.tally.total().max(1));
-        // A bar is full only when everything is settled.
-        let full = u128::from(settled) * length as u128 / u128::from(total);
+        let (done, total) = (self.done(), self.tally.total().max(1));
+        // A bar is full only when everything is done.
+        let full = u128::from(done) * length as u128 / u128::from(total);
         let full = usize::try_from(full).unwrap_or(length).min(length);
         format!("{}{}", "#".repeat(full), "-".repeat(length - full))
     }
 
     fn troubles(&self) -> Vec<String> {
+        if let Some(looked) = self.looked {
+            let counts = [
+                (looked.active, "not as claimed"),
+                (looked.absent, "absent"),
+                (looked.unreadable, "unreadable"),
+            ];
+            let counts = counts.iter().filter(|(ids, _)| *ids > 0);
+            return counts
+                .map(|(ids, what)| format!("{} {what}", number(*ids)))
+                .collect();
+        }
         let counts = TROUBLES.iter().map(|state| (state, self.tally.of(*state)));
         counts
             .filter(|(_, ids)| *ids > 0)
@@ -140,6 +179,12 @@ impl View {
     }
 
     fn sum_of_troubles(&self) -> String {
+        if let Some(looked) = self.looked {
+            return match looked.active + looked.absent + looked.unreadable {
+                0 => String::new(),
+                ids => format!("{} not as claimed", number(ids)),
+            };
+        }
         match TROUBLES.iter().map(|state| self.tally.of(*state)).sum() {
             0 => String::new(),
             ids => format!("{} not revoked", number(ids)),
@@ -150,7 +195,7 @@ impl View {
     pub(super) fn counters(&self) -> String {
         let mut states = self.troubles();
         let revoked = self.tally.of(State::Revoked);
-        if revoked > 0 {
+        if revoked > 0 && self.looked.is_none() {
             states.insert(0, format!("{} revoked", number(revoked)));
         }
         let states = match states.as_slice() {
@@ -158,13 +203,16 @@ impl View {
             some => format!(": {}", some.join(", ")),
         };
         let left = match self.left {
-            Some(left) if !self.all_settled() => format!("; about {} left", clock(left)),
+            Some(left) if !self.all_done() => format!("; about {} left", clock(left)),
             _ => String::new(),
         };
-        let (settled, total) = (self.tally.settled(), self.tally.total());
-        let (settled, total) = (number(settled), number(total));
+        let (done, total) = (number(self.done()), number(self.tally.total()));
+        let what = match self.looked {
+            Some(_) => "read",
+            None => "settled",
+        };
         let pace = rate(self.pace);
-        format!("{settled} of {total} IDs settled{states}; {pace} calls/s{left}")
+        format!("{done} of {total} IDs {what}{states}; {pace} calls/s{left}")
     }
 }
 
@@ -227,6 +275,7 @@ mod tests {
         tally.add(State::Pending, pending);
         View {
             tally,
+            looked: None,
             pace: 38.2,
             limit: Some(Quota {
                 count: 200,

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
 use rescind::journal::{
-    BatchId, CallId, CallKind, Entry, HoldCause, Move, Provenance, State, Verified,
+    BatchId, CallId, CallKind, Entry, HoldCause, Move, Provenance, State, Testimony, Verified,
 };
+use rescind::report::Mark;
 use tracing::{debug, info, warn};
 
 use super::line::hours;
@@ -171,10 +172,32 @@ impl Narrator {
                 let again = std::mem::replace(&mut self.borne, true);
                 bearing(*provenance, *expires, again);
             }
+            Entry::Examined(testimony) => self.examined(testimony),
             Entry::Sending { .. } | Entry::Unsent { .. } | Entry::Sighted(_) | Entry::Waited(_) => {
             }
         }
         None
+    }
+
+    /// Tells what a verification found; what is not as claimed is shown.
+    fn examined(&mut self, testimony: &Testimony) {
+        let path = self.path(testimony.batch);
+        let (claimed, found, ids) = (testimony.claimed, testimony.found, testimony.ids);
+        let mark = Mark::of(claimed, found);
+        let what = match mark {
+            Mark::AsClaimed => {
+                debug!(batch = %path, ids, claimed = %claimed, found = %found.word(), "as claimed");
+                return;
+            }
+            Mark::Active => "not as claimed",
+            Mark::Absent => "absent",
+            Mark::Unreadable => "unreadable",
+        };
+        if self.may_show(what, claimed.word()) {
+            warn!(batch = %path, ids, claimed = %claimed, found = %found.word(), "{what}");
+        } else {
+            warn!(target: ONLY_LOGGED, batch = %path, ids, claimed = %claimed, found = %found.word(), "{what}");
+        }
     }
 
     fn held(

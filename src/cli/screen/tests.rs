@@ -7,7 +7,9 @@ use std::{
 };
 
 use jiff::Timestamp;
-use rescind::journal::{Batch, CallKind, Move, Part, Provenance, State, Verified, Waited};
+use rescind::journal::{
+    Batch, CallKind, Evidence, Move, Part, Provenance, State, Testimony, Verified, Waited,
+};
 use serde_json::Value;
 use tokio::time::advance;
 
@@ -21,6 +23,7 @@ struct Stage {
     out: Arc<Mutex<Vec<u8>>>,
     file: File,
     tally: Tally,
+    only_reads: bool,
     clock: Clock,
     mortal: bool,
 }
@@ -33,6 +36,7 @@ impl Stage {
             out: Arc::default(),
             file: tempfile::tempfile().unwrap(),
             tally,
+            only_reads: false,
             clock: Clock::starting("2026-11-23T02:00:00Z".parse().unwrap()),
             mortal: false,
         }
@@ -55,6 +59,7 @@ impl Stage {
         let guard = tracing::subscriber::set_default(log);
         let beginning = Beginning {
             tally: &self.tally,
+            only_reads: self.only_reads,
             rate: &[],
             batches: 40,
             parts,
@@ -130,6 +135,47 @@ fn held(clock: Clock, hold: i64, cause: HoldCause, seconds: i64) -> Entry {
         until: began + jiff::SignedDuration::from_secs(seconds),
         full_ms: seconds * 1_000,
     }
+}
+
+/// Where nothing is carried out, what was read counts, and what is not as
+/// claimed is told at once.
+#[tokio::test(start_paused = true)]
+async fn a_verification_counts_what_it_reads() {
+    let mut stage = Stage::new(300);
+    stage.tally.shift(State::Pending, State::Revoked, 300);
+    stage.only_reads = true;
+    let (screen, _guard) = stage.screen(false);
+    assert_eq!(stage.shown(), ["INFO 0 of 300 IDs read; 0.0 calls/s"]);
+    let examined = |batch, found, ids| {
+        Entry::Examined(Testimony {
+            batch,
+            root: batch,
+            claimed: State::Revoked,
+            found,
+            ids,
+            some: Vec::new(),
+        })
+    };
+    screen.recorded(&[examined(1, Evidence::Revoked, 100)], &stage.tally);
+    advance(COUNT_EVERY).await;
+    screen.recorded(&[examined(2, Evidence::Unreadable, 100)], &stage.tally);
+    let news = [
+        examined(3, Evidence::Revoked, 98),
+        examined(3, Evidence::Active, 2),
+    ];
+    screen.recorded(&news, &stage.tally);
+    screen.finish();
+    assert_eq!(
+        stage.shown(),
+        [
+            "WARN unreadable batch=2 ids=100 claimed=revoked found=unreadable",
+            "INFO 200 of 300 IDs read: 100 unreadable; 0.0 calls/s; about 00:05 left",
+            "WARN not as claimed batch=3 ids=2 claimed=revoked found=active",
+            "INFO 300 of 300 IDs read: 2 not as claimed, 100 unreadable; 0.0 calls/s",
+        ]
+    );
+    let line = lock(&screen.figures).view().line(80);
+    assert!(line.contains("300/300 IDs"), "{line}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,11 +39,7 @@ pub(super) fn parts(counts: &Counts) -> Vec<Part> {
     let counted = [
         ("revoked", "revoked, read back", counts.read_back),
         ("unverified", "revoked, not read back", counts.unread),
-        (
-            "mismatch",
-            "accepted, then found active",
-            counts.found_active,
-        ),
+        ("mismatch", "counted as revoked, not shown so", counts.lost),
         ("refused", "refused by the API", of(State::Refused)),
         ("missing", "not known to the API", of(State::Missing)),
         ("exhausted", "not executed", of(State::Exhausted)),

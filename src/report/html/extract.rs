@@ -51,7 +51,10 @@ impl Rank {
     fn of(row: &BatchRow) -> Self {
         match row.batch.state {
             _ if row.reason == "verification_mismatch" => Self::Mismatch,
-            State::Revoked if row.verified == Verified::Active => Self::Mismatch,
+            State::Revoked if matches!(row.verified, Verified::Active | Verified::Absent) => {
+                Self::Mismatch
+            }
+            State::Missing if row.verified == Verified::Active => Self::Mismatch,
             State::Pending if row.attempts == 0 => Self::Pending,
             State::Revoked if row.owed => Self::Owed,
             State::Revoked if row.batch.id != row.batch.root => Self::Part,
@@ -135,10 +138,10 @@ pub(super) struct Wordings {
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     /// Revoked IDs that a read showed as revoked, that no read has shown, and
-    /// that a read showed as active.
+    /// that a verification found otherwise.
     pub(super) read_back: u64,
     pub(super) unread: u64,
-    pub(super) found_active: u64,
+    pub(super) lost: u64,
     /// IDs in the other states.
     pub(super) others: Tally,
     /// Rows that repeat an earlier ID.
@@ -185,7 +188,7 @@ impl Extract {
         *self.attempts.entry(row.attempts).or_default() += 1;
         match (state, row.verified) {
             (State::Revoked, Verified::Revoked) => self.counts.read_back += ids,
-            (State::Revoked, Verified::Active) => self.counts.found_active += ids,
+            (State::Revoked, Verified::Active | Verified::Absent) => self.counts.lost += ids,
             (State::Revoked, _) => self.counts.unread += ids,
             (state, _) => self.counts.others.add(state, ids),
         }

@@ -6,6 +6,7 @@ mod retention;
 mod runs;
 mod search;
 mod verdicts;
+mod verified;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,0 +1,74 @@
+//! `rescind verify`: reading every permission of a run back and comparing.
+//! Nothing is revoked, so nobody is asked.
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use rescind::journal::{RunFolder, RunsDir};
+use rescind::report::{self, number, visible};
+
+use super::args::Options;
+use super::carry::{self, Task, carry_out, facts};
+use super::gateway::Gateway;
+use super::problem::Problem;
+use super::run::{lock, recorded, recorded_url};
+use super::runs::found;
+use super::settings::{Effective, Layers, Verbosity};
+
+/// `rescind verify`.
+pub(super) fn verify(
+    wanted: Option<&str>,
+    options: &Options,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    out: &mut dyn Write,
+) -> Result<u8, Problem> {
+    let layers = Layers::gather(&options.0, variables)?;
+    let before = layers.settle(None)?;
+    let runs = RunsDir::at(&before.settings.runs_dir);
+    let folder = match wanted {
+        Some(wanted) => found(&runs, wanted)?,
+        None => newest(&runs, &before)?,
+    };
+    let frozen = facts(&folder)?;
+    let effective = layers.settle(Some(&recorded(&folder, &frozen)?))?;
+    for warning in &effective.warnings {
+        let _ = writeln!(std::io::stderr(), "warning: {}", visible(warning));
+    }
+    Gateway::check(&effective)?;
+    let _lock = lock(&runs, &effective, "verify")?;
+    let runtime = carry::runtime()?;
+    let gateway = Gateway::open(&effective, &runtime)?;
+    if effective.settings.verbosity != Verbosity::Quiet {
+        // Nobody is left to be told if stderr is closed.
+        let _ = writeln!(
+            std::io::stderr(),
+            "run {} ({}), frozen at {:.0}\n  {} IDs to be read; nothing is revoked",
+            folder.run(),
+            frozen.environment,
+            frozen.created,
+            number(frozen.rows_distinct),
+        );
+    }
+    let task = Task {
+        command: "verify",
+        runs: &runs,
+        folder: &folder,
+        facts: &frozen,
+        effective: &effective,
+    };
+    carry_out(&task, gateway, runtime, out)
+}
+
+fn newest(runs: &RunsDir, effective: &Effective) -> Result<RunFolder, Problem> {
+    let environment = effective.environment()?;
+    let url = recorded_url(effective)?;
+    let newest = report::newest(runs, environment.name(), &url)
+        .map_err(|error| carry::unreported(&error))?;
+    newest.ok_or_else(|| {
+        Problem::usage(format!(
+            "there is no run for {environment} in {}",
+            runs.path().display()
+        ))
+        .hint("rescind runs lists the runs there are")
+    })
+}

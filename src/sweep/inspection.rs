@@ -1,0 +1,403 @@
+//! A verification: every permission of a run is read again and compared with
+//! what was claimed of it.
+//!
+//! It marks what it finds and makes nothing sendable, since a permission may
+//! have been granted anew since: what was revoked and is active now stays
+//! `revoked` and says so. A claim is only corrected towards what needs no
+//! revocation. Nothing here sends one.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use tokio::time::Instant;
+
+use super::desk::Ledger;
+use super::job::{Job, Words};
+use super::policy::Policy;
+use super::reading::{Findings, Found};
+use super::stop::{Reason, Stop, Stopped};
+use super::verify::{MISMATCH, compared};
+use super::worker::{Finding, Worker};
+use crate::api::Api;
+use crate::journal::{
+    BatchId, Claim, Doubt, Entry, Evidence, JournalError, Owed, State, Testimony, Verified,
+};
+use crate::list::PermissionId;
+
+/// Read first, and no revocation was spent on it.
+pub(super) const ALREADY_REVOKED: &str = "already_revoked";
+
+/// About this many IDs are fetched from the journal at once.
+const FETCH: usize = 20_000;
+
+/// Where a verification stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Choosing what is read first.
+    First,
+    /// Waiting for what comes of it.
+    Alone,
+    /// Everybody reads.
+    Pool,
+}
+
+/// How it is told that the API knows none of what was read first.
+const UNMARKED: Words = Words {
+    which: "that were read first",
+    so: "nothing was marked",
+    cause: "Wrong environment or column, or somebody else's token?",
+};
+
+/// Which look at claims it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Look {
+    /// The first of the process: if the API knows nothing, it is the last.
+    First,
+    /// Any other.
+    Next,
+    /// Once more, at what counts as revoked and was shown as active.
+    Second,
+}
+
+/// What is to be read and compared.
+#[derive(Debug)]
+pub(super) struct Examination {
+    pub(super) claims: Vec<Claim>,
+    /// What is known of the sending, where the one claim is in doubt: it is
+    /// not read before that has come to rest.
+    pub(super) doubt: Option<Doubt>,
+    pub(super) look: Look,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Examined {
+    look: Look,
+    /// To be read once more, later. Nothing was said of them.
+    again: Vec<Claim>,
+    /// Why nothing could be read.
+    unreadable: Option<String>,
+}
+
+/// The way through a verification.
+#[derive(Debug)]
+pub(super) struct Inspection {
+    phase: Phase,
+    after: BatchId,
+    /// What is divided on the way has been read already.
+    last: BatchId,
+    ahead: VecDeque<Claim>,
+    second_looks: VecDeque<(Instant, Vec<Claim>)>,
+    /// Reads in a row that failed.
+    failures: u32,
+}
+
+impl Inspection {
+    /// Of the batches up to `last`.
+    pub(super) fn new(last: BatchId) -> Self {
+        Self {
+            phase: Phase::First,
+            after: 0,
+            last,
+            ahead: VecDeque::new(),
+            second_looks: VecDeque::new(),
+            failures: 0,
+        }
+    }
+
+    /// When the next second look is due.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.second_looks.front().map(|(due, _)| *due)
+    }
+
+    pub(super) async fn next_job(
+        &mut self,
+        ledger: &Ledger,
+        policy: &Policy,
+    ) -> Result<Option<Job>, JournalError> {
+        if self.phase == Phase::Alone {
+            return Ok(None);
+        }
+        if let Some((due, _)) = self.second_looks.front()
+            && *due <= Instant::now()
+        {
+            let claims = self.second_looks.pop_front();
+            return Ok(claims.map(|(_, claims)| {
+                Job::Examine(Examination {
+                    claims,
+                    doubt: None,
+                    look: Look::Second,
+                })
+            }));
+        }
+        let look = match self.phase {
+            Phase::First => Look::First,
+            _ => Look::Next,
+        };
+        let claims = self.take(ledger, policy.read_size).await?;
+        let Some(first) = claims.first() else {
+            return Ok(None);
+        };
+        let doubt = if first.batch.state.is_doubtful() {
+            let batch = first.batch.clone();
+            let doubt = ledger.with(move |journal| journal.doubt(batch)).await;
+            doubt.transpose()?
+        } else {
+            None
+        };
+        if look == Look::First {
+            self.phase = Phase::Alone;
+        }
+        Ok(Some(Job::Examine(Examination {
+            claims,
+            doubt,
+            look,
+        })))
+    }
+
+    /// As many claims as one read holds, and at least one, if there is one;
+    /// what is in doubt by itself.
+    async fn take(
+        &mut self,
+        ledger: &Ledger,
+        read_size: usize,
+    ) -> Result<Vec<Claim>, JournalError> {
+        let mut taken: Vec<Claim> = Vec::new();
+        let mut ids = 0;
+        while self.more(ledger).await? {
+            let Some(next) = self.ahead.front() else {
+                break;
+            };
+            let (size, doubtful) = (next.batch.ids.len(), next.batch.state.is_doubtful());
+            if !taken.is_empty() && (doubtful || ids + size > read_size) {
+                break;
+            }
+            ids += size;
+            taken.extend(self.ahead.pop_front());
+            if doubtful {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Whether there is a next claim; it is at hand then.
+    async fn more(&mut self, ledger: &Ledger) -> Result<bool, JournalError> {
+        if self.ahead.is_empty() && self.after < self.last {
+            let (after, last) = (self.after, self.last);
+            let claims = ledger
+                .with(move |journal| journal.claims(after, last, FETCH))
+                .await
+                .unwrap_or_else(|| Ok(Vec::new()))?;
+            self.after = claims.last().map_or(self.last, |claim| claim.batch.id);
+            self.ahead.extend(claims);
+        }
+        Ok(!self.ahead.is_empty())
+    }
+
+    /// Draws the consequences of an examination.
+    pub(super) fn hear(&mut self, examined: Examined, policy: &Policy, stop: &Stop) {
+        if examined.look == Look::First {
+            self.phase = Phase::Pool;
+        }
+        if !examined.again.is_empty() {
+            let due = Instant::now() + policy.retry_max;
+            self.second_looks.push_back((due, examined.again));
+        }
+        let Some(why) = examined.unreadable else {
+            self.failures = 0;
+            return;
+        };
+        self.failures += 1;
+        if policy.max_consecutive_failures > 0 && self.failures >= policy.max_consecutive_failures {
+            stop.raise(Reason::Guard(format!(
+                "{} reads in a row failed; the last one: {why}",
+                self.failures
+            )));
+        }
+    }
+}
+
+impl<A: Api> Worker<A> {
+    /// Reads claims, all in one go, and marks what is found. What counts as
+    /// revoked and is shown as active is read once more before that is said.
+    pub(super) async fn examine(&mut self, asked: Examination) -> Result<Examined, Stopped> {
+        let Examination {
+            claims,
+            doubt,
+            look,
+        } = asked;
+        if let Some(doubt) = doubt {
+            self.come_to_rest(&doubt).await?;
+        }
+        let ids: Vec<_> = claims
+            .iter()
+            .flat_map(|claim| claim.batch.ids.iter().copied())
+            .collect();
+        let read = match look {
+            Look::First => {
+                let seen = self.first_look(&ids, true, UNMARKED).await?;
+                self.confirm(seen).await?
+            }
+            Look::Next | Look::Second => self.read(&ids).await?,
+        };
+        let mut examined = Examined {
+            look,
+            again: Vec::new(),
+            unreadable: None,
+        };
+        match read {
+            Ok(findings) => {
+                for claim in claims {
+                    let lost = claim.batch.state == State::Revoked
+                        && claim
+                            .batch
+                            .ids
+                            .iter()
+                            .any(|id| findings.of(*id) == Found::Active);
+                    if lost && look != Look::Second {
+                        examined.again.push(claim);
+                    } else {
+                        self.mark(&claim, &findings);
+                    }
+                }
+            }
+            // A read that fails says nothing: nothing changes.
+            Err(unreadable) => {
+                for claim in claims {
+                    self.testify(&claim, Evidence::Unreadable, Vec::new());
+                }
+                examined.unreadable = Some(unreadable.message);
+            }
+        }
+        Ok(examined)
+    }
+
+    /// Notes what was found against one claim, and what becomes of it.
+    fn mark(&mut self, claim: &Claim, findings: &Findings) {
+        for found in Found::ALL {
+            let ids = claim.batch.ids.iter();
+            let ids: Vec<_> = ids
+                .copied()
+                .filter(|id| findings.of(*id) == found)
+                .collect();
+            if ids.len() == claim.batch.ids.len() {
+                self.testify(claim, found.into(), Vec::new());
+            } else if !ids.is_empty() {
+                self.testify(claim, found.into(), ids);
+            }
+        }
+        let now = self.shared.clock.now().strftime("%Y-%m-%d %H:%M UTC");
+        let fate = |found| marked(claim, found, &now.to_string());
+        let as_it_was = (claim.batch.state, standing(claim));
+        let stays = |found: Found| fate(found) == as_it_was;
+        if !claim.batch.ids.iter().all(|id| stays(findings.of(*id))) {
+            self.divide(&claim.batch, findings, fate);
+        }
+    }
+
+    fn testify(&mut self, claim: &Claim, found: Evidence, some: Vec<PermissionId>) {
+        let all = claim.batch.len();
+        self.note(Entry::Examined(Testimony {
+            batch: claim.batch.id,
+            root: claim.batch.root,
+            claimed: claim.batch.state,
+            found,
+            ids: if some.is_empty() {
+                all
+            } else {
+                some.len() as u64
+            },
+            some,
+        }));
+    }
+}
+
+impl From<Found> for Evidence {
+    fn from(found: Found) -> Self {
+        match found {
+            Found::Revoked => Self::Revoked,
+            Found::Active => Self::Active,
+            Found::Declined => Self::Declined,
+            Found::Absent => Self::Absent,
+        }
+    }
+}
+
+/// The claim of a batch that owes a read.
+fn owed(claim: &Claim) -> Owed {
+    Owed {
+        batch: claim.batch.clone(),
+        reason: claim.reason.clone(),
+        message: claim.message.clone(),
+    }
+}
+
+/// A claim as it stands.
+fn standing(claim: &Claim) -> Finding {
+    Finding {
+        reason: claim.reason.clone(),
+        message: claim.message.clone(),
+        status: None,
+        verified: claim.verified,
+        owed: claim.owed,
+    }
+}
+
+/// What becomes of a claim in the light of what was found, at the time that
+/// `now` tells.
+fn marked(claim: &Claim, found: Found, now: &str) -> (State, Finding) {
+    let state = claim.batch.state;
+    let plain = |state, reason, verified| {
+        let finding = Finding {
+            reason: Cow::Borrowed(reason),
+            verified,
+            ..Finding::default()
+        };
+        (state, finding)
+    };
+    let told = |state, reason, verified, words: &str| {
+        let (state, finding) = plain(state, reason, verified);
+        let message = format!("{words} on {now}");
+        (state, Finding { message, ..finding })
+    };
+    match (state, found) {
+        (State::Divided, _) => (state, standing(claim)),
+        (State::Revoked, Found::Revoked) if claim.reason == ALREADY_REVOKED => {
+            plain(State::Revoked, ALREADY_REVOKED, Verified::Revoked)
+        }
+        (State::Pending, Found::Revoked) => {
+            plain(State::Revoked, ALREADY_REVOKED, Verified::Revoked)
+        }
+        (_, Found::Revoked) => plain(State::Revoked, "", Verified::Revoked),
+        (State::InFlight, _) => plain(State::Unknown, "crash", Verified::No),
+        // A resume looks for itself.
+        (State::Pending | State::Exhausted | State::Unknown, _) => (state, standing(claim)),
+        (State::Revoked | State::Refused, _) if claim.owed => compared(&owed(claim), found),
+        (_, Found::Declined) => plain(State::Refused, "declined", Verified::No),
+        (State::Refused | State::Missing, Found::Absent) => {
+            plain(State::Missing, "absent", Verified::Absent)
+        }
+        (State::Refused, Found::Active) => {
+            let finding = Finding {
+                verified: Verified::Active,
+                ..standing(claim)
+            };
+            (state, finding)
+        }
+        // It is known since when.
+        (_, Found::Active) if claim.verified == Verified::Active => (state, standing(claim)),
+        (_, Found::Absent) if claim.verified == Verified::Absent => (state, standing(claim)),
+        (State::Revoked, Found::Active) if claim.verified == Verified::No => told(
+            state,
+            MISMATCH,
+            Verified::Active,
+            "accepted, and shown as active",
+        ),
+        (_, Found::Active) => told(state, "active_later", Verified::Active, "shown as active"),
+        (_, Found::Absent) if claim.verified == Verified::No => {
+            told(state, "absent", Verified::Absent, "accepted, and not known")
+        }
+        (_, Found::Absent) => told(state, "absent_later", Verified::Absent, "not known"),
+    }
+}

@@ -10,6 +10,7 @@ use super::{
     dice::Dice,
     facts::{Event, Moment, after},
     faults::Fault,
+    gate::Draw,
     population::{Entity, Origin, Status},
     reply::Reply,
     rules::{AlreadyRevoked, Refusal, RefusalForm, Unknown},
@@ -17,6 +18,9 @@ use super::{
     world::State,
 };
 use crate::list::PermissionId;
+
+/// What a proxy shows in the API's place.
+pub(super) const HTML: &str = "<!doctype html><title>Just a moment</title><p>Please wait.</p>";
 
 impl State {
     /// The status of a permission as it is now.
@@ -168,11 +172,10 @@ impl State {
                 Ok(Reply::Hang)
             }
             Fault::Hang => Ok(Reply::Hang),
-            Fault::NotJson => Ok(Reply::html(
-                "<!doctype html><title>Just a moment</title><p>Please wait.</p>",
-            )),
+            Fault::NotJson => Ok(Reply::html(HTML)),
             Fault::Lie => Ok(accepted(dice)),
-            Fault::Penalty => self.penalise(kind, key, false, now),
+            Fault::Penalty => self.penalise(kind, key, Draw::Plain, now),
+            Fault::Captcha => self.penalise(kind, key, Draw::Captcha, now),
             Fault::Status(status @ (423 | 429)) => self.lock_out(status, false, now),
             Fault::Status(status) => Ok(self.refusal(status)),
             _ => Ok(self.refusal(500)),

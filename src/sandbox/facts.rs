@@ -74,6 +74,7 @@ pub(super) enum Event {
         ticket: String,
         until: Moment,
         impatient: bool,
+        captcha: bool,
     },
     /// A penalty was served.
     Served { kind: Kind, key: u64 },
@@ -115,6 +116,8 @@ pub(super) struct Penalty {
     pub(super) until: Moment,
     /// How often somebody came back too early, since one was last served.
     pub(super) level: u32,
+    /// Whether it asks for a captcha.
+    pub(super) captcha: bool,
 }
 
 /// What is known of one permission beyond its origin.
@@ -219,11 +222,13 @@ impl Facts {
                 ticket,
                 until,
                 impatient,
+                captcha,
             } => {
                 self.drawn += 1;
                 self.tickets.insert(key, ticket);
                 let penalty = self.penalties.entry(kind).or_default();
                 penalty.until = penalty.until.max(until);
+                penalty.captcha = captcha;
                 if impatient {
                     self.impatient += 1;
                     penalty.level += 1;

@@ -44,13 +44,16 @@ pub enum Fault {
     Duplicate,
     /// `penalty`: a penalty ticket, as if a limit of the endpoint was exceeded.
     Penalty,
+    /// `captcha`: a penalty that asks for a captcha, and lasts as long as a
+    /// lockout; the ticket is worth nothing.
+    Captcha,
     /// Answered with this HTTP status from 400 to 599; not executed. 423 and
     /// 429 start a lockout.
     Status(u16),
 }
 
 /// The words for all faults but [`Fault::Status`].
-const WORDS: [(Fault, &str); 15] = [
+const WORDS: [(Fault, &str); 16] = [
     (Fault::None, "none"),
     (Fault::Slow, "slow"),
     (Fault::ServerErrorBefore, "server_error_before"),
@@ -66,6 +69,7 @@ const WORDS: [(Fault, &str); 15] = [
     (Fault::Reorder, "reorder"),
     (Fault::Duplicate, "duplicate"),
     (Fault::Penalty, "penalty"),
+    (Fault::Captcha, "captcha"),
 ];
 
 /// A word that is no fault.
@@ -92,6 +96,7 @@ impl Fault {
             | Self::NotJson
             | Self::Lie
             | Self::Penalty
+            | Self::Captcha
             | Self::Status(_) => false,
         }
     }

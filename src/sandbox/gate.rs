@@ -16,6 +16,17 @@ use super::{
 /// A penalty lasts 64 times the first at the most.
 const HIGHEST_LEVEL: u32 = 6;
 
+/// How a penalty is drawn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Draw {
+    /// As any other.
+    Plain,
+    /// By coming back too early, or with a wrong ticket.
+    Impatient,
+    /// By looking like a program.
+    Captcha,
+}
+
 impl State {
     /// The answer to a call during a lockout, which it starts anew.
     pub(super) fn locked(&mut self, now: Moment) -> io::Result<Option<Reply>> {
@@ -71,7 +82,7 @@ impl State {
         // Who comes at the very instant meets an empty bucket.
         let early = under.is_some_and(|penalty| now <= penalty.until);
         let served = match (ask.ticket(), owed) {
-            _ if early || self.rules.captcha => false,
+            _ if early || under.is_some_and(|penalty| penalty.captcha) => false,
             (Some(ticket), Some(owed)) => owed == ticket,
             // How to hand a ticket back on a GET is not documented.
             (None, Some(_)) => !matches!(ask, Ask::Revoke(_) | Ask::LogIn(_)),
@@ -83,7 +94,12 @@ impl State {
         }
         let impatient = ask.ticket().is_some() || (early && owed.is_some());
         if early || impatient || self.over(kind, now) {
-            return self.penalise(kind, key, impatient, now).map(Some);
+            let draw = if impatient {
+                Draw::Impatient
+            } else {
+                Draw::Plain
+            };
+            return self.penalise(kind, key, draw, now).map(Some);
         }
         Ok(None)
     }
@@ -118,11 +134,16 @@ impl State {
         &mut self,
         kind: Kind,
         key: u64,
-        impatient: bool,
+        draw: Draw,
         now: Moment,
     ) -> io::Result<Reply> {
-        let level = self.facts.penalties.get(&kind).map_or(0, |p| p.level) + u32::from(impatient);
-        let length = if self.rules.captcha {
+        let impatient = draw == Draw::Impatient;
+        let under = self.facts.penalties.get(&kind);
+        let level = under.map_or(0, |penalty| penalty.level) + u32::from(impatient);
+        // Who does not wait for one to be over gets no easier one.
+        let still = under.is_some_and(|penalty| penalty.captcha && now <= penalty.until);
+        let captcha = self.rules.captcha || draw == Draw::Captcha || still;
+        let length = if captcha {
             self.rules.lockout
         } else {
             self.rules.penalty * (1 << level.min(HIGHEST_LEVEL))
@@ -132,7 +153,7 @@ impl State {
         let ticket = dice.with(self.facts.drawn as u64).number();
         let ticket = format!("{ticket:016x}");
         let mut body = json!({ "p-ticket": ticket, "p-time": seconds });
-        if self.rules.captcha {
+        if captcha {
             body["p-captcha"] = true.into();
         }
         let reply = Reply::json(&body);
@@ -142,6 +163,7 @@ impl State {
             ticket,
             until: after(now, Duration::from_secs(seconds)),
             impatient,
+            captcha,
         })?;
         Ok(reply)
     }

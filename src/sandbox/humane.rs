@@ -10,7 +10,7 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
     Duration::try_from(signed).ok()
 }
 
-fn show(duration: Duration) -> Option<String> {
+pub(super) fn show(duration: Duration) -> Option<String> {
     let signed = SignedDuration::try_from(duration).ok()?;
     Some(format!("{signed:#}"))
 }

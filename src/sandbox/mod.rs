@@ -15,7 +15,8 @@
 //!
 //! - [`rules`](Rules), `check`: what the world is like; every key of
 //!   `[sandbox]`;
-//! - `faults`, `dice`: how it misbehaves, drawn from the seed;
+//! - `faults`, `maintenance`, `dice`: how it misbehaves and when it is down,
+//!   drawn from the seed;
 //! - `population`: which permissions there are and what they look like;
 //! - `ask`: what a request asks for, read strictly;
 //! - `facts`, `ledger`: what happened, as events, in memory and on disk;
@@ -33,6 +34,7 @@ mod faults;
 mod gate;
 mod humane;
 mod ledger;
+mod maintenance;
 mod population;
 mod reply;
 mod rules;
@@ -49,6 +51,7 @@ pub use check::InvalidRules;
 pub use door::Door;
 pub use faults::{Fault, Faults, Odds, UnknownFault};
 pub use humane::{Durations, InvalidDuration, InvalidLatency, Latency};
+pub use maintenance::{InvalidMaintenance, Maintenance, When};
 pub use population::{Population, Status};
 pub use reply::Reply;
 pub use rules::{

@@ -9,6 +9,7 @@ use super::{
     ask::Kind,
     faults::{Fault, Faults, Odds},
     humane::{self, Latency},
+    maintenance::Maintenance,
     population::Population,
 };
 
@@ -99,6 +100,14 @@ pub struct Rules {
     /// executed when it arrives, so a client that does not wait for the answer
     /// undoes nothing. Default: `0s`.
     pub latency: Latency,
+    /// When the API is down: calls are unanswered, reset or answered 503, as the
+    /// seed has it, and nothing is executed. Counted from the world's beginning
+    /// (`maintenance = [{ after = "20s", lasts = "10s" }]`) or by the clock
+    /// (`{ days = ["sat"], from = "22:00", to = "06:30", zone = "America/Chicago" }`;
+    /// without `days` every day, without `zone` Chicago). With `faults =
+    /// ["503", "reset_before", "hang"]`, the default, or others that leave a
+    /// request undone. Default: never.
+    pub maintenance: Vec<Maintenance>,
     /// How the world misbehaves.
     pub faults: Faults,
 }
@@ -255,6 +264,7 @@ impl Default for Rules {
             denied: Vec::new(),
             log_in: Credentials::default(),
             latency: Latency::default(),
+            maintenance: Vec::new(),
             faults: Faults::default(),
         }
     }

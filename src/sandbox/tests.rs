@@ -4,6 +4,7 @@ mod fates;
 mod http;
 mod kept;
 mod limits;
+mod maintenance;
 mod misfortune;
 mod sessions;
 mod strict;

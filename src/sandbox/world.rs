@@ -324,7 +324,10 @@ impl State {
             self.record(Event::Mistake(Mistake { status, what }))?;
         }
         let latency = self.latency(dice);
-        if let Some(reply) = self.locked(now)? {
+        // Whoever calls during a lockout has done so, whether anybody is there
+        // to say it or not.
+        let locked = self.locked(now)?;
+        if let Some(reply) = self.down(kind, dice, now)?.or(locked) {
             return Ok((latency, reply));
         }
         if let Some(reply) = self.crowded(now)? {

@@ -219,6 +219,32 @@ async fn a_captcha_is_waited_out_and_not_answered() {
     assert_eq!(got.json()["p-captcha"], true);
 }
 
+/// Both kinds of penalty can be drawn in one world.
+#[tokio::test(start_paused = true)]
+async fn a_captcha_may_strike_like_any_fault_and_lasts_as_long_as_a_lockout() {
+    let world = world(rules("lockout = '1h'"));
+    let door = door(&world);
+    world.script(Kind::Revoke, [Fault::Captcha, Fault::None, Fault::Penalty]);
+    let got = call(&door, revoke([1])).await;
+    assert_eq!(got.json()["p-captcha"], true);
+    let (ticket, seconds) = got.ticket();
+    assert_eq!(seconds, 3600);
+    // Neither another body nor the ticket gets past it.
+    advance(3599.0).await;
+    assert_eq!(call(&door, revoke([2])).await.json()["p-captcha"], true);
+    let early = call(&door, with_ticket([1], &ticket)).await;
+    assert_eq!(early.json()["p-captcha"], true);
+    assert_eq!(world.truth().impatient, 1);
+    advance(3601.0).await;
+    assert!(call(&door, revoke([1])).await.ok());
+    // A plain one after it is a plain one.
+    let got = call(&door, revoke([2])).await;
+    assert_eq!(got.json().get("p-captcha"), None);
+    let (ticket, seconds) = got.ticket();
+    advance(f64::from(u32::try_from(seconds).unwrap()) + 1.0).await;
+    assert!(call(&door, with_ticket([2], &ticket)).await.ok());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_log_in_gives_a_token_that_expires() {
     let world = world(rules("token = ''\ntoken_lifetime = '80m'"));

@@ -223,6 +223,14 @@ pub(crate) struct Sandbox {
     /// The world's rules and faults (TOML)
     #[arg(long, value_name = "FILE", overrides_with = "rules")]
     pub(crate) rules: Option<PathBuf>,
+    /// Take the rules from the [sandbox] table of this settings file instead
+    #[arg(
+        long,
+        value_name = "FILE",
+        overrides_with = "config",
+        conflicts_with = "rules"
+    )]
+    pub(crate) config: Option<PathBuf>,
     /// The seed of everything that looks like chance
     #[arg(long, value_name = "N", overrides_with = "seed")]
     pub(crate) seed: Option<u64>,

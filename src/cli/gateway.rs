@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rescind::api::{BaseUrl, Credentials, HttpApi, HttpSettings, Token, TokenCache};
 use rescind::journal::RunFolder;
-use rescind::sandbox::{Rules, World, base_url, bind, serve};
+use rescind::sandbox::{self, Rules, World, base_url, bind, serve};
 use rescind::sweep::Custody;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -89,20 +89,38 @@ impl Gateway {
             Problem::new(exit::ERROR, "cannot start the sandbox").caused_by(error)
         };
         let file = run.path().join("sandbox.world");
-        let world = World::open(Rules::sample(), Some(&file)).map_err(|error| failed(&error))?;
+        let rules = settings.sandbox.given().cloned();
+        let rules = rules.unwrap_or_else(Rules::sample);
+        let users = rules.log_in.clone();
+        let world = World::open(rules, Some(&file)).map_err(|error| failed(&error))?;
         let listener = bind(([127, 0, 0, 1], 0).into())
             .await
             .map_err(|error| failed(&error))?;
         let address = listener.local_addr().map_err(|error| failed(&error))?;
         let custody = if let Some(credentials) = credentials {
             Custody::log_in(credentials, None)
-        } else {
-            let token = world.token().unwrap_or_default();
+        } else if let Some(token) = world.token() {
             Custody::given(Token::new(token, "the sandbox").map_err(|error| failed(&error))?)
+        } else {
+            // Only a log-in gets in, and nobody knows better who may.
+            Custody::log_in(Arc::new(credentials_of(users)), None)
         };
         tokio::spawn(serve(listener, world, shutdown));
         let url = BaseUrl::parse(&base_url(address)).map_err(|error| failed(&error))?;
         Ok((*client(settings, url)?, custody))
+    }
+}
+
+/// Who may log in to the sandbox, as its rules have it.
+fn credentials_of(users: sandbox::Credentials) -> Credentials {
+    Credentials {
+        name: users.name,
+        password: users.password.into(),
+        app_id: "rescind".to_owned(),
+        app_version: env!("CARGO_PKG_VERSION").to_owned(),
+        cid: users.cid,
+        sec: users.sec.into(),
+        device_id: None,
     }
 }
 

@@ -135,7 +135,7 @@ fn perform(
         }
         Task::Runs { task, json, folder } => runs::runs(task, json, &folder.0, variables, out),
         Task::Find { ids, json, folder } => runs::find(&ids, json, &folder, variables, out),
-        Task::Sandbox(options) => serve::sandbox(&options, out),
+        Task::Sandbox(options) => serve::sandbox(&options, variables, out),
     }
 }
 

@@ -15,7 +15,7 @@ use rustc_hash::FxHashSet;
 use super::args::{Folder, Format, Nights, Options};
 use super::carry::unreported;
 use super::problem::Problem;
-use super::run::{input, recorded_url};
+use super::run::{input, recorded_url, warn};
 use super::runs::found;
 use super::settings::{Layers, target_at};
 use super::unreadable::{Invalid, unreadable};
@@ -29,6 +29,7 @@ pub(super) fn plan(
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
     let effective = Layers::gather(&options.0, variables)?.settle(None)?;
+    warn(&effective);
     let environment = effective.environment()?;
     let settings = &effective.settings;
     let input = input(path);

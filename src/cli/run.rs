@@ -40,6 +40,7 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
     let effective = Layers::gather(&options.0, variables)?.settle(None)?;
+    warn(&effective);
     let environment = effective.environment()?;
     let settings = &effective.settings;
     let asks = environment.is_real() && !settings.yes;
@@ -150,9 +151,7 @@ pub(super) fn resume(
     };
     let frozen = facts(&folder)?;
     let effective = layers.settle(Some(&recorded(&folder, &frozen)?))?;
-    for warning in &effective.warnings {
-        let _ = writeln!(std::io::stderr(), "warning: {}", visible(warning));
-    }
+    warn(&effective);
     let _lock = lock(&runs, &effective, "resume")?;
     let standing = Summary::of(&folder, false).map_err(|error| carry::unreported(&error))?;
     if report::is_finished(&standing.ids, standing.owed) {
@@ -210,6 +209,14 @@ pub(super) fn resume(
         );
     }
     carry_out(&task, gateway, runtime, out)
+}
+
+/// Says what of the settings is passed over. Nobody is left to be told if
+/// stderr is closed.
+pub(super) fn warn(effective: &Effective) {
+    for warning in &effective.warnings {
+        let _ = writeln!(std::io::stderr(), "warning: {}", visible(warning));
+    }
 }
 
 fn newest_unfinished(runs: &RunsDir, effective: &Effective) -> Result<RunFolder, Problem> {

@@ -1,5 +1,6 @@
 //! `rescind sandbox`: the simulated API by itself.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 
@@ -8,13 +9,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::Sandbox;
 use super::problem::Problem;
+use super::settings::{Given, Layers};
 use super::signals::Signals;
 use super::{carry, exit};
 
 /// Serves the sandbox until a signal comes. The first line on standard output
 /// is its base URL.
-pub(super) fn sandbox(options: &Sandbox, out: &mut dyn Write) -> Result<u8, Problem> {
-    let rules = rules(options)?;
+pub(super) fn sandbox(
+    options: &Sandbox,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    out: &mut dyn Write,
+) -> Result<u8, Problem> {
+    let rules = rules(options, variables)?;
     let failed = |error: &dyn std::error::Error| {
         Problem::usage("the sandbox cannot be started").caused_by(error)
     };
@@ -39,9 +45,19 @@ pub(super) fn sandbox(options: &Sandbox, out: &mut dyn Write) -> Result<u8, Prob
     })
 }
 
-fn rules(options: &Sandbox) -> Result<Rules, Problem> {
-    let mut rules = match &options.rules {
-        Some(path) => {
+/// The rules of the file that is named, or of the settings' `[sandbox]` table.
+fn rules(
+    options: &Sandbox,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Rules, Problem> {
+    let given = Given {
+        config: options.config.clone(),
+        values: Vec::new(),
+    };
+    let effective = Layers::gather(&given, variables)?.settle(None)?;
+    let table = effective.settings.sandbox.given();
+    let mut rules = match (&options.rules, table) {
+        (Some(path), _) => {
             let text = fs::read_to_string(path).map_err(|error| {
                 Problem::usage(format!("cannot read {}", path.display())).caused_by(&error)
             })?;
@@ -50,7 +66,16 @@ fn rules(options: &Sandbox) -> Result<Rules, Problem> {
                     .caused_by(&error)
             })?
         }
-        None => Rules::default(),
+        (None, Some(rules)) => rules.clone(),
+        (None, None) => {
+            if let Some(path) = &options.config {
+                return Err(
+                    Problem::usage(format!("{} holds no [sandbox] table", path.display()))
+                        .hint("a file of nothing but rules is given with --rules"),
+                );
+            }
+            Rules::default()
+        }
     };
     if let Some(seed) = options.seed {
         rules.seed = seed;

@@ -343,6 +343,58 @@ mod tests {
         }
     }
 
+    /// The names that may stand where a misspelt one does.
+    fn names(prefix: &str) -> Vec<String> {
+        let error = toml::from_str::<Rules>(&format!("{prefix}misspelt = 1")).unwrap_err();
+        let (_, names) = error.message().split_once("expected one of ").unwrap();
+        let names = names.split('`').skip(1).step_by(2);
+        names.map(|name| format!("{prefix}{name}")).collect()
+    }
+
+    /// An example in comments: the line, and what its brackets hold open.
+    fn example<'a>(mut lines: impl Iterator<Item = &'a str>) -> String {
+        let mut text = String::new();
+        loop {
+            text.push_str(lines.next().unwrap().trim_start_matches("# "));
+            text.push('\n');
+            let count = |sign| text.matches(sign).count();
+            if count('[') == count(']') && count('{') == count('}') {
+                return text;
+            }
+        }
+    }
+
+    #[test]
+    fn the_shipped_reference_has_every_key_at_its_default() {
+        let text = include_str!("../../configs/sandbox.toml");
+        assert_eq!(toml::from_str::<Rules>(text).unwrap(), Rules::default());
+        let tables = ["population", "log_in", "faults"];
+        let mut keys = names("");
+        keys.retain(|key| !tables.contains(&key.as_str()));
+        keys.extend(tables.iter().flat_map(|table| names(&format!("{table}."))));
+        assert!(keys.len() > 35, "{keys:?}");
+        for key in keys {
+            let starts = |line: &str, with: &str| line.starts_with(&format!("{with}{key} = "));
+            let active = text.lines().filter(|line| starts(line, "")).count();
+            let examples = text
+                .lines()
+                .enumerate()
+                .filter(|(_, line)| starts(line, "# "));
+            let examples: Vec<_> = examples.map(|(at, _)| at).collect();
+            // What has no default is there as an example.
+            assert!(
+                active == 1 || (active == 0 && !examples.is_empty()),
+                "{key}"
+            );
+            for at in examples {
+                let example = example(text.lines().skip(at));
+                let rules: Rules = toml::from_str(&example).unwrap();
+                rules.check().unwrap();
+                assert_ne!(rules, Rules::default(), "{example}");
+            }
+        }
+    }
+
     #[test]
     fn a_misspelt_key_is_an_error() {
         for text in [

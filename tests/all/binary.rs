@@ -171,11 +171,17 @@ pub(crate) struct Site {
 impl Site {
     /// Serves a world with these rules (TOML).
     pub(crate) fn new(rules: &str) -> Self {
+        Self::serving(rules, "--rules", toml::from_str(rules).unwrap())
+    }
+
+    /// Serves a world from a file with this text, named by this option; it is
+    /// to have these rules.
+    pub(crate) fn serving(text: &str, option: &str, rules: Rules) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let (sandbox, url) = serve(home.path(), rules, "127.0.0.1:0");
+        let (sandbox, url) = serve(home.path(), text, option, "127.0.0.1:0");
         Self {
-            rules: toml::from_str(rules).unwrap(),
             home,
+            rules,
             sandbox,
             url,
         }
@@ -192,7 +198,7 @@ impl Site {
         let rules = fs::read_to_string(self.home().join("rules.toml")).unwrap();
         let address = self.url.trim_start_matches("http://");
         let address = address.trim_end_matches("/v1").to_owned();
-        (self.sandbox, _) = serve(self.home(), &rules, &address);
+        (self.sandbox, _) = serve(self.home(), &rules, "--rules", &address);
     }
 
     pub(crate) fn home(&self) -> &Path {
@@ -299,11 +305,11 @@ impl Drop for Site {
     }
 }
 
-fn serve(home: &Path, rules: &str, listen: &str) -> (Child, String) {
-    fs::write(home.join("rules.toml"), rules).unwrap();
+fn serve(home: &Path, text: &str, option: &str, listen: &str) -> (Child, String) {
+    fs::write(home.join("rules.toml"), text).unwrap();
     let mut sandbox = rescind(home)
-        .args("sandbox --world world --rules rules.toml --listen".split(' '))
-        .arg(listen)
+        .args("sandbox --world world --listen".split(' '))
+        .args([listen, option, "rules.toml"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

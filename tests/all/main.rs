@@ -30,3 +30,4 @@ mod sights;
 mod signals;
 mod stage;
 mod verifying;
+mod world;

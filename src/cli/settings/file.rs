@@ -8,10 +8,13 @@ use toml::de::{DeTable, DeValue};
 use super::{
     KEYS, Key, Shape,
     access::SECRETS,
-    layers::{Entry, Origin, refuse, unknown},
+    layers::{Entry, Origin, nearest, refuse, unknown},
     values::Complaint,
 };
 use crate::cli::problem::Problem;
+
+/// More names than anybody reads.
+const MANY: usize = 10;
 
 /// Reads the keys of a settings file.
 pub(super) fn read_file(path: &Path) -> Result<Vec<Entry>, Problem> {
@@ -37,8 +40,10 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<Entry>, Problem> {
                     let line = error
                         .span()
                         .map_or(line, |span| self::line(&text, span.start));
-                    let message = format!("{}: {name}: {}", at(path, line), error.message());
-                    Err(Problem::usage(message))
+                    Err(misread(
+                        &format!("{}: {name}", at(path, line)),
+                        error.message(),
+                    ))
                 }
             };
         }
@@ -82,6 +87,23 @@ fn text_of(key: &Key, value: &DeValue<'_>) -> Result<String, Complaint> {
             other.type_str()
         ))),
     }
+}
+
+/// What is wrong in a table, in serde's words. Of a misspelt key with very
+/// many others only the nearest is named.
+fn misread(place: &str, words: &str) -> Problem {
+    let mut problem = Problem::usage(format!("{place}: {words}"));
+    let Some(rest) = words.strip_prefix("unknown field `") else {
+        return problem;
+    };
+    let mut names = rest.split('`').step_by(2).map(str::to_owned);
+    let wrong = names.next().unwrap_or_default();
+    let known: Vec<_> = names.filter(|name| !name.is_empty()).collect();
+    if known.len() > MANY {
+        problem.message = format!("{place}: unknown field `{wrong}`");
+    }
+    problem.hint = nearest(&wrong, known.into_iter()).map(|name| format!("did you mean {name}?"));
+    problem
 }
 
 fn unknown_key(place: &str, name: &str) -> Problem {

@@ -3,9 +3,11 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
+use rescind::sandbox::Rules;
+
 use super::{
     LOG_FORMATS, PROGRESS, Settings, Target, VERIFY, Verbosity,
-    tables::{AvoidTable, Structure, read, structure},
+    tables::{AvoidTable, Structure, read, rules, structure},
     target::{address, choices},
     values::{
         Complaint, duration, flag, growth, line, percent, quota, rates, show_duration, show_rates,
@@ -285,6 +287,17 @@ pub(crate) static KEYS: &[Key] = &[
         doc: "At most so many renewals of the token, likewise",
         set: |s, text| put(&mut s.renewal_limit, quota(text)),
         show: |s| Some(show_rates(&[s.renewal_limit])),
+        ..BLANK
+    },
+    Key {
+        name: "sandbox",
+        heading: ENVIRONMENT,
+        shape: Shape::Table(structure::<Rules>),
+        doc: "What the sandbox is like; a mild world if there is no table",
+        on_resume: OnResume::Frozen,
+        set: |s, text| put(&mut s.sandbox, rules(text)),
+        show: |s| s.sandbox.text(),
+        lines: Some(|s| s.sandbox.keys()),
         ..BLANK
     },
     Key {

@@ -279,6 +279,10 @@ impl Effective {
         if old == new {
             return None;
         }
+        if !key.shape.is_plain() {
+            let subject = asked.origin(key).subject(key);
+            return Some(format!("{subject}: the run is frozen with another table"));
+        }
         let old = match (key.name, &self.settings.environment) {
             ("env" | "base-url", Some(environment)) => Some(environment.to_string()),
             _ => old,
@@ -307,6 +311,16 @@ impl Effective {
         let asked = self.origins.get("retry-initial");
         if matches!(asked, None | Some(Origin::Journal)) {
             settings.retry_initial = settings.retry_initial.min(settings.retry_max);
+        }
+        let settings = &self.settings;
+        if let Some(environment) = &settings.environment
+            && let Some(Origin::File(..)) = self.origins.get("sandbox")
+            && *environment != Target::Named(Environment::Sandbox)
+        {
+            let subject = self.subject("sandbox");
+            self.warnings.push(format!(
+                "{subject}: the table is not used: the environment is {environment}"
+            ));
         }
         let settings = &self.settings;
         if settings.retry_initial > settings.retry_max {
@@ -398,20 +412,25 @@ pub(super) fn refuse(subject: &str, complaint: Complaint) -> Problem {
     problem
 }
 
-/// Names the known name that is nearest, if one is near: a third of the
-/// letters may be wrong.
+/// Names the known name that is nearest, if one is near.
 pub(super) fn unknown(message: &str, name: &str, known: impl Iterator<Item = String>) -> Problem {
+    Problem::usage(message).hint(match nearest(name, known) {
+        Some(nearest) => format!("did you mean {nearest}?"),
+        None => "rescind config lists every setting".to_owned(),
+    })
+}
+
+/// The known name that is nearest, if one is near: a third of the letters may
+/// be wrong.
+pub(super) fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
     let plain = |name: &str| {
         let plain = name.to_lowercase().replace('_', "-");
         plain.trim_start_matches("rescind-").to_owned()
     };
     let wrong = plain(name);
-    let nearest = known
+    known
         .map(|known| (strsim::osa_distance(&plain(&known), &wrong), known))
         .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, _)| *distance <= 1.max(wrong.chars().count() / 3));
-    Problem::usage(message).hint(match nearest {
-        Some((_, nearest)) => format!("did you mean {nearest}?"),
-        None => "rescind config lists every setting".to_owned(),
-    })
+        .filter(|(distance, _)| *distance <= 1.max(wrong.chars().count() / 3))
+        .map(|(_, nearest)| nearest)
 }

@@ -19,6 +19,7 @@ mod values;
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
+use rescind::sandbox::Rules;
 use rescind::sweep::{Policy, Quota, Verify};
 
 pub(crate) use access::{Access, LogInSettings};
@@ -77,6 +78,8 @@ pub(crate) struct Settings {
     pub(crate) penalty_margin: Duration,
     /// Windows in which no call may be under way.
     pub(crate) avoid: Table<Vec<AvoidTable>>,
+    /// What the sandbox is like.
+    pub(crate) sandbox: Table<Rules>,
     /// What is read back.
     pub(crate) verify: Verify,
     /// Whether each batch is read before it is sent.
@@ -184,6 +187,7 @@ impl Default for Settings {
             // A retry at the stated instant meets an empty bucket.
             penalty_margin: Duration::from_secs(1),
             avoid: Table::default(),
+            sandbox: Table::default(),
             verify: Verify::All,
             read_first: false,
             read_size: count(100),

@@ -9,8 +9,9 @@ use jiff::{
     civil::{Time, Weekday},
     tz::TimeZone,
 };
-use rescind::sweep::Avoid;
+use rescind::{sandbox::Rules, sweep::Avoid};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 use toml::{Spanned, de::DeValue, de::ValueDeserializer};
 
 use super::values::{Complaint, clock_time, line, zone};
@@ -32,6 +33,24 @@ impl<T> Table<T> {
     pub(super) fn text(&self) -> Option<String> {
         (!self.text.is_empty()).then(|| self.text.clone())
     }
+
+    /// What it says, if there is one.
+    pub(crate) fn given(&self) -> Option<&T> {
+        (!self.text.is_empty()).then_some(&self.value)
+    }
+
+    /// The keys of the table, each with its value, for people.
+    pub(super) fn keys(&self) -> Vec<String> {
+        let Ok(table) = serde_json::from_str::<Map<String, Value>>(&self.text) else {
+            return Vec::new();
+        };
+        if table.is_empty() {
+            return vec!["all defaults".to_owned()];
+        }
+        let keys = table.iter();
+        keys.map(|(key, value)| format!("{key} = {value}"))
+            .collect()
+    }
 }
 
 /// Takes a table of the file, if `T` can be made of it, over as text.
@@ -51,6 +70,14 @@ pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<Table<T>, Complain
         value,
         text: text.to_owned(),
     })
+}
+
+/// Reads the rules of the sandbox.
+pub(super) fn rules(text: &str) -> Result<Table<Rules>, Complaint> {
+    let table: Table<Rules> = read(text)?;
+    let checked = table.value.check();
+    checked.map_err(|error| Complaint::new(error.to_string()))?;
+    Ok(table)
 }
 
 /// `[[avoid]]`: a window as the file has it.

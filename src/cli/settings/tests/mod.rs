@@ -8,6 +8,7 @@ mod tables;
 
 use std::{collections::HashSet, ffi::OsString, fs, path::PathBuf};
 
+use rescind::sandbox::Fault;
 use tempfile::TempDir;
 
 use super::*;
@@ -120,6 +121,7 @@ fn the_shipped_settings_file_holds_every_key_at_its_default() {
     assert_eq!(with_file.settings, without.settings);
     for key in KEYS {
         let active = match key.shape {
+            Shape::Table(_) if key.name == "sandbox" => format!("[{}]", key.name),
             Shape::Table(_) => format!("[[{}]]", key.name),
             _ => format!("{} = ", key.name),
         };
@@ -138,14 +140,19 @@ fn the_shipped_settings_file_holds_every_key_at_its_default() {
         assert!(right, "{wanted}: {times} times");
     }
     // The commented examples have to work when they are uncommented.
-    let tables = text.lines().skip_while(|line| *line != "# [[avoid]]");
-    let tables = tables.take_while(|line| line.is_empty() || line.starts_with("# "));
-    let tables: Vec<_> = tables.map(|line| line.trim_start_matches("# ")).collect();
-    let windows = Case {
-        file: Some(&tables.join("\n")),
-        ..Case::default()
+    let tables = |first: &str| {
+        let tables = text.lines().skip_while(|line| *line != first);
+        let tables = tables.take_while(|line| line.is_empty() || line.starts_with("# "));
+        let tables = tables.take_while(|line| !line.starts_with("# ---"));
+        let tables: Vec<_> = tables.map(|line| line.trim_start_matches("# ")).collect();
+        let case = Case {
+            file: Some(&tables.join("\n")),
+            ..Case::default()
+        };
+        case.settle().unwrap().settings
     };
-    assert_eq!(windows.settle().unwrap().settings.avoid.value.len(), 3);
+    assert_eq!(tables("# [[avoid]]").avoid.value.len(), 3);
+    assert_eq!(tables("# [sandbox]").sandbox.given().unwrap().seed, 7);
     for key in KEYS {
         let start = format!("# {} = ", key.name);
         if let Some(line) = text.lines().find(|line| line.starts_with(&start)) {
@@ -169,6 +176,37 @@ fn the_nightly_settings_work_as_they_stand() {
     assert!(nightly.settings.yes, "nobody is there to be asked");
     assert_eq!(nightly.settings.verify, Verify::All);
     assert_eq!(values::show_rates(&nightly.settings.rate), "4000/h");
+}
+
+/// All that a night can bring is in it.
+#[test]
+fn the_bad_night_works_as_it_stands() {
+    let night = settle_shipped("bad-night.toml");
+    assert_eq!(night.environment().unwrap().name(), "sandbox");
+    assert!(night.warnings.is_empty());
+    let rules = night.settings.sandbox.given().unwrap();
+    assert_eq!(rules.token, None, "it has to log in");
+    assert!(rules.token_lifetime < Duration::from_mins(1));
+    assert!(rules.others_log_in.0.len() >= rules.sessions);
+    assert!(!rules.maintenance.is_empty() && !rules.faults.revoke.is_empty());
+    let script: Vec<_> = rules.faults.script.values().flatten().collect();
+    for fault in [Fault::Penalty, Fault::Captcha, Fault::Status(429)] {
+        assert!(script.contains(&&fault), "{fault}");
+    }
+    assert!(rules.lockout <= night.settings.lockout_wait);
+}
+
+/// What stands below a heading is what a file of its own says.
+#[test]
+fn the_reference_of_the_sandbox_is_a_table_of_the_settings_too() {
+    let rules = fs::read_to_string(shipped("sandbox.toml")).unwrap();
+    let file = format!("env = 'sandbox'\n[sandbox]\n{rules}");
+    let case = Case {
+        file: Some(&file),
+        ..Case::default()
+    };
+    let effective = case.settle().unwrap();
+    assert_eq!(effective.settings.sandbox.given(), Some(&Rules::default()));
 }
 
 #[test]

@@ -138,3 +138,107 @@ fn a_table_is_no_variable() {
     let (message, _) = case.problem();
     assert_eq!(message, "unknown variable RESCIND_AVOID");
 }
+
+const WORLD: &str = "\
+env = 'sandbox'
+[sandbox]
+seed = 7
+maintenance = [{ after = '2s', lasts = '1s' }]
+faults.revoke = { 503 = 0.1 }
+";
+
+#[test]
+fn the_sandbox_is_what_the_table_says_and_stays_so_on_a_resume() {
+    let run = from_file(WORLD).settle().unwrap();
+    let rules = run.settings.sandbox.given().unwrap();
+    assert_eq!((rules.seed, rules.maintenance.len()), (7, 1));
+    assert_eq!(rules.faults.revoke.len(), 1);
+    assert_eq!(origin(&run, "sandbox"), "x.toml:2");
+    assert!(run.warnings.is_empty());
+    assert_eq!(
+        Case::default().settle().unwrap().settings.sandbox.given(),
+        None
+    );
+    let empty = from_file("env = 'sandbox'\n[sandbox]").settle().unwrap();
+    assert_eq!(empty.settings.sandbox.given(), Some(&Rules::default()));
+
+    let other = "env = 'sandbox'\n[sandbox]\nseed = 8\n";
+    for (file, warned) in [(None, 0), (Some(WORLD), 0), (Some(other), 1)] {
+        let resumed = Case {
+            file,
+            recorded: Some(&run),
+            ..Case::default()
+        };
+        let resumed = resumed.settle().unwrap();
+        assert_eq!(resumed.settings.sandbox, run.settings.sandbox);
+        assert_eq!(resumed.warnings.len(), warned, "{:?}", resumed.warnings);
+    }
+    // Nor does a run without one get one.
+    let run = Case::default().settle().unwrap();
+    let resumed = Case {
+        recorded: Some(&run),
+        ..from_file(WORLD)
+    };
+    let resumed = resumed.settle().unwrap();
+    assert_eq!(resumed.settings.sandbox.given(), None);
+    let warning = &resumed.warnings[0];
+    assert!(
+        warning.ends_with("x.toml:2: sandbox: the run is frozen with another table; ignored"),
+        "{warning}"
+    );
+}
+
+#[test]
+fn the_table_of_the_sandbox_is_of_no_use_elsewhere_and_that_is_said() {
+    for (name, text) in [("env", "demo"), ("base-url", "http://127.0.0.1:1/v1")] {
+        let case = Case {
+            options: &[(name, text)],
+            ..from_file(WORLD)
+        };
+        let [warning] = &case.settle().unwrap().warnings[..] else {
+            panic!("one warning")
+        };
+        let end = format!("x.toml:2: sandbox: the table is not used: the environment is {text}");
+        assert!(warning.ends_with(&end), "{warning}");
+    }
+}
+
+#[test]
+fn what_is_wrong_in_the_sandbox_is_told_with_its_line() {
+    for (text, message, hint) in [
+        (
+            "[sandbox]\nseed = 1\ntoken_livetime = '1s'",
+            "x.toml:3: sandbox: unknown field `token_livetime`",
+            Some("did you mean token_lifetime?"),
+        ),
+        (
+            "[sandbox]\nfaults.slowby = '1s'",
+            "x.toml:2: sandbox: unknown field `slowby`, expected one of `revoke`, `read`, \
+             `slow_by`, `late_by`, `script`",
+            Some("did you mean slow_by?"),
+        ),
+        (
+            "[sandbox]\nlatency = '1'",
+            "x.toml:2: sandbox: `1` is no latency such as `20ms` or `10ms..30ms`",
+            None,
+        ),
+        (
+            "[sandbox]\nseed = 1\n[[sandbox.maintenance]]\nafter = '1s'",
+            "x.toml:3: sandbox: a maintenance has either `after` and `lasts`, or `from`, `to` \
+             and perhaps `days` and `zone`",
+            None,
+        ),
+        (
+            "[sandbox]\nsessions = 0",
+            "x.toml:1: sandbox: `sessions` must be at least 1",
+            None,
+        ),
+    ] {
+        let (found, hinted) = from_file(text).problem();
+        assert_eq!(
+            (found.as_str(), hinted.as_deref()),
+            (message, hint),
+            "{text}"
+        );
+    }
+}

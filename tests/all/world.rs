@@ -75,7 +75,7 @@ fn a_run_that_is_thrown_out_of_its_session_logs_in_again() {
 fn a_run_gets_over_a_maintenance() {
     let site = Site::new("");
     let list = site.list(1001..1041);
-    let table = "latency = '20ms'\nmaintenance = [{ after = '700ms', lasts = '600ms' }]\n";
+    let table = "latency = '20ms'\nmaintenance = [{ after = '150ms', lasts = '1s' }]\n";
     site.file("my.toml", brisk(table));
     let line = format!(
         "run {list} --config my.toml --batch-size 1 --workers 2 --max-attempts 50 \

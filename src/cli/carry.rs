@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rescind::journal::{
-    Archive, Facts, HoldCause, Journal, Process, RunFolder, RunsDir, recent_calls,
+    Archive, Boot, Facts, Journal, Lookback, Process, RunFolder, RunsDir, recent_calls,
 };
 use rescind::report::{self, Outcome, Summary};
 use rescind::sweep::{Clock, Ledger, Past, Policy, Reason, Stop, Sweep};
@@ -24,6 +24,7 @@ use super::settings::Effective;
 use super::signals::Signals;
 use super::snapshot::Snapshots;
 use super::terminal::Terminal;
+use super::uptime;
 
 /// How far back calls are looked for: the longest window there is, and some.
 const MEMORY: Duration = Duration::from_hours(2);
@@ -57,7 +58,7 @@ impl Task<'_> {
 /// What is left when a process has done its work.
 pub(super) enum Worked {
     /// The journal, and why the work stopped, if something was left to do.
-    Ended(Journal, Stop),
+    Ended(Journal, Stop, Clock),
     /// Nothing: a second signal with this number cut it off.
     Cut(i32),
 }
@@ -71,7 +72,11 @@ enum End {
 }
 
 /// This process, as the journal keeps it.
-fn process(command: &'static str, effective: &Effective, started: Timestamp) -> Process {
+fn process(
+    command: &'static str,
+    effective: &Effective,
+    (started, boot): (Timestamp, Option<Boot>),
+) -> Process {
     Process {
         command,
         started,
@@ -80,6 +85,7 @@ fn process(command: &'static str, effective: &Effective, started: Timestamp) -> 
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION"),
         settings: serde_json::Value::from(effective.recorded()).to_string(),
+        boot,
     }
 }
 
@@ -90,10 +96,10 @@ pub(super) fn conclude(
     effective: &Effective,
     ending: Outcome,
 ) -> Result<(), Problem> {
-    let now = Timestamp::now();
+    let (now, boot) = uptime::moment();
     let mut journal = Journal::open(&folder.journal()).map_err(|error| broken(&error))?;
     journal
-        .begin_process(&process("resume", effective, now))
+        .begin_process(&process("resume", effective, (now, boot)))
         .and_then(|()| journal.end_process(now, ending.word(), ending.code(), ""))
         .map_err(|error| broken(&error))
 }
@@ -106,7 +112,7 @@ pub(super) fn carry_out(
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
     match work(task, gateway, runtime)? {
-        Worked::Ended(journal, stop) => finish(task, journal, &stop, out),
+        Worked::Ended(journal, stop, clock) => finish(task, journal, &stop, clock, out),
         Worked::Cut(number) => Ok(exit::signal(number)),
     }
 }
@@ -114,17 +120,20 @@ pub(super) fn carry_out(
 /// Does what there is to be done, and shows how it goes on.
 pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Result<Worked, Problem> {
     let settings = &task.effective.settings;
-    let policy = settings.policy();
-    let started = Timestamp::now();
+    let (started, boot) = uptime::moment();
     let clock = {
         let _runtime = runtime.enter();
-        Clock::starting(started)
+        Clock::with_sleep(started, uptime::asleep)
+    };
+    let policy = Policy {
+        timetable: settings.timetable(started),
+        ..settings.policy()
     };
     let terminal = Terminal::stderr(settings.progress, settings.verbosity);
     start_log(task, &terminal)?;
     let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
-    let past = past(task, &policy, started)?;
-    begin(task, &mut journal, started)?;
+    let past = past(task, &lookback(&policy, started, boot.clone()))?;
+    begin(task, &mut journal, started, boot)?;
     let tally = journal.tally().map_err(|error| broken(&error))?;
     let screen = Screen::start(
         &terminal,
@@ -136,9 +145,10 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
             parts: Archive::open(&task.folder.journal())
                 .and_then(|archive| archive.part_paths())
                 .map_err(|error| broken(&error))?,
-            hold: past.hold,
+            hold: past.hold.as_ref(),
             mortal: gateway.bears_unknown(),
             clock,
+            zone: settings.zone(),
         },
     );
     tracing::info!(
@@ -180,7 +190,7 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
     let journal = thread
         .join()
         .map_err(|_| Problem::new(exit::ERROR, "the journal's thread failed"))?;
-    Ok(Worked::Ended(journal, stop))
+    Ok(Worked::Ended(journal, stop, clock))
 }
 
 #[expect(
@@ -229,8 +239,9 @@ pub(super) fn stopped(stop: &Stop) -> Option<(Outcome, String)> {
 /// Records how the process ended and writes everything there is to read.
 fn finish(
     task: &Task<'_>,
-    journal: Journal,
+    mut journal: Journal,
     stop: &Stop,
+    clock: Clock,
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
     let (outcome, explanation) = if let Some(stopped) = stopped(stop) {
@@ -244,7 +255,14 @@ fn finish(
         (ending, String::new())
     };
     let code = outcome.code();
-    if let Err(error) = journal.end_process(Timestamp::now(), outcome.word(), code, &explanation) {
+    let resume_at = match stop.reason() {
+        Some(Reason::Deferred(deferral)) => deferral.resume_at,
+        _ => None,
+    };
+    let ended = resume_at
+        .map_or(Ok(()), |at| journal.resume_from(at))
+        .and_then(|()| journal.end_process(clock.now(), outcome.word(), code, &explanation));
+    if let Err(error) = ended {
         // Nothing can be recorded any more; what is on the disk stays true.
         let cause = if explanation.is_empty() {
             error.to_string()
@@ -268,7 +286,8 @@ pub(super) fn hold(task: &Task<'_>, problem: &Problem, out: &mut dyn Write) -> R
     start_log(task, &terminal)?;
     tracing::warn!(target: logging::ONLY_LOGGED, "{}: {why}", problem.message);
     let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
-    begin(task, &mut journal, Timestamp::now())?;
+    let (now, boot) = uptime::moment();
+    begin(task, &mut journal, now, boot)?;
     let (word, code) = (Outcome::Held.word(), Outcome::Held.code());
     journal
         .end_process(Timestamp::now(), word, code, &why)
@@ -277,9 +296,14 @@ pub(super) fn hold(task: &Task<'_>, problem: &Problem, out: &mut dyn Write) -> R
 }
 
 /// Records that this process is at work on the run.
-fn begin(task: &Task<'_>, journal: &mut Journal, started: Timestamp) -> Result<(), Problem> {
+fn begin(
+    task: &Task<'_>,
+    journal: &mut Journal,
+    started: Timestamp,
+    boot: Option<Boot>,
+) -> Result<(), Problem> {
     journal
-        .begin_process(&process(task.command, task.effective, started))
+        .begin_process(&process(task.command, task.effective, (started, boot)))
         .map_err(|error| broken(&error))
 }
 
@@ -295,44 +319,29 @@ pub(super) fn present(folder: &RunFolder, code: u8, out: &mut dyn Write) -> Resu
     }
 }
 
-/// Calls that were sent since then, and holds that end after it, are looked
-/// at for the limits.
-pub(super) fn horizon(now: Timestamp, lockout_wait: Duration) -> Timestamp {
-    now - MEMORY.max(lockout_wait)
+/// How far back the limits look.
+pub(super) fn lookback(policy: &Policy, now: Timestamp, boot: Option<Boot>) -> Lookback {
+    Lookback {
+        now,
+        span: MEMORY,
+        timeout: policy.timeout,
+        boot,
+    }
 }
 
 /// What earlier calls and holds of this environment still mean for this
 /// process.
-fn past(task: &Task<'_>, policy: &Policy, now: Timestamp) -> Result<Past, Problem> {
-    let since = horizon(now, policy.lockout_wait);
+fn past(task: &Task<'_>, lookback: &Lookback) -> Result<Past, Problem> {
     let recent =
-        recent_calls(task.runs, &task.facts.base_url, since).map_err(|error| broken(&error))?;
+        recent_calls(task.runs, &task.facts.base_url, lookback).map_err(|error| broken(&error))?;
     for (run, error) in &recent.unreadable {
         tracing::warn!(run, %error, "calls of a run cannot be counted");
     }
-    // A recorded time that lies in the future counts as now.
-    let age = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
-    let ages = |times: Vec<Timestamp>| times.into_iter().map(age).collect();
-    let hold = recent
-        .holds
-        .iter()
-        .filter_map(|(until, full_ms, cause)| {
-            let full = Duration::from_millis(u64::try_from(*full_ms).ok()?);
-            let left = Duration::try_from(until.duration_since(now))
-                .ok()?
-                .min(full);
-            let cause = match cause.as_str() {
-                "penalty" => HoldCause::Penalty,
-                _ => HoldCause::Lockout,
-            };
-            (!left.is_zero()).then_some((cause, left))
-        })
-        .max_by_key(|(_, left)| *left);
     Ok(Past {
-        calls: ages(recent.calls),
-        renewals: ages(recent.renewals),
-        refused_log_ins: ages(recent.refused_log_ins),
-        hold,
+        calls: recent.calls,
+        renewals: recent.renewals,
+        refused_log_ins: recent.refused_log_ins,
+        hold: recent.holds.into_iter().max_by_key(|hold| hold.left),
     })
 }
 

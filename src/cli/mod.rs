@@ -20,6 +20,7 @@ mod signals;
 mod snapshot;
 mod terminal;
 mod unreadable;
+mod uptime;
 mod verify;
 
 use std::{

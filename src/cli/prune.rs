@@ -12,7 +12,7 @@ use super::carry::{self, unreported};
 use super::problem::Problem;
 use super::review::style;
 use super::settings::Effective;
-use super::{exit, written};
+use super::{exit, uptime, written};
 
 /// `rescind runs prune`.
 pub(super) fn prune(
@@ -22,12 +22,12 @@ pub(super) fn prune(
     effective: &Effective,
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
-    let now = Timestamp::now();
+    let (now, boot) = uptime::moment();
     let retention = Retention {
         keep: wanted.keep,
         older_than: wanted.older_than,
         now,
-        since: carry::horizon(now, effective.settings.lockout_wait),
+        lookback: carry::lookback(&effective.settings.policy(), now, boot),
     };
     let mut pruning = Pruning {
         runs,

@@ -18,13 +18,16 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use jiff::tz::TimeZone;
-use rescind::journal::{BatchId, Entry, HoldCause, Tally};
+use rescind::journal::{BatchId, Entry, Remaining, Tally};
 use rescind::report::Mark;
 use rescind::sweep::{Clock, Observer, Quota};
 use tokio::time::Instant;
 use tracing::info;
 
-use self::{figures::Figures, narrator::Narrator};
+use self::{
+    figures::Figures,
+    narrator::{Narrator, Turn},
+};
 use super::{logging::ONLY_LOGGED, terminal::Terminal};
 
 /// How often the bar is drawn anew: seconds count down, and nothing flickers.
@@ -46,13 +49,15 @@ pub(crate) struct Beginning<'a> {
     pub(crate) batches: u64,
     /// The paths of the parts that earlier processes made.
     pub(crate) parts: HashMap<BatchId, String>,
-    /// A hold that is still on, and for how long.
-    pub(crate) hold: Option<(HoldCause, Duration)>,
+    /// A hold that is still on.
+    pub(crate) hold: Option<&'a Remaining>,
     /// Whether nobody knows when the token expires, and nobody but a person
     /// can bring another.
     pub(crate) mortal: bool,
     /// The sweep's clock.
     pub(crate) clock: Clock,
+    /// The zone of times for people.
+    pub(crate) zone: TimeZone,
 }
 
 /// The observer that shows a run. The bar goes with it.
@@ -70,32 +75,26 @@ pub(crate) struct Screen {
 impl Screen {
     /// Shows a run that is about to be carried on.
     pub(crate) fn start(terminal: &Terminal, beginning: Beginning<'_>) -> Self {
-        Self::in_zone(terminal, beginning, TimeZone::system())
-    }
-
-    fn in_zone(terminal: &Terminal, beginning: Beginning<'_>, zone: TimeZone) -> Self {
         let Beginning {
             tally,
             only_reads,
             rate,
             clock,
+            zone,
             ..
         } = beginning;
-        let mut figures = Figures::new(tally, only_reads, rate, clock, zone);
-        if let Some((cause, left)) = beginning.hold {
-            let until = clock.at(Instant::now() + left);
-            let words = narrator::inherited(cause, until, left, beginning.mortal);
-            figures.hold(words, until);
+        let mut figures = Figures::new(tally, only_reads, rate, clock, zone.clone());
+        let mut narrator =
+            Narrator::new(beginning.batches, beginning.parts, beginning.mortal, zone);
+        if let Some(hold) = beginning.hold {
+            let until = clock.at(Instant::now() + hold.left);
+            figures.turn(narrator.inherit(hold, clock.now(), until));
         }
         let figures = Arc::new(Mutex::new(figures));
         let screen = Self {
             bar: bar(terminal, &figures),
             figures,
-            narrator: Mutex::new(Narrator::new(
-                beginning.batches,
-                beginning.parts,
-                beginning.mortal,
-            )),
+            narrator: Mutex::new(narrator),
             counted: Mutex::new((Instant::now(), String::new())),
         };
         screen.count();
@@ -132,16 +131,13 @@ impl Observer for Screen {
         {
             let mut narrator = lock(&self.narrator);
             for entry in entries {
-                if matches!(entry, Entry::Begun { .. }) && lock(&self.figures).hold_is_over() {
-                    info!("the wait is over");
-                    phase = true;
-                }
                 if let Entry::Examined(testimony) = entry {
                     let mark = Mark::of(testimony.claimed, testimony.found);
                     phase |= lock(&self.figures).look(mark, testimony.ids);
                 }
-                if let Some((cause, until)) = narrator.tell(entry) {
-                    lock(&self.figures).hold(cause, until);
+                if let Some(turn) = narrator.tell(entry) {
+                    phase |= turn == Turn::Released;
+                    lock(&self.figures).turn(turn);
                 }
             }
         }

@@ -128,9 +128,11 @@ impl Provenance {
     }
 }
 
-/// What stops every call.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What stops every call; a later one outweighs an earlier one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum HoldCause {
+    /// A window to keep clear of.
+    Window,
     /// A time penalty (a p-ticket).
     Penalty,
     /// A 429, a 423 or a captcha.
@@ -142,8 +144,32 @@ impl HoldCause {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Window => "window",
             Self::Penalty => "penalty",
             Self::Lockout => "lockout",
+        }
+    }
+
+    /// The cause of this word in the journal.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Window, Self::Penalty, Self::Lockout]
+            .into_iter()
+            .find(|cause| cause.word() == word)
+    }
+
+    /// The cause for people, with what more is known of it.
+    #[must_use]
+    pub fn in_words(self, detail: &str) -> String {
+        let cause = match self {
+            Self::Window => "window to avoid",
+            Self::Penalty => "time penalty",
+            Self::Lockout => "lockout",
+        };
+        if detail.is_empty() {
+            cause.to_owned()
+        } else {
+            format!("{cause} ({detail})")
         }
     }
 }
@@ -229,6 +255,8 @@ pub struct Waited {
     pub penalty: f64,
     /// For lockouts.
     pub lockout: f64,
+    /// For windows to avoid.
+    pub window: f64,
 }
 
 /// One fact. A group of them is written in one transaction, in order.
@@ -309,6 +337,9 @@ pub enum Entry {
         hold: i64,
         /// Why.
         cause: HoldCause,
+        /// What more is known of the cause: the status of the answer, or the
+        /// window's name.
+        detail: String,
         /// When it began.
         began: Timestamp,
         /// Until when.
@@ -332,6 +363,13 @@ pub enum Entry {
     /// How permissions were shown before they are sent. Of one that was seen
     /// before, the first sight stays.
     Sighted(Vec<Sighting>),
+    /// A hold is over: a call goes.
+    Released {
+        /// Its number.
+        hold: i64,
+        /// When.
+        at: Timestamp,
+    },
     /// What the process has waited so far.
     Waited(Waited),
 }

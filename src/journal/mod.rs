@@ -9,6 +9,7 @@
 //! the next call is left to the [`sweep`](crate::sweep).
 
 mod activity;
+mod boot;
 mod breach;
 mod entry;
 mod error;
@@ -25,6 +26,7 @@ mod store;
 mod write;
 
 pub use activity::CallTiming;
+pub use boot::Boot;
 pub use breach::{Approval, Breach, BreachRow, Breaches, Finding, release_digest};
 pub use entry::{
     Batch, BatchId, CallId, CallKind, Claim, Entry, HoldCause, Move, Owed, Part, Provenance,
@@ -37,6 +39,6 @@ pub use folder::{RunFolder, RunId, RunsDir};
 pub use freeze::{Facts, NewRun};
 pub use lock::{Holder, Lock, LockError};
 pub use read::{Archive, BatchRow, CallCounts, HoldRow, ProcessRow, RejectRow};
-pub use recent::{Recent, counts_since, recent_calls};
+pub use recent::{Lookback, Recent, Remaining, counts_since, recent_calls};
 pub use state::{Evidence, State, Tally, Verified};
 pub use store::{Doubt, Journal, Pick, Process};

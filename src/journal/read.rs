@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::{Batch, BatchId, Facts, JournalError, State, Tally, Verified, store};
+use super::{Batch, BatchId, Boot, Facts, JournalError, State, Tally, Verified, store};
 use crate::list::PermissionId;
 
 /// A journal open for reading, as of one moment: a run that goes on beside
@@ -81,6 +81,8 @@ pub struct ProcessRow {
     pub settings: String,
     /// The seconds it waited, by cause.
     pub waited: super::Waited,
+    /// Where it was deferred: when it makes sense to carry on.
+    pub resume_at: Option<Timestamp>,
 }
 
 /// How many calls were made, by kind.
@@ -97,12 +99,16 @@ pub struct CallCounts {
 /// A wait that stopped every call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HoldRow {
-    /// `penalty` or `lockout`.
+    /// `penalty`, `lockout` or `window`.
     pub cause: String,
+    /// What more is known of the cause; may be empty.
+    pub detail: String,
     /// When it began.
     pub began: Timestamp,
     /// Until when.
     pub until: Timestamp,
+    /// When a call went again, if one did.
+    pub ended: Option<Timestamp>,
 }
 
 impl Archive {
@@ -349,7 +355,7 @@ impl Archive {
             db.prepare(
                 "SELECT command, started_at, ended_at, outcome, exit_code, explanation, pid, host,
                         operator, version, settings, waited_rate, waited_retry, waited_penalty,
-                        waited_lockout, id
+                        waited_lockout, id, waited_window, resume_at
                  FROM process ORDER BY id",
             )?
             .query_map([], process_row)?
@@ -385,12 +391,14 @@ impl Archive {
     /// If the journal cannot be read.
     pub fn holds(&self) -> Result<Vec<HoldRow>, JournalError> {
         self.with(|db| {
-            db.prepare("SELECT cause, began_at, until FROM hold ORDER BY id")?
+            db.prepare("SELECT cause, detail, began_at, until, ended_at FROM hold ORDER BY id")?
                 .query_map([], |row| {
                     Ok(HoldRow {
                         cause: row.get(0)?,
-                        began: moment(row, 1)?,
-                        until: moment(row, 2)?,
+                        detail: row.get(1)?,
+                        began: moment(row, 2)?,
+                        until: moment(row, 3)?,
+                        ended: optional_moment(row, 4)?,
                     })
                 })?
                 .collect()
@@ -462,7 +470,9 @@ fn process_row(row: &Row<'_>) -> rusqlite::Result<ProcessRow> {
             retry: seconds(12)?,
             penalty: seconds(13)?,
             lockout: seconds(14)?,
+            window: seconds(16)?,
         },
+        resume_at: optional_moment(row, 17)?,
     })
 }
 
@@ -480,6 +490,13 @@ pub(super) fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
 
 pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Timestamp::from_millisecond(row.get(column)?).map_err(|error| damaged(column, error))
+}
+
+/// The boot of a process, from the column of its ID and the next one.
+pub(super) fn boot(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Boot>> {
+    let id: Option<String> = row.get(column)?;
+    let began = optional_moment(row, column + 1)?;
+    Ok(id.zip(began).map(|(id, began)| Boot { id, began }))
 }
 
 pub(super) fn optional_moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {

@@ -1,12 +1,25 @@
 //! What earlier processes did lately at one address, from their journals: the
 //! limits hold over them, too.
+//!
+//! Their times are brought onto the clock of the process that asks
+//! ([`Boot`]). Where that cannot be done, after another boot, a time that
+//! lies in the future counts as now, and no hold lasts longer than its full
+//! length.
 
-use jiff::Timestamp;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::params;
 
+use super::boot::{Boot, shifted};
 use super::folder::{RunFolder, RunsDir};
-use super::read::moment;
-use super::{Archive, JournalError};
+use super::read::{boot, moment, optional_moment};
+use super::{Archive, HoldCause, JournalError};
+
+/// A call is sent at most this long after it was recorded (the sweep's
+/// look-ahead).
+const AHEAD: SignedDuration = SignedDuration::from_secs(1);
 
 /// Renewals; one that found no connection never was.
 const RENEWALS: &str = "kind = 'renew' AND verdict <> 'not_sent'";
@@ -16,122 +29,229 @@ const RENEWALS: &str = "kind = 'renew' AND verdict <> 'not_sent'";
 const REFUSED_LOG_INS: &str =
     "kind = 'login' AND verdict NOT IN ('granted', 'not_sent', 'penalty', 'lockout')";
 
-/// When the calls that are `such` were sent, not before a time. The moment of
-/// sending is the answer's less the time it took; for a call without an
-/// answer it is at most the look-ahead after its recording.
+/// When the calls of a process that are `such` were sent, not before a time.
+/// The moment of sending is the answer's less the time it took; for a call
+/// without an answer it is at most the look-ahead after its recording.
 fn sent_since(such: &str) -> String {
     format!(
         "SELECT sent FROM (SELECT coalesce(answered_at - elapsed_us / 1000, recorded_at + 1000)
-                               AS sent FROM call WHERE {such})
-         WHERE sent >= ?1"
+                               AS sent FROM call WHERE process = ?1 AND {such})
+         WHERE sent >= ?2"
     )
+}
+
+/// Who asks, and how far back calls matter.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lookback {
+    /// The moment it asks at, by its own clock.
+    pub now: Timestamp,
+    /// Calls that are older do not matter.
+    pub span: Duration,
+    /// How long a call may take that nobody has seen the end of.
+    pub timeout: Duration,
+    /// The boot that it belongs to, if it is known.
+    pub boot: Option<Boot>,
+}
+
+impl Lookback {
+    /// How long ago something was.
+    fn age(&self, moment: Timestamp) -> Duration {
+        self.now
+            .duration_since(moment)
+            .try_into()
+            .unwrap_or_default()
+    }
 }
 
 /// What a new process has to know of earlier calls to keep the limits.
 #[derive(Debug, Default)]
 pub struct Recent {
-    /// When calls were sent, in order.
-    pub calls: Vec<Timestamp>,
-    /// When renewals of a token were sent, in order.
-    pub renewals: Vec<Timestamp>,
-    /// When log-ins were sent that were refused or may have been, in order.
-    pub refused_log_ins: Vec<Timestamp>,
-    /// Holds that may still be on: their end, their full length in
-    /// milliseconds, their cause.
-    pub holds: Vec<(Timestamp, i64, String)>,
-    /// Runs whose journal could not be read.
+    /// How long ago calls were sent, oldest first.
+    pub calls: Vec<Duration>,
+    /// How long ago renewals of a token were sent, oldest first.
+    pub renewals: Vec<Duration>,
+    /// How long ago log-ins were sent that were refused or may have been,
+    /// oldest first.
+    pub refused_log_ins: Vec<Duration>,
+    /// Holds that are still on.
+    pub holds: Vec<Remaining>,
+    /// Journals that could not be read, and what they are called.
     pub unreadable: Vec<(String, JournalError)>,
 }
 
-/// When calls were sent to `base_url` since `since` in any run in `runs`, and
-/// which holds end after it. The address counts and not the environment's
-/// name: whoever names it by its URL shares its limits all the same. Runs that cannot be read are passed over;
-/// their names come with it.
+/// What is left of a hold.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Remaining {
+    /// Why it began.
+    pub cause: HoldCause,
+    /// What more is known of the cause.
+    pub detail: String,
+    /// How long it still lasts.
+    pub left: Duration,
+}
+
+/// What was done lately at `base_url` in any run in `runs`. The address
+/// counts and not the environment's name: whoever names it by its URL shares
+/// its limits all the same. Runs that cannot be read are passed over; their
+/// names come with it.
 ///
 /// # Errors
 /// If the runs folder cannot be listed.
 pub fn recent_calls(
     runs: &RunsDir,
     base_url: &str,
-    since: Timestamp,
+    lookback: &Lookback,
 ) -> Result<Recent, JournalError> {
     let mut recent = Recent::default();
     for folder in runs.list()? {
-        if let Err(error) = recent.add(&folder, base_url, since)
-            // A run that was removed just now had nothing to say any more.
-            && folder.path().exists()
-        {
-            recent.unreadable.push((folder.run().to_string(), error));
+        // A run that was removed just now had nothing to say any more.
+        if folder.journal().exists() {
+            let name = folder.run().to_string();
+            recent.add(&name, &folder.journal(), base_url, lookback);
         }
-    }
-    for times in recent.times() {
-        times.sort_unstable();
     }
     Ok(recent)
 }
 
-/// Whether the run in `folder` made calls since `since`, or has a hold that
-/// ends after it: as long as that is so, the limits need its journal.
+/// Whether the run in `folder` made calls that matter still, or has a hold
+/// that is still on: as long as that is so, the limits need its journal.
 ///
 /// # Errors
 /// If the journal cannot be read.
-pub fn counts_since(folder: &RunFolder, since: Timestamp) -> Result<bool, JournalError> {
+pub fn counts_since(folder: &RunFolder, lookback: &Lookback) -> Result<bool, JournalError> {
     let archive = Archive::open(&folder.journal())?;
     let mut recent = Recent::default();
-    let base_url = archive.facts()?.base_url;
-    recent.add(folder, &base_url, since)?;
+    recent.look(&archive, lookback)?;
     Ok(!recent.calls.is_empty() || !recent.holds.is_empty())
 }
 
+/// A process as the journal knows it.
+struct Past {
+    id: i64,
+    /// What its times are to be shifted by.
+    shift: SignedDuration,
+    ended: Option<Timestamp>,
+}
+
 impl Recent {
-    fn times(&mut self) -> [&mut Vec<Timestamp>; 3] {
+    /// Adds what the journal at `path`, called `name`, knows of calls to
+    /// `base_url`.
+    pub fn add(&mut self, name: &str, path: &Path, base_url: &str, lookback: &Lookback) {
+        let found = Archive::open(path).and_then(|archive| {
+            if archive.facts()?.base_url == base_url {
+                self.look(&archive, lookback)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = found
+            && path.exists()
+        {
+            self.unreadable.push((name.to_owned(), error));
+        }
+        for (ages, _) in self.ages() {
+            ages.sort_unstable_by(|one, other| other.cmp(one));
+        }
+    }
+
+    /// What is gathered, and which calls belong to it.
+    fn ages(&mut self) -> [(&mut Vec<Duration>, &'static str); 3] {
         [
-            &mut self.calls,
-            &mut self.renewals,
-            &mut self.refused_log_ins,
+            (&mut self.calls, "true"),
+            (&mut self.renewals, RENEWALS),
+            (&mut self.refused_log_ins, REFUSED_LOG_INS),
         ]
     }
 
-    fn add(
-        &mut self,
-        folder: &RunFolder,
-        base_url: &str,
-        since: Timestamp,
-    ) -> Result<(), JournalError> {
-        let archive = Archive::open(&folder.journal())?;
-        let facts = archive.facts()?;
-        if facts.base_url != base_url {
-            return Ok(());
-        }
-        let since = params![since.as_millisecond()];
-        self.holds.extend(archive.with(|db| {
-            db.prepare("SELECT until, full_ms, cause FROM hold WHERE until >= ?1")?
-                .query_map(since, |row| Ok((moment(row, 0)?, row.get(1)?, row.get(2)?)))?
-                .collect::<Result<Vec<(Timestamp, i64, String)>, _>>()
-        })?);
-        // Most runs ended long ago; their calls need not be looked through.
-        let lately = archive.with(|db| {
-            db.query_row(
-                "SELECT EXISTS (SELECT 1 FROM process WHERE ended_at IS NULL OR ended_at >= ?1)",
-                since,
-                |row| row.get(0),
-            )
+    fn look(&mut self, archive: &Archive, lookback: &Lookback) -> Result<(), JournalError> {
+        let since = lookback
+            .now
+            .checked_sub(lookback.span)
+            .unwrap_or(Timestamp::MIN);
+        let processes = archive.with(|db| {
+            db.prepare("SELECT id, boot_id, booted_at, ended_at FROM process ORDER BY id")?
+                .query_map([], |row| {
+                    Ok(Past {
+                        id: row.get(0)?,
+                        shift: Boot::shift(lookback.boot.as_ref(), boot(row, 1)?.as_ref()),
+                        ended: optional_moment(row, 3)?,
+                    })
+                })?
+                .collect::<Result<Vec<_>, _>>()
         })?;
-        if lately {
-            for (times, such) in self
-                .times()
-                .into_iter()
-                .zip(["true", RENEWALS, REFUSED_LOG_INS])
-            {
-                times.extend(archive.with(|db| {
-                    db.prepare(&sent_since(such))?
-                        .query_map(since, |row| moment(row, 0))?
+        for process in &processes {
+            self.holds.extend(remaining(archive, process, lookback)?);
+            // Most ended long ago; their calls need not be looked through.
+            let since = shifted(since, -process.shift);
+            if process.ended.is_some_and(|ended| ended < since) {
+                continue;
+            }
+            for (ages, such) in self.ages() {
+                let sent = archive.with(|db| {
+                    db.prepare_cached(&sent_since(such))?
+                        .query_map(params![process.id, since.as_millisecond()], |row| {
+                            moment(row, 0)
+                        })?
                         .collect::<Result<Vec<_>, _>>()
-                })?);
+                })?;
+                let sent = sent.into_iter().map(|sent| shifted(sent, process.shift));
+                ages.extend(sent.map(|sent| lookback.age(sent)));
             }
         }
         Ok(())
     }
+}
+
+/// The holds of a process that are still on: those that no call has followed,
+/// and for which the clock says so.
+fn remaining(
+    archive: &Archive,
+    process: &Past,
+    lookback: &Lookback,
+) -> Result<Vec<Remaining>, JournalError> {
+    let holds = archive.with(|db| {
+        db.prepare_cached(
+            "SELECT cause, detail, until, full_ms FROM hold
+             WHERE process = ?1 AND ended_at IS NULL AND cause <> 'window'",
+        )?
+        .query_map([process.id], |row| {
+            let cause: String = row.get(0)?;
+            let full: i64 = row.get(3)?;
+            Ok((cause, row.get(1)?, moment(row, 2)?, full))
+        })?
+        .collect::<Result<Vec<(String, String, Timestamp, i64)>, _>>()
+    })?;
+    if holds.is_empty() {
+        return Ok(Vec::new());
+    }
+    // A hold counts from the end of the last call that was under way. Of one
+    // that was cut off with its process no end is known but the time-out.
+    let unanswered = archive.with(|db| {
+        db.prepare_cached(
+            "SELECT max(recorded_at) FROM call WHERE process = ?1 AND answered_at IS NULL",
+        )?
+        .query_row([process.id], |row| optional_moment(row, 0))
+    })?;
+    let timeout = SignedDuration::try_from(lookback.timeout).unwrap_or(SignedDuration::ZERO);
+    let last = unanswered
+        .map(|recorded| shifted(shifted(recorded, process.shift), AHEAD + timeout))
+        .map(|end| end.min(lookback.now));
+    let remaining = holds
+        .into_iter()
+        .filter_map(|(cause, detail, until, full)| {
+            let full = Duration::from_millis(u64::try_from(full).ok()?);
+            let mut until = shifted(until, process.shift);
+            if let Some(last) = last {
+                until = until.max(last.checked_add(full).unwrap_or(Timestamp::MAX));
+            }
+            let left = Duration::try_from(until.duration_since(lookback.now)).ok()?;
+            let left = left.min(full);
+            (!left.is_zero()).then(|| Remaining {
+                cause: HoldCause::from_word(&cause).unwrap_or(HoldCause::Lockout),
+                detail,
+                left,
+            })
+        });
+    Ok(remaining.collect())
 }
 
 #[cfg(test)]
@@ -139,8 +259,20 @@ mod tests {
     use super::*;
     use crate::journal::{CallKind, Entry, Facts, Journal, NewRun, Process};
 
+    const MINUTE: Duration = Duration::from_mins(1);
+
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
+    }
+
+    /// Somebody who asks about the last hour.
+    fn lookback(now: Timestamp, boot: Option<Boot>) -> Lookback {
+        Lookback {
+            now,
+            span: MINUTE * 60,
+            timeout: MINUTE,
+            boot,
+        }
     }
 
     /// A run that made these calls, each answered in such a way or not at all.
@@ -178,6 +310,7 @@ mod tests {
                 pid: 1,
                 version: "0",
                 settings: "{}".into(),
+                boot: None,
             })
             .unwrap();
         for ((at, kind, verdict), call) in calls.iter().zip(1..) {
@@ -213,12 +346,14 @@ mod tests {
         called(&runs, "demo", "https://demo.example/v1", &read(late));
         called(&runs, "custom", "https://demo.example/v1", &read(late));
         called(&runs, "live", "https://live.example/v1", &read(late));
-        let since = at("2026-11-23T01:30:00Z");
-        let recent = recent_calls(&runs, "https://demo.example/v1", since).unwrap();
-        assert_eq!(recent.calls, [late, late]);
+        let lookback = lookback(at("2026-11-23T02:10:00Z"), None);
+        let recent = recent_calls(&runs, "https://demo.example/v1", &lookback).unwrap();
+        assert_eq!(recent.calls, [MINUTE * 10; 2]);
         assert!(recent.unreadable.is_empty());
         let counts = runs.list().unwrap();
-        let counts = counts.iter().map(|run| counts_since(run, since).unwrap());
+        let counts = counts
+            .iter()
+            .map(|run| counts_since(run, &lookback).unwrap());
         assert_eq!(counts.collect::<Vec<_>>(), [false, true, true, true]);
     }
 
@@ -241,16 +376,19 @@ mod tests {
             let calls: Vec<_> = calls.map(|(v, n)| (minute(n), kind, *v)).collect();
             called(&runs, "demo", "https://demo.example/v1", &calls);
         }
-        let since = at("2026-11-23T01:00:00Z");
-        let recent = recent_calls(&runs, "https://demo.example/v1", since).unwrap();
+        let ages = |now: i64| {
+            let lookback = lookback(minute(now), None);
+            recent_calls(&runs, "https://demo.example/v1", &lookback).unwrap()
+        };
+        let recent = ages(30);
         assert_eq!(recent.calls.len(), 14);
-        let second = jiff::SignedDuration::from_secs(1);
-        let unanswered = minute(6) + second;
-        assert_eq!(recent.refused_log_ins, [minute(1), minute(2), unanswered]);
-        let renewals = [10, 11, 12, 14, 15].map(minute);
-        assert_eq!(recent.renewals[..5], renewals);
-        assert_eq!(recent.renewals[5..], [minute(16) + second]);
-        let later = recent_calls(&runs, "https://demo.example/v1", minute(12)).unwrap();
+        // One without an answer may have been sent a second later.
+        let ago = |n: u64| Duration::from_secs(60 * (30 - n));
+        let unanswered = |n: u64| Duration::from_secs(60 * (30 - n) - 1);
+        assert_eq!(recent.refused_log_ins, [ago(1), ago(2), unanswered(6)]);
+        assert_eq!(recent.renewals[..5], [10, 11, 12, 14, 15].map(ago));
+        assert_eq!(recent.renewals[5..], [unanswered(16)]);
+        let later = ages(72);
         assert_eq!((later.refused_log_ins.len(), later.renewals.len()), (0, 4));
     }
 }

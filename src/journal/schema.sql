@@ -58,11 +58,17 @@ CREATE TABLE process (
     operator        TEXT NOT NULL,
     version         TEXT NOT NULL,
     settings        TEXT NOT NULL,
+    -- which boot of the host it belongs to, and when that began by its clock
+    boot_id         TEXT,
+    booted_at       INTEGER,
     explanation     TEXT NOT NULL DEFAULT '',
+    -- where it was deferred: when it makes sense to carry on
+    resume_at       INTEGER,
     waited_rate     INTEGER NOT NULL DEFAULT 0,
     waited_retry    INTEGER NOT NULL DEFAULT 0,
     waited_penalty  INTEGER NOT NULL DEFAULT 0,
-    waited_lockout  INTEGER NOT NULL DEFAULT 0
+    waited_lockout  INTEGER NOT NULL DEFAULT 0,
+    waited_window   INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- Every call that was sent or may have been sent. `answered_at` is empty
@@ -81,14 +87,18 @@ CREATE TABLE call (
     message     TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
--- Each wait that stopped every call.
+-- Each wait that stopped every call. `detail` says more of the cause: the
+-- status of the answer, or the window's name. `ended_at` is empty until a call
+-- went after it.
 CREATE TABLE hold (
     id       INTEGER PRIMARY KEY,
     process  INTEGER NOT NULL REFERENCES process (id),
-    cause    TEXT NOT NULL CHECK (cause IN ('penalty', 'lockout')),
+    cause    TEXT NOT NULL CHECK (cause IN ('penalty', 'lockout', 'window')),
+    detail   TEXT NOT NULL DEFAULT '',
     began_at INTEGER NOT NULL,
     until    INTEGER NOT NULL,
-    full_ms  INTEGER NOT NULL
+    full_ms  INTEGER NOT NULL,
+    ended_at INTEGER
 ) STRICT;
 
 -- Each token that calls bore, in order; the token itself is nowhere.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
+use super::boot::{Boot, shifted};
 use super::write::{Refusal, write_entry};
 use super::{Batch, BatchId, CallId, Claim, Entry, JournalError, Owed, Tally, Verified, read};
 
@@ -23,6 +24,7 @@ pub struct Journal {
     connection: Connection,
     path: PathBuf,
     process: i64,
+    boot: Option<Boot>,
 }
 
 /// Who carries a run out: one row of the journal a process.
@@ -42,6 +44,8 @@ pub struct Process {
     pub version: &'static str,
     /// The settings in effect, as JSON, without secrets.
     pub settings: String,
+    /// The boot of the host, where it is known.
+    pub boot: Option<Boot>,
 }
 
 /// A batch in doubt, and what is known of its last sending.
@@ -51,7 +55,7 @@ pub struct Doubt {
     pub batch: Batch,
     /// Why it is in doubt, in a word; empty after a crash.
     pub reason: String,
-    /// When its last call was recorded.
+    /// When its last call was recorded, on the clock of this process.
     pub recorded: Option<Timestamp>,
     /// When that call was answered or given up, if that is recorded.
     pub ended: Option<Timestamp>,
@@ -77,6 +81,7 @@ impl Journal {
             connection,
             path: path.to_owned(),
             process: 0,
+            boot: None,
         })
     }
 
@@ -100,8 +105,9 @@ impl Journal {
     pub fn begin_process(&mut self, process: &Process) -> Result<(), JournalError> {
         self.connection
             .execute(
-                "INSERT INTO process (command, started_at, pid, host, operator, version, settings)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO process (command, started_at, pid, host, operator, version, settings,
+                     boot_id, booted_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 params![
                     process.command,
                     process.started.as_millisecond(),
@@ -110,11 +116,32 @@ impl Journal {
                     process.operator,
                     process.version,
                     process.settings,
+                    process.boot.as_ref().map(|boot| &boot.id),
+                    process
+                        .boot
+                        .as_ref()
+                        .map(|boot| boot.began.as_millisecond()),
                 ],
             )
             .map_err(|source| self.failed(source))?;
         self.process = self.connection.last_insert_rowid();
+        self.boot.clone_from(&process.boot);
         Ok(())
+    }
+
+    /// Records when it makes sense to carry on, for a process that is
+    /// deferred.
+    ///
+    /// # Errors
+    /// If the journal cannot be written.
+    pub fn resume_from(&mut self, at: Timestamp) -> Result<(), JournalError> {
+        self.connection
+            .execute(
+                "UPDATE process SET resume_at = ?2 WHERE id = ?1",
+                params![self.process, at.as_millisecond()],
+            )
+            .map(drop)
+            .map_err(|source| self.failed(source))
     }
 
     /// Records how the process ended, and leaves the journal as one file.
@@ -313,23 +340,27 @@ impl Journal {
                          SELECT id, parent FROM batch WHERE id = ?1
                          UNION ALL
                          SELECT b.id, b.parent FROM batch b JOIN line ON b.id = line.parent)
-                     SELECT recorded_at, answered_at FROM call
+                     SELECT recorded_at, answered_at, boot_id, booted_at
+                     FROM call JOIN process ON process.id = call.process
                      WHERE batch IN (SELECT id FROM line) AND kind = 'revoke'
-                     ORDER BY id DESC LIMIT 1",
+                     ORDER BY call.id DESC LIMIT 1",
                 )?
                 .query_row([batch.id], |row| {
-                    Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
+                    let recorded = read::moment(row, 0)?;
+                    let ended = read::optional_moment(row, 1)?;
+                    let shift = Boot::shift(self.boot.as_ref(), read::boot(row, 2)?.as_ref());
+                    let ours = |moment| shifted(moment, shift);
+                    Ok((ours(recorded), ended.map(ours)))
                 })
                 .optional()?;
             Ok((reason, last))
         };
         let (reason, last) = read().map_err(|source| JournalError::read(&self.path, source))?;
-        let moment = |ms| Timestamp::from_millisecond(ms).ok();
         Ok(Doubt {
             batch,
             reason,
-            recorded: last.and_then(|(recorded, _)| moment(recorded)),
-            ended: last.and_then(|(_, ended)| ended).and_then(moment),
+            recorded: last.map(|(recorded, _)| recorded),
+            ended: last.and_then(|(_, ended)| ended),
         })
     }
 

@@ -79,13 +79,14 @@ pub(super) fn write_entry(db: &Connection, process: i64, entry: &Entry) -> Resul
         Entry::Held {
             hold,
             cause,
+            detail,
             began,
             until,
             full_ms,
         } => {
             db.prepare_cached(
-                "INSERT OR REPLACE INTO hold (id, process, cause, began_at, until, full_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR REPLACE INTO hold (id, process, cause, began_at, until, full_ms, detail)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![
                 hold,
@@ -93,9 +94,11 @@ pub(super) fn write_entry(db: &Connection, process: i64, entry: &Entry) -> Resul
                 cause.word(),
                 began.as_millisecond(),
                 until.as_millisecond(),
-                full_ms
+                full_ms,
+                detail
             ])?;
         }
+        Entry::Released { hold, at } => write_release(db, process, *hold, *at)?,
         Entry::Bearing {
             provenance,
             expires,
@@ -137,6 +140,15 @@ fn write_testimony(db: &Connection, process: i64, testimony: &Testimony) -> Resu
         testimony.ids.cast_signed(),
         some
     ])?;
+    Ok(())
+}
+
+/// The holds of earlier processes were waited out before this one.
+fn write_release(db: &Connection, process: i64, hold: i64, at: Timestamp) -> Result<(), Refusal> {
+    db.prepare_cached(
+        "UPDATE hold SET ended_at = ?2 WHERE ended_at IS NULL AND (id = ?1 OR process < ?3)",
+    )?
+    .execute(params![hold, at.as_millisecond(), process])?;
     Ok(())
 }
 
@@ -273,14 +285,15 @@ fn write_waited(db: &Connection, process: i64, waited: &Waited) -> Result<(), Re
     let ms = |seconds: f64| (seconds * 1000.0).round() as i64;
     db.prepare_cached(
         "UPDATE process SET waited_rate = ?2, waited_retry = ?3, waited_penalty = ?4,
-             waited_lockout = ?5 WHERE id = ?1",
+             waited_lockout = ?5, waited_window = ?6 WHERE id = ?1",
     )?
     .execute(params![
         process,
         ms(waited.rate),
         ms(waited.retry),
         ms(waited.penalty),
-        ms(waited.lockout)
+        ms(waited.lockout),
+        ms(waited.window)
     ])?;
     Ok(())
 }

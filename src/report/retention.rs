@@ -10,11 +10,11 @@ use jiff::Timestamp;
 
 use super::phrase::chain;
 use super::runs::{Listed, Standing};
-use crate::journal::{JournalError, counts_since};
+use crate::journal::{JournalError, Lookback, counts_since};
 use crate::sweep::GROWTH_RUNS;
 
 /// What a person wants to keep.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Retention {
     /// The newest runs of each environment; all the others may go if `None`.
     pub keep: Option<usize>,
@@ -22,9 +22,8 @@ pub struct Retention {
     pub older_than: Option<Duration>,
     /// Now.
     pub now: Timestamp,
-    /// Calls that were sent since then, and holds that end after it, count
-    /// for the limits.
-    pub since: Timestamp,
+    /// How far back calls count for the limits.
+    pub lookback: Lookback,
 }
 
 /// Why a run is kept.
@@ -114,7 +113,7 @@ impl Retention {
         } else if is_measured_by(standing, &beside) {
             Some(Kept::Growth)
         } else {
-            match counts_since(&listed.folder, self.since) {
+            match counts_since(&listed.folder, &self.lookback) {
                 Ok(true) => Some(Kept::Counts),
                 Ok(false) => None,
                 Err(error) => Some(Kept::Unreadable(chain(&error))),

@@ -52,6 +52,9 @@ pub struct Summary {
     /// When the last process ended, if it said so.
     #[serde(serialize_with = "optional_time")]
     pub finished_at: Option<Timestamp>,
+    /// Where the last process was deferred: when it makes sense to carry on.
+    #[serde(serialize_with = "optional_time")]
+    pub resume_at: Option<Timestamp>,
     /// The rows of the input: `total = distinct + duplicate + invalid`.
     pub rows: Rows,
     /// The IDs in each state; they add up to `rows.distinct`.
@@ -137,6 +140,8 @@ pub struct Waits {
     pub penalty: f64,
     /// For lockouts.
     pub lockout: f64,
+    /// For windows to avoid.
+    pub window: f64,
 }
 
 /// The IDs of one state and reason.
@@ -254,6 +259,7 @@ impl Summary {
                 .first()
                 .map_or(facts.created, |first| first.started),
             finished_at: last.and_then(|process| process.ended),
+            resume_at: last.and_then(|process| process.resume_at),
             rows,
             ids: account.tally,
             owed: account.owed,
@@ -408,7 +414,7 @@ pub struct Wait {
 impl Waits {
     /// The waits, cause by cause.
     #[must_use]
-    pub const fn by_cause(self) -> [Wait; 4] {
+    pub const fn by_cause(self) -> [Wait; 5] {
         const fn wait(cause: &'static str, seconds: f64, lost: bool) -> Wait {
             Wait {
                 cause,
@@ -421,6 +427,7 @@ impl Waits {
             wait("between tries", self.retry, true),
             wait("for penalties", self.penalty, true),
             wait("for lockouts", self.lockout, true),
+            wait("for windows to avoid", self.window, false),
         ]
     }
 
@@ -441,6 +448,7 @@ impl Waits {
             retry: sum(|process| process.waited.retry),
             penalty: sum(|process| process.waited.penalty),
             lockout: sum(|process| process.waited.lockout),
+            window: sum(|process| process.waited.window),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::phrase::{count, ids, ids_are, ids_were, number, place, shortfall, visible};
+use super::phrase::{count, ids, ids_are, ids_were, moment, number, place, shortfall, visible};
 use super::review::{Step, Tone};
 use super::{Summary, Verification};
 use crate::journal::State;
@@ -259,7 +259,11 @@ pub(super) fn next(kind: Kind, summary: &Summary, folder: &Path) -> Vec<Step> {
             "releases this list, here and nowhere else, once a person has looked at it",
         ));
     } else if !summary.finished || kind == Kind::Unfinished {
+        let later = summary
+            .resume_at
+            .map(|at| format!("carries on; not before {}", moment(at)));
         let why = match summary.outcome.as_str() {
+            "deferred" if let Some(later) = &later => later,
             "unauthorized" => "carries on, once the token is good",
             "stopped" | "error" => "carries on, once the cause is mended",
             _ if summary.finished => "sends nothing, writes all files again and records the end",

@@ -136,9 +136,10 @@ impl<A: Api> Worker<A> {
                 }
                 (Step::Full { what, until }, _) => {
                     let until = shared.clock.at(until);
-                    shared.stop.raise(Reason::Deferred(format!(
-                        "there were as many {what} lately as are allowed; not before {until:.0}"
-                    )));
+                    let why = format!("there were as many {what} lately as are allowed");
+                    shared
+                        .stop
+                        .raise(shared.pacer.schedule.deferred(why, until));
                     return Err(Stopped);
                 }
             };
@@ -232,9 +233,10 @@ impl<A: Api> Worker<A> {
         if pursuit.rounds < ROUNDS {
             return Ok(Outcome::Again);
         }
-        self.shared.stop.raise(Reason::Deferred(format!(
-            "the log-in was held back {ROUNDS} times"
-        )));
+        let why = format!("the log-in was held back {ROUNDS} times");
+        let now = self.shared.clock.now();
+        let reason = self.shared.pacer.schedule.deferred(why, now);
+        self.shared.stop.raise(reason);
         Err(Stopped)
     }
 

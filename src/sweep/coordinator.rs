@@ -132,6 +132,17 @@ impl<'a, A: Api> Coordinator<'a, A> {
             }
             let stopping = self.stop().check().is_err();
             let due = self.next_look();
+            if self.busy() == 0
+                && !stopping
+                && let Some(due) = due
+                && let Err(reason) = self.sweep.shared.pacer.schedule.fits(
+                    "the wait before a second look",
+                    due.saturating_duration_since(Instant::now()),
+                )
+            {
+                self.stop().raise(reason);
+                continue;
+            }
             if self.busy() == 0 && (stopping || due.is_none()) {
                 return;
             }

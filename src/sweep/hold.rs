@@ -1,8 +1,8 @@
 //! Holds: the waits that stop every call, and the lone call after them.
 //!
-//! A penalty or a lockout begins a hold. It counts from the end of the last
-//! call then under way, since the API starts a lockout anew with each request
-//! it gets. After it one call goes first; the others follow when that one is
+//! A penalty, a lockout or a window to avoid begins a hold. The first two
+//! count from the end of the last call then under way, since the API starts a
+//! lockout anew with each request it gets. After it one call goes first; the others follow when that one is
 //! answered cleanly.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,26 +11,33 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use crate::journal::{HoldCause, Waited};
+use crate::journal::{HoldCause, Remaining, Waited};
 
 /// What an answer means for everybody.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Strike {
     /// The API answered; nothing to hold back for.
     Clean,
     /// Nothing can be said: no answer, or a fault.
     Unclear,
     /// Every call has to wait this long.
-    Hold(HoldCause, Duration),
+    Hold {
+        cause: HoldCause,
+        /// What more is known of the cause.
+        detail: String,
+        wait: Duration,
+    },
 }
 
 /// How a hold stands after an answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct StrikeNotice {
     /// The hold's number in this process, from 1.
     pub(super) number: i64,
     /// Why it began.
     pub(super) cause: HoldCause,
+    /// What more is known of the cause.
+    pub(super) detail: String,
     /// When it began.
     pub(super) began: Instant,
     /// Until when it lasts, unless a call under way prolongs it.
@@ -40,6 +47,20 @@ pub(super) struct StrikeNotice {
     /// How many holds of this cause there were without a clean answer
     /// between them.
     pub(super) in_a_row: u32,
+}
+
+/// A window that began to hold every call, and the hold before it that is
+/// over, if nobody was told of that yet.
+#[derive(Debug)]
+pub(super) struct Avoided {
+    pub(super) hold: StrikeNotice,
+    pub(super) over: Option<i64>,
+}
+
+/// A place near the gate was had, and with it this hold is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entered {
+    pub(super) over: Option<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -96,17 +117,21 @@ struct State {
     retry: Overlap,
     penalty: Duration,
     lockout: Duration,
+    window: Duration,
+    /// A hold that is over, until somebody is told of it.
+    over: Option<i64>,
 }
 
 impl State {
     /// Ends a hold whose time has come.
     fn advance(&mut self, now: Instant) {
-        if let Mode::Held(hold) = self.mode
+        if let Mode::Held(hold) = &self.mode
             && hold.until <= now
             && self.under_way == 0
         {
-            let lasted = self.lasted(&hold, now);
-            *self.total(hold.cause) += lasted;
+            let (cause, lasted) = (hold.cause, self.lasted(hold, now));
+            self.over = Some(hold.number);
+            *self.total(cause) += lasted;
             self.mode = Mode::Probing { busy: false };
         }
     }
@@ -122,6 +147,7 @@ impl State {
 
     fn total(&mut self, cause: HoldCause) -> &mut Duration {
         match cause {
+            HoldCause::Window => &mut self.window,
             HoldCause::Penalty => &mut self.penalty,
             HoldCause::Lockout => &mut self.lockout,
         }
@@ -130,6 +156,7 @@ impl State {
     /// Counts a hold among those of its cause without a clean answer.
     fn count(&mut self, cause: HoldCause) -> u32 {
         let in_a_row = match cause {
+            HoldCause::Window => return 1,
             HoldCause::Penalty => &mut self.penalties,
             HoldCause::Lockout => &mut self.lockouts,
         };
@@ -169,31 +196,62 @@ impl Holding {
     }
 
     /// Takes up a hold that an earlier process left, for what is left of it.
-    pub(super) fn inherit(&self, cause: HoldCause, left: Duration) {
+    pub(super) fn inherit(&self, hold: &Remaining) {
         let now = Instant::now();
         let mut state = self.lock();
         state.holds += 1;
         state.mode = Mode::Held(StrikeNotice {
             number: state.holds,
-            cause,
+            cause: hold.cause,
+            detail: hold.detail.clone(),
             began: now,
-            until: now + left,
-            wait: left,
+            until: now + hold.left,
+            wait: hold.left,
             in_a_row: 1,
         });
+    }
+
+    /// Holds every call until a window is over, unless a hold is on. Who
+    /// began it is told.
+    pub(super) fn avoid(&self, window: String, left: Duration) -> Option<Avoided> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        if matches!(state.mode, Mode::Held(_)) {
+            return None;
+        }
+        state.holds += 1;
+        let hold = StrikeNotice {
+            number: state.holds,
+            cause: HoldCause::Window,
+            detail: window,
+            began: now,
+            until: now + left,
+            // An answer does not prolong it.
+            wait: Duration::ZERO,
+            in_a_row: 1,
+        };
+        state.mode = Mode::Held(hold.clone());
+        let over = state.over.take();
+        drop(state);
+        self.change.send_replace(());
+        Some(Avoided { hold, over })
     }
 
     pub(super) fn near(&self) -> usize {
         self.lock().near
     }
 
-    /// Takes a place near the gate, unless a hold is on.
-    pub(super) fn try_enter(&self) -> bool {
+    /// Takes a place near the gate, unless a hold is on. Who is the first
+    /// after a hold is told which.
+    pub(super) fn try_enter(&self) -> Option<Entered> {
         let mut state = self.lock();
         state.advance(Instant::now());
-        let may = state.may_enter();
-        state.near += usize::from(may);
-        may
+        state.may_enter().then(|| {
+            state.near += 1;
+            Entered {
+                over: state.over.take(),
+            }
+        })
     }
 
     pub(super) fn leave(&self) {
@@ -263,31 +321,45 @@ impl Holding {
         let mut state = self.lock();
         state.under_way -= 1;
         let notice = match (&state.mode, strike) {
-            (Mode::Held(hold), strike) => {
-                let mut hold = *hold;
-                if let Strike::Hold(cause, wait) = strike {
+            (Mode::Held(before), strike) => {
+                let mut hold = before.clone();
+                if let Strike::Hold {
+                    cause,
+                    detail,
+                    wait,
+                } = strike
+                {
                     hold.wait = hold.wait.max(wait);
                     // A lockout outweighs the penalty that was there first.
-                    if hold.cause == HoldCause::Penalty && cause == HoldCause::Lockout {
+                    if hold.cause < cause {
                         hold.cause = cause;
+                        hold.detail = detail;
                         hold.in_a_row = state.count(cause);
                     }
                 }
                 hold.until = hold.until.max(now + hold.wait);
-                state.mode = Mode::Held(hold);
+                state.mode = Mode::Held(hold.clone());
                 Some(hold)
             }
-            (_, Strike::Hold(cause, wait)) => {
+            (
+                _,
+                Strike::Hold {
+                    cause,
+                    detail,
+                    wait,
+                },
+            ) => {
                 state.holds += 1;
                 let hold = StrikeNotice {
                     number: state.holds,
                     cause,
+                    detail,
                     began: now,
                     until: now + wait,
                     wait,
                     in_a_row: state.count(cause),
                 };
-                state.mode = Mode::Held(hold);
+                state.mode = Mode::Held(hold.clone());
                 Some(hold)
             }
             (Mode::Open, Strike::Unclear) => return None,
@@ -340,10 +412,12 @@ impl Holding {
             retry: state.retry.so_far(now).as_secs_f64(),
             penalty: state.penalty.as_secs_f64(),
             lockout: state.lockout.as_secs_f64(),
+            window: state.window.as_secs_f64(),
         };
         if let Mode::Held(hold) = &state.mode {
             let so_far = state.lasted(hold, now).as_secs_f64();
             match hold.cause {
+                HoldCause::Window => waited.window += so_far,
                 HoldCause::Penalty => waited.penalty += so_far,
                 HoldCause::Lockout => waited.lockout += so_far,
             }

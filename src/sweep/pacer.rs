@@ -22,9 +22,12 @@ use governor::state::{InMemoryState, NotKeyed};
 use tokio::sync::Mutex as Queue;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::hold::{Holding, Strike, StrikeNotice};
-use super::policy::Quota;
+use super::clock::Clock;
+use super::hold::{Avoided, Entered, Holding, Strike, StrikeNotice};
+use super::policy::{Policy, Quota};
+use super::schedule::Schedule;
 use super::stop::{Stop, Stopped};
+use super::timetable::Leave;
 
 /// A call is recorded at most this long before it is due.
 pub const LOOK_AHEAD: Duration = Duration::from_secs(1);
@@ -162,11 +165,22 @@ fn foresee(lanes: &[Lane], ahead: usize, now: Instant) -> Duration {
     }
 }
 
+/// What a caller meets before its call is recorded.
+#[derive(Debug)]
+pub(super) enum Approach<'a> {
+    /// A place near the gate.
+    Place(Place<'a>),
+    /// A window to avoid, which it is the first to meet.
+    Window(Avoided),
+}
+
 /// Why a permit was denied.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub(super) enum Denied {
     /// A hold began; the call may come again after it.
     Held,
+    /// A window to avoid began with this call.
+    Window(Avoided),
     /// The run stops.
     Stopped,
 }
@@ -181,16 +195,18 @@ pub(super) struct Pacer {
     anteroom: Queue<()>,
     gate: Queue<()>,
     pub(super) holding: Holding,
+    pub(super) schedule: Schedule,
     stop: Stop,
 }
 
 impl Pacer {
-    /// A pacer that keeps all of `rate` at once.
-    pub(super) fn new(rate: &[Quota], burst: u32, stop: Stop) -> Self {
+    /// A pacer that keeps all limits of `policy` at once, and its timetable.
+    pub(super) fn new(policy: &Policy, clock: Clock, stop: Stop) -> Self {
         let origin = Instant::now();
-        let mut lanes: Vec<Lane> = rate
+        let mut lanes: Vec<Lane> = policy
+            .rate
             .iter()
-            .map(|quota| Lane::new(*quota, burst, origin))
+            .map(|quota| Lane::new(*quota, policy.burst, origin))
             .collect();
         lanes.sort_by_key(|lane| std::cmp::Reverse(lane.window));
         Self {
@@ -199,6 +215,7 @@ impl Pacer {
             anteroom: Queue::new(()),
             gate: Queue::new(()),
             holding: Holding::default(),
+            schedule: Schedule::of(policy, clock),
             stop,
         }
     }
@@ -232,33 +249,70 @@ impl Pacer {
         } else {
             Some(self.anteroom.try_lock().ok()?)
         };
-        if self.due_in(self.holding.near()) > LOOK_AHEAD {
+        let due = self.due_in(self.holding.near());
+        if due > LOOK_AHEAD || !matches!(self.schedule.leave(due), Leave::Now { .. }) {
             return None;
         }
-        self.holding.try_enter().then(|| Place { pacer: self })
+        self.holding.try_enter().map(|entered| self.place(entered))
     }
 
     /// Waits until it is nearly this caller's turn.
-    pub(super) async fn approach(&self) -> Result<Place<'_>, Stopped> {
+    pub(super) async fn approach(&self) -> Result<Approach<'_>, Stopped> {
         tokio::select! {
             biased;
             () = self.stop.raised() => Err(Stopped),
-            place = self.queue_up() => Ok(place),
+            met = self.queue_up() => met,
         }
     }
 
-    async fn queue_up(&self) -> Place<'_> {
+    async fn queue_up(&self) -> Result<Approach<'_>, Stopped> {
         let _first = self.anteroom.lock().await;
         loop {
             self.holding.passable().await;
+            if let Some(avoided) = self.keep_clear()? {
+                return Ok(Approach::Window(avoided));
+            }
             let due = self.due_in(self.holding.near());
+            if let Err(reason) = self.schedule.fits("the wait for the pace", due) {
+                self.stop.raise(reason);
+                return Err(Stopped);
+            }
             match due.checked_sub(LOOK_AHEAD) {
                 Some(wait) if !wait.is_zero() => {
                     let _timer = self.holding.rate_timer();
                     sleep(wait).await;
                 }
-                _ if self.holding.try_enter() => return Place { pacer: self },
-                _ => {}
+                _ => {
+                    if let Some(entered) = self.holding.try_enter() {
+                        return Ok(Approach::Place(self.place(entered)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn place(&self, entered: Entered) -> Place<'_> {
+        Place {
+            pacer: self,
+            over: entered.over,
+        }
+    }
+
+    /// Begins to hold every call where a window to avoid is on, or so near
+    /// that a call could still be under way in it. Where none may start any
+    /// more in the time allowed, the run is deferred.
+    fn keep_clear(&self) -> Result<Option<Avoided>, Stopped> {
+        match self.schedule.leave(Duration::ZERO) {
+            Leave::Now { .. } => Ok(None),
+            Leave::After { until, window } => {
+                let left = self.schedule.clock.until(until);
+                Ok(self.holding.avoid(window, left))
+            }
+            Leave::Never => {
+                if let Err(reason) = self.schedule.fits("", Duration::ZERO) {
+                    self.stop.raise(reason);
+                }
+                Err(Stopped)
             }
         }
     }
@@ -319,6 +373,8 @@ impl Pacer {
 #[derive(Debug)]
 pub(super) struct Place<'a> {
     pacer: &'a Pacer,
+    /// The hold that is over with this call.
+    pub(super) over: Option<i64>,
 }
 
 impl<'a> Place<'a> {
@@ -334,6 +390,11 @@ impl<'a> Place<'a> {
         }
         if pacer.stop.check().is_err() {
             return Err(Denied::Stopped);
+        }
+        match pacer.keep_clear() {
+            Ok(None) => {}
+            Ok(Some(avoided)) => return Err(Denied::Window(avoided)),
+            Err(Stopped) => return Err(Denied::Stopped),
         }
         if !pacer.holding.set_out() {
             return Err(Denied::Held);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::timetable::Timetable;
+
 /// At most `count` calls in any rolling `window`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Quota {
@@ -51,6 +53,11 @@ pub struct Policy {
     pub login_limit: Quota,
     /// How many renewals there may be (the API's pages: fifteen an hour).
     pub renewal_limit: Quota,
+    /// A single wait that the server asks for and that is longer than this is
+    /// not sat through: the run is deferred.
+    pub max_wait: Duration,
+    /// When calls may start.
+    pub timetable: Timetable,
     /// What is read back.
     pub verify: Verify,
     /// Whether each batch is read before it is sent, so that no revocation is

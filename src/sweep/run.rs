@@ -18,7 +18,7 @@ use super::policy::Policy;
 use super::stop::Stop;
 use super::worker::{Shared, Worker};
 use crate::api::Api;
-use crate::journal::{BatchId, Entry, HoldCause, Journal, JournalError, Pick, Tally};
+use crate::journal::{BatchId, Entry, Journal, JournalError, Pick, Remaining, Tally};
 
 /// Somebody who is told what happens, after it was recorded.
 pub trait Observer: Send + Sync {
@@ -36,8 +36,8 @@ pub struct Past {
     /// How long ago log-ins were made that were refused, or may have been,
     /// oldest first.
     pub refused_log_ins: Vec<Duration>,
-    /// A hold that is still on, and for how long.
-    pub hold: Option<(HoldCause, Duration)>,
+    /// A hold that is still on.
+    pub hold: Option<Remaining>,
 }
 
 /// A run about to be carried out.
@@ -77,10 +77,14 @@ impl<A: Api> Sweep<A> {
             .with(read)
             .await
             .unwrap_or_else(|| unreachable!("the journal's thread ends after the sweep"))?;
-        let pacer = Pacer::new(&policy.rate, policy.burst, stop.clone());
+        let pacer = Pacer::new(&policy, clock, stop.clone());
         pacer.seed(past.calls.iter().copied());
-        if let Some((cause, left)) = past.hold {
-            pacer.holding.inherit(cause, left);
+        if let Some(hold) = &past.hold {
+            pacer.holding.inherit(hold);
+            let what = format!("the {}", hold.cause.in_words(&hold.detail));
+            if let Err(reason) = pacer.schedule.bears(&what, hold.left) {
+                stop.raise(reason);
+            }
         }
         if let Some(token) = custody.token() {
             api.bear(token);

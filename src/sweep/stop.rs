@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 /// Why a run stopped while something was left to do. The first reason that
@@ -15,9 +16,18 @@ pub enum Reason {
     /// The first batch or the breaker stopped it.
     Guard(String),
     /// A wait that does not fit.
-    Deferred(String),
+    Deferred(Deferral),
     /// The signal with this number.
     Signal(i32),
+}
+
+/// What a run is deferred for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Deferral {
+    /// Why, and from when on it makes sense to carry on; for people.
+    pub why: String,
+    /// When it makes sense to carry on; `None` if never, as things stand.
+    pub resume_at: Option<Timestamp>,
 }
 
 /// Work ended because the run stops. What is known was recorded.

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::calendar::Avoid;
+use super::clock::plus;
 
 /// Windows may follow each other; so many without room for a call between
 /// them leave none at all.
@@ -108,7 +109,7 @@ impl Timetable {
     }
 
     /// That, and the windows in between.
-    fn clear(&self, at: Timestamp, takes: Duration) -> (Option<Timestamp>, String) {
+    pub(super) fn clear(&self, at: Timestamp, takes: Duration) -> (Option<Timestamp>, String) {
         let mut start = at;
         let mut windows: Vec<String> = Vec::new();
         for _ in 0..IN_A_ROW {
@@ -146,14 +147,6 @@ fn less(moment: Timestamp, span: Duration) -> Timestamp {
         .ok()
         .and_then(|span| moment.checked_sub(span).ok())
         .unwrap_or(Timestamp::MIN)
-}
-
-/// `moment` and so much.
-fn plus(moment: Timestamp, span: Duration) -> Timestamp {
-    SignedDuration::try_from(span)
-        .ok()
-        .and_then(|span| moment.checked_add(span).ok())
-        .unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

@@ -10,14 +10,15 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::backoff::Backoff;
 use super::clock::Clock;
 use super::desk::Desk;
-use super::hold::Strike;
+use super::hold::{Avoided, Strike, StrikeNotice};
 use super::keeper::Keeper;
-use super::pacer::{Denied, Pacer, Permit, Place};
+use super::pacer::{Approach, Denied, Pacer, Permit, Place};
 use super::policy::{Policy, Verify};
 use super::stop::{Reason, Stop, Stopped};
 use crate::api::{Answer, Api, Call};
@@ -140,11 +141,22 @@ impl<A: Api> Worker<A> {
 
     /// Waits, with everything written down, for a place near the gate.
     pub(super) async fn place<'a>(&mut self, shared: &'a Shared<A>) -> Result<Place<'a>, Stopped> {
-        if let Some(place) = shared.pacer.try_approach() {
+        loop {
+            let place = if let Some(place) = shared.pacer.try_approach() {
+                place
+            } else {
+                self.flush().await?;
+                match shared.pacer.approach().await? {
+                    Approach::Place(place) => place,
+                    Approach::Window(avoided) => {
+                        self.avoided(shared, &avoided);
+                        continue;
+                    }
+                }
+            };
+            self.released(shared, place.over);
             return Ok(place);
         }
-        self.flush().await?;
-        shared.pacer.approach().await
     }
 
     /// Records a call and sends it; none if a hold came first.
@@ -207,6 +219,10 @@ impl<A: Api> Worker<A> {
                 }
                 match denied {
                     Denied::Held => Ok(None),
+                    Denied::Window(avoided) => {
+                        self.avoided(shared, &avoided);
+                        Ok(None)
+                    }
                     Denied::Stopped => Err(Stopped),
                 }
             }
@@ -220,9 +236,19 @@ impl<A: Api> Worker<A> {
         sent: Sent<'_>,
         word: &'static str,
         message: &str,
-        strike: Strike,
+        mut strike: Strike,
     ) {
         let shared = Arc::clone(&self.shared);
+        if let Strike::Hold {
+            cause: HoldCause::Lockout,
+            detail,
+            ..
+        } = &mut strike
+            && detail.is_empty()
+            && let Some(status) = status(&sent.answer)
+        {
+            *detail = status.to_string();
+        }
         self.note(Entry::Answered {
             call: sent.call,
             at: shared.clock.now(),
@@ -234,23 +260,52 @@ impl<A: Api> Worker<A> {
         let Some(hold) = sent.permit.answered(strike) else {
             return;
         };
-        let began = shared.clock.at(hold.began);
+        let until = self.note_hold(&shared, &hold);
+        let schedule = &shared.pacer.schedule;
+        let (limit, what) = match hold.cause {
+            HoldCause::Lockout => (LOCKOUTS, "lockouts"),
+            HoldCause::Penalty => (PENALTIES, "time penalties"),
+            // Its end was looked at when it began.
+            HoldCause::Window => return,
+        };
+        if hold.in_a_row >= limit {
+            let why = format!("{limit} {what} without a clean answer between them");
+            shared.stop.raise(schedule.deferred(why, until));
+            return;
+        }
+        let what = format!("the {}", hold.cause.in_words(&hold.detail));
+        if let Err(reason) = schedule.bears(&what, hold.until - Instant::now()) {
+            shared.stop.raise(reason);
+        }
+    }
+
+    /// Notes how a hold stands.
+    fn note_hold(&mut self, shared: &Shared<A>, hold: &StrikeNotice) -> Timestamp {
         let until = shared.clock.at(hold.until);
         self.note(Entry::Held {
             hold: shared.last_hold + hold.number,
             cause: hold.cause,
-            began,
+            detail: hold.detail.clone(),
+            began: shared.clock.at(hold.began),
             until,
             full_ms: i64::try_from(hold.wait.as_millis()).unwrap_or(i64::MAX),
         });
-        let (limit, what) = match hold.cause {
-            HoldCause::Lockout => (LOCKOUTS, "lockouts"),
-            HoldCause::Penalty => (PENALTIES, "time penalties"),
-        };
-        if hold.in_a_row >= limit {
-            shared.stop.raise(Reason::Deferred(format!(
-                "{limit} {what} without a clean answer between them; not before {until:.0}"
-            )));
+        until
+    }
+
+    /// Notes that a window to avoid holds every call.
+    fn avoided(&mut self, shared: &Shared<A>, avoided: &Avoided) {
+        self.released(shared, avoided.over);
+        self.note_hold(shared, &avoided.hold);
+    }
+
+    /// Notes that a hold is over.
+    fn released(&mut self, shared: &Shared<A>, over: Option<i64>) {
+        if let Some(number) = over {
+            self.note(Entry::Released {
+                hold: shared.last_hold + number,
+                at: shared.clock.now(),
+            });
         }
     }
 
@@ -284,14 +339,29 @@ impl<A: Api> Worker<A> {
             longest: policy.retry_max,
         };
         let wait = backoff.after(tries).max(asked.unwrap_or_default());
+        let schedule = &self.shared.pacer.schedule;
+        if let Some(asked) = asked
+            && let Err(reason) = schedule.bears("the wait that the API asks for", asked)
+        {
+            self.shared.stop.raise(reason);
+        }
         self.rest(wait).await
     }
 
     /// Waits, with everything written down, until the time is over or the
-    /// run stops.
+    /// run stops. If no call could follow in the time allowed, it does not
+    /// wait.
     pub(super) async fn rest(&mut self, wait: Duration) -> Result<(), Stopped> {
         self.flush().await?;
         let shared = Arc::clone(&self.shared);
+        if let Err(reason) = shared
+            .pacer
+            .schedule
+            .fits("the wait for the next try", wait)
+        {
+            shared.stop.raise(reason);
+            return Err(Stopped);
+        }
         let _timer = shared.pacer.holding.retry_timer();
         tokio::select! {
             biased;
@@ -304,10 +374,12 @@ impl<A: Api> Worker<A> {
     /// one, whatever `Retry-After` says.
     pub(super) fn lockout(&self, retry_after: Option<Duration>) -> Strike {
         let wait = self.shared.policy.lockout_wait;
-        Strike::Hold(
-            HoldCause::Lockout,
-            wait.max(retry_after.unwrap_or_default()),
-        )
+        Strike::Hold {
+            cause: HoldCause::Lockout,
+            // The status of the answer, which is not known here.
+            detail: String::new(),
+            wait: wait.max(retry_after.unwrap_or_default()),
+        }
     }
 
     /// The wait that a time penalty asks of everybody. A captcha cannot be
@@ -316,9 +388,17 @@ impl<A: Api> Worker<A> {
         let policy = &self.shared.policy;
         let wait = wait + policy.penalty_margin;
         if captcha {
-            Strike::Hold(HoldCause::Lockout, policy.lockout_wait.max(wait))
+            Strike::Hold {
+                cause: HoldCause::Lockout,
+                detail: "captcha".to_owned(),
+                wait: policy.lockout_wait.max(wait),
+            }
         } else {
-            Strike::Hold(HoldCause::Penalty, wait)
+            Strike::Hold {
+                cause: HoldCause::Penalty,
+                detail: String::new(),
+                wait,
+            }
         }
     }
 

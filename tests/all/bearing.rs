@@ -92,7 +92,7 @@ fn unauthorized(ended: &Ended) -> &str {
 #[track_caller]
 fn deferred(ended: &Ended) -> &str {
     match &ended.reason {
-        Some(Reason::Deferred(words)) => words,
+        Some(Reason::Deferred(deferral)) => &deferral.why,
         other => panic!("not deferred: {other:?}"),
     }
 }
@@ -687,9 +687,10 @@ async fn refused_log_ins_of_earlier_processes_count_and_the_run_says_when_it_may
         } else {
             let when = stage.now() + SignedDuration::from_mins(10);
             let words = deferred(&ended);
+            let when = when.strftime("%Y-%m-%d %H:%M:%S UTC");
             assert!(
-                words.contains(&format!("not before {when:.0}")),
-                "{words} {when:.0}"
+                words.contains(&format!("not before {when}")),
+                "{words} {when}"
             );
             assert_eq!(stage.wire.calls().len(), 0);
         }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use rescind::{
-    journal::{Entry, HoldCause, State},
+    journal::{Entry, HoldCause, Remaining, State},
     sandbox::Rules,
     sweep::{Past, Reason, Verify},
 };
@@ -175,10 +175,10 @@ async fn three_lockouts_without_a_clean_answer_defer_the_run() {
         faults.script = { revoke = ['none', '429', '429', '429'] }";
     let stage = stage(rules(text));
     let ended = stage.run().await;
-    let Some(Reason::Deferred(words)) = &ended.reason else {
+    let Some(Reason::Deferred(deferral)) = &ended.reason else {
         panic!("{:?}", ended.reason);
     };
-    assert!(words.contains("3 lockouts"), "{words}");
+    assert!(deferral.why.contains("3 lockouts"), "{deferral:?}");
     // It does not wait for a third hour, and sends nothing more.
     assert!(ended.took > 2 * HOUR && ended.took < 2 * HOUR + Duration::from_secs(3));
     let calls = stage.wire.calls();
@@ -193,6 +193,8 @@ async fn three_lockouts_without_a_clean_answer_defer_the_run() {
     assert_eq!(stage.world.truth().revoked.len(), 2);
     // What is left of the third hour is known to whoever comes next.
     let until = stage.archive().holds().unwrap().last().unwrap().until;
+    let said = deferral.resume_at.unwrap().as_millisecond();
+    assert_eq!(said, until.as_millisecond());
     let left = Duration::try_from(until.duration_since(stage.now())).unwrap();
     assert!(left > Duration::from_mins(59) && left <= HOUR);
 }
@@ -381,7 +383,7 @@ async fn a_stop_ends_a_hold_at_once() {
         assert_near(stage.last_process().waited.lockout, Duration::from_mins(20));
 
         // Whoever carries on waits for the rest of it.
-        let hold = Some((HoldCause::Lockout, Duration::from_mins(40)));
+        let hold = Some(remaining(HoldCause::Lockout, Duration::from_mins(40)));
         let past = Past {
             hold,
             ..Past::default()
@@ -398,13 +400,22 @@ async fn a_stop_ends_a_hold_at_once() {
     }
 }
 
+/// What is left of a hold.
+fn remaining(cause: HoldCause, left: Duration) -> Remaining {
+    Remaining {
+        cause,
+        detail: String::new(),
+        left,
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_hold_of_the_past_is_kept() {
     for (cause, left) in [(HoldCause::Lockout, 2_400), (HoldCause::Penalty, 9)] {
         let left = Duration::from_secs(left);
         let stage = stage(rules("latency = '100ms'"));
         let past = Past {
-            hold: Some((cause, left)),
+            hold: Some(remaining(cause, left)),
             ..Past::default()
         };
         let began = Instant::now();
@@ -419,7 +430,7 @@ async fn a_hold_of_the_past_is_kept() {
         let waited = stage.last_process().waited;
         let (of_it, other) = match cause {
             HoldCause::Lockout => (waited.lockout, waited.penalty),
-            HoldCause::Penalty => (waited.penalty, waited.lockout),
+            _ => (waited.penalty, waited.lockout),
         };
         assert_near(of_it, left);
         assert!(other < 0.001, "{waited:?}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use rescind::{
-    journal::{Entry, State, recent_calls},
+    journal::{Entry, Lookback, State, recent_calls},
     sandbox::Kind,
     sweep::{LOOK_AHEAD, Past, Quota, Reason, Verify},
 };
@@ -125,15 +125,17 @@ async fn windows_hold_over_a_crash_by_the_journal_alone() {
         acting.kill().await;
         let before = arrivals(&stage).len();
         // The next process begins at once.
-        let now = stage.now();
-        let since = now - SignedDuration::from_mins(61);
-        let recent = recent_calls(&stage.runs, "", since).unwrap();
+        let lookback = Lookback {
+            now: stage.now(),
+            span: Duration::from_mins(61),
+            timeout: stage.policy.timeout,
+            boot: None,
+        };
+        let recent = recent_calls(&stage.runs, "", &lookback).unwrap();
         assert!(recent.unreadable.is_empty());
         assert!(recent.calls.len() >= before);
-        let age = |at| Duration::try_from(now.duration_since(at)).unwrap_or_default();
-        let calls = recent.calls.iter().map(|at| age(*at)).collect();
         let past = Past {
-            calls,
+            calls: recent.calls,
             ..Past::default()
         };
         let ended = stage

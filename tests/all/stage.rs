@@ -20,12 +20,15 @@ use jiff::{SignedDuration, Timestamp};
 use rescind::{
     api::{Answer, Api, Call, Failure, FailureKind, Token},
     journal::{
-        Archive, BatchRow, Entry, Facts, Journal, JournalError, NewRun, Process, ProcessRow,
+        Archive, BatchRow, Boot, Entry, Facts, Journal, JournalError, NewRun, Process, ProcessRow,
         RunsDir, State, Tally,
     },
     list::PermissionId,
     sandbox::{Door, Rules, World},
-    sweep::{Clock, Custody, Ledger, Observer, Past, Policy, Quota, Reason, Stop, Sweep, Verify},
+    sweep::{
+        Clock, Custody, Ledger, Observer, Past, Policy, Quota, Reason, Stop, Sweep, Timetable,
+        Verify,
+    },
 };
 use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::Instant};
@@ -49,6 +52,8 @@ pub(crate) fn policy() -> Policy {
         renew_before: Duration::from_mins(10),
         login_limit: quota(4, 3_600),
         renewal_limit: quota(12, 3_600),
+        max_wait: Duration::from_hours(4),
+        timetable: Timetable::default(),
         verify: Verify::All,
         read_first: false,
         read_size: 100,
@@ -103,6 +108,8 @@ pub(crate) struct Start {
     pub(crate) custody: Custody,
     /// Whether it verifies the run instead of carrying it out.
     pub(crate) verifies: bool,
+    /// The boot that it belongs to.
+    pub(crate) boot: Option<Boot>,
 }
 
 impl Stage {
@@ -177,6 +184,7 @@ impl Stage {
                 pid: 1,
                 version: "0",
                 settings: "{}".into(),
+                boot: start.boot,
             })
             .unwrap();
         let journal = Arc::new(Mutex::new(journal));

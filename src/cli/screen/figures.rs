@@ -11,6 +11,7 @@ use rescind::sweep::{Clock, Quota};
 use tokio::time::Instant;
 
 use super::line::{Looked, View, Wait};
+use super::narrator::Turn;
 
 /// Calls a second are counted over this time.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -89,18 +90,12 @@ impl Figures {
         }
     }
 
-    /// A hold is on until then.
-    pub(super) fn hold(&mut self, cause: String, until: Timestamp) {
-        self.hold = Some((cause, until));
-    }
-
-    /// Whether a hold was on and its time is over; says so once.
-    pub(super) fn hold_is_over(&mut self) -> bool {
-        let over = matches!(&self.hold, Some((_, until)) if self.clock.until(*until).is_zero());
-        if over {
-            self.hold = None;
-        }
-        over
+    /// A hold is on until then, or is over.
+    pub(super) fn turn(&mut self, turn: Turn) {
+        self.hold = match turn {
+            Turn::Held(cause, until) => Some((cause, until)),
+            Turn::Released => None,
+        };
     }
 
     /// How things stand at this moment.
@@ -215,7 +210,7 @@ mod tests {
         figures.update(&tally, 3);
         assert_eq!(figures.view().left, Some(Duration::from_secs(30)));
         let until = figures.clock.now() + Duration::from_secs(100);
-        figures.hold("lockout (429)".to_owned(), until);
+        figures.turn(Turn::Held("lockout (429)".to_owned(), until));
         assert_eq!(figures.view().left, Some(Duration::from_secs(130)));
         advance(Duration::from_secs(90)).await;
         // 250 in 100 s, 750 left; and 10 s of the hold.
@@ -245,21 +240,19 @@ mod tests {
             Some(4_000),
             "the tightest"
         );
-        assert!(!figures.hold_is_over(), "there is none");
         let until = figures.clock.now() + Duration::from_secs(4_365);
-        figures.hold("lockout (429)".to_owned(), until);
+        figures.turn(Turn::Held("lockout (429)".to_owned(), until));
         let wait = figures.view().wait.unwrap();
         assert_eq!(wait.until, "03:12:45");
         assert_eq!(wait.left, Duration::from_secs(4_365));
-        assert!(!figures.hold_is_over());
         advance(Duration::from_secs(4_365)).await;
         assert!(figures.view().wait.is_none());
-        assert!(figures.hold_is_over());
-        assert!(!figures.hold_is_over(), "said once");
 
         let until = figures.clock.now() + Duration::from_hours(30);
-        figures.hold("lockout".to_owned(), until);
+        figures.turn(Turn::Held("lockout".to_owned(), until));
         assert_eq!(figures.view().wait.unwrap().until, "Nov 24 09:12");
+        figures.turn(Turn::Released);
+        assert!(figures.view().wait.is_none());
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
 use rescind::journal::{
-    BatchId, CallId, CallKind, Entry, HoldCause, Move, Provenance, State, Testimony, Verified,
+    BatchId, CallId, CallKind, Entry, HoldCause, Move, Provenance, Remaining, State, Testimony,
+    Verified,
 };
 use rescind::report::Mark;
 use tracing::{debug, info, warn};
@@ -35,24 +36,28 @@ struct Begun {
     ids: u64,
 }
 
-/// How an answer bears on a hold that begins with it.
-#[derive(Debug)]
-struct Answer {
-    status: Option<u16>,
-    verdict: &'static str,
+/// What a hold means for the progress line.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Turn {
+    /// Nobody calls, for this reason, until then.
+    Held(String, Timestamp),
+    /// Calls go again.
+    Released,
 }
 
 /// What is remembered to tell the entries as events.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Narrator {
+    /// The zone of times for people.
+    zone: TimeZone,
     /// How many batches the list was cut into.
     batches: u64,
     /// The paths of parts.
     parts: HashMap<BatchId, String>,
     calls: HashMap<CallId, Begun>,
-    last: Option<Answer>,
-    /// The newest hold that was told of, and its cause in words.
-    hold: Option<(i64, String)>,
+    /// The newest hold that was told of: its number, where it is one of this
+    /// process, its cause in words, and when it began.
+    hold: Option<(Option<i64>, String, Timestamp)>,
     /// Whether nobody but a person can bring a token after this one.
     mortal: bool,
     /// Whether a token was told of, and when the last one expires, if that is
@@ -64,13 +69,38 @@ pub(super) struct Narrator {
 }
 
 impl Narrator {
-    pub(super) fn new(batches: u64, parts: HashMap<BatchId, String>, mortal: bool) -> Self {
+    pub(super) fn new(
+        batches: u64,
+        parts: HashMap<BatchId, String>,
+        mortal: bool,
+        zone: TimeZone,
+    ) -> Self {
         Self {
+            zone,
             batches,
             parts,
             mortal,
-            ..Self::default()
+            borne: false,
+            expires: None,
+            calls: HashMap::new(),
+            hold: None,
+            told: HashMap::new(),
         }
+    }
+
+    /// Tells of a hold that an earlier process left.
+    pub(super) fn inherit(&mut self, hold: &Remaining, now: Timestamp, until: Timestamp) -> Turn {
+        let words = hold.cause.in_words(&hold.detail);
+        let (shown, left) = (self.local(until), hours(hold.left));
+        let end = self.end_at(hold.cause, hold.left, until);
+        warn!(until = %shown, "{words} from before: no call for {left}{end}");
+        self.hold = Some((None, words.clone(), now));
+        Turn::Held(words, until)
+    }
+
+    fn local(&self, moment: Timestamp) -> String {
+        let zoned = moment.to_zoned_datetime(self.zone.clone());
+        zoned.strftime(LOCAL).to_string()
     }
 
     fn path(&self, batch: BatchId) -> String {
@@ -82,9 +112,8 @@ impl Narrator {
         }
     }
 
-    /// Tells one entry. A hold that begins or lasts longer comes back: why,
-    /// and until when.
-    pub(super) fn tell(&mut self, entry: &Entry) -> Option<(String, Timestamp)> {
+    /// Tells one entry. What it means for everybody comes back.
+    pub(super) fn tell(&mut self, entry: &Entry) -> Option<Turn> {
         match entry {
             Entry::Begun {
                 call,
@@ -113,10 +142,6 @@ impl Narrator {
                 ..
             } => {
                 let begun = self.calls.remove(call);
-                self.last = Some(Answer {
-                    status: *status,
-                    verdict,
-                });
                 debug!(
                     call,
                     kind = begun.as_ref().map(|begun| tracing::field::display(begun.kind.word())),
@@ -159,10 +184,14 @@ impl Narrator {
             Entry::Held {
                 hold,
                 cause,
+                detail,
                 began,
                 until,
                 ..
-            } => return Some(self.held(*hold, *cause, *began, *until)),
+            } => {
+                return Some(self.held(*hold, *cause, detail, *began, *until));
+            }
+            Entry::Released { at, .. } => return Some(self.released(*at)),
             Entry::Bearing {
                 provenance,
                 expires,
@@ -170,7 +199,7 @@ impl Narrator {
             } => {
                 self.expires = *expires;
                 let again = std::mem::replace(&mut self.borne, true);
-                bearing(*provenance, *expires, again);
+                bearing(*provenance, expires.map(|at| self.local(at)), again);
             }
             Entry::Examined(testimony) => self.examined(testimony),
             Entry::Sending { .. } | Entry::Unsent { .. } | Entry::Sighted(_) | Entry::Waited(_) => {
@@ -204,35 +233,45 @@ impl Narrator {
         &mut self,
         hold: i64,
         cause: HoldCause,
+        detail: &str,
         began: Timestamp,
         until: Timestamp,
-    ) -> (String, Timestamp) {
+    ) -> Turn {
+        let words = cause.in_words(detail);
         let length = until.duration_since(began).try_into().unwrap_or_default();
         let wait = hours(length);
-        let until_local = local(until);
+        let shown = self.local(until);
         match &self.hold {
-            Some((known, words)) if *known == hold => {
-                debug!(hold, until = %until_local, "the wait is longer now: {wait} in all");
-                (words.clone(), until)
+            // What was said stays true, unless something weightier came.
+            Some((Some(known), said, _)) if *known == hold && *said == words => {
+                debug!(hold, until = %shown, "the wait is longer now: {wait} in all");
             }
             _ => {
-                let words = cause_in_words(cause, self.last.as_ref());
-                let end = if is_long(cause, length) {
-                    self.end_at(until)
-                } else {
-                    ""
-                };
-                warn!(hold, until = %until_local, "{words}: no call for {wait}{end}");
-                self.hold = Some((hold, words.clone()));
-                (words, until)
+                let end = self.end_at(cause, length, until);
+                warn!(hold, until = %shown, "{words}: no call for {wait}{end}");
+                self.hold = Some((Some(hold), words.clone(), began));
             }
         }
+        Turn::Held(words, until)
+    }
+
+    fn released(&mut self, at: Timestamp) -> Turn {
+        if let Some((hold, words, began)) = self.hold.take() {
+            let lasted = at.duration_since(began).try_into().unwrap_or_default();
+            info!(hold, "{words}: over after {}, calls go on", hours(lasted));
+        }
+        Turn::Released
     }
 
     /// How a hold will end, where the token may not outlast it.
-    fn end_at(&self, until: Timestamp) -> &'static str {
+    fn end_at(&self, cause: HoldCause, length: Duration, until: Timestamp) -> &'static str {
+        let long = cause > HoldCause::Penalty || length >= LONG;
         let outlasts = self.expires.is_some_and(|expires| expires > until);
-        if self.mortal && !outlasts { MORTAL } else { "" }
+        if long && self.mortal && !outlasts {
+            MORTAL
+        } else {
+            ""
+        }
     }
 
     /// Tells of a change of a batch's state. Trouble is shown: what is
@@ -315,8 +354,8 @@ fn word(verified: Verified) -> Option<&'static str> {
 }
 
 /// Tells of a token that was got anew. What a process begins with is no news.
-fn bearing(provenance: Provenance, expires: Option<Timestamp>, again: bool) {
-    let until = expires.map(local).map(tracing::field::display);
+fn bearing(provenance: Provenance, expires: Option<String>, again: bool) {
+    let until = expires.map(tracing::field::display);
     match provenance {
         Provenance::LogIn => info!(until, "logged in"),
         Provenance::Renewal => info!(until, "the token was renewed"),
@@ -324,54 +363,4 @@ fn bearing(provenance: Provenance, expires: Option<Timestamp>, again: bool) {
         Provenance::Command if again => info!("the token command was run again"),
         _ => debug!(until, source = provenance.word(), "token"),
     }
-}
-
-fn local(moment: Timestamp) -> String {
-    let zoned = moment.to_zoned_datetime(TimeZone::system());
-    zoned.strftime(LOCAL).to_string()
-}
-
-/// A hold's cause for a person; a captcha is waited out like a lockout.
-fn cause_in_words(cause: HoldCause, answer: Option<&Answer>) -> String {
-    match (cause, answer) {
-        (HoldCause::Penalty, _) => "time penalty".to_owned(),
-        (
-            HoldCause::Lockout,
-            Some(Answer {
-                verdict: "penalty", ..
-            }),
-        ) => "lockout (captcha)".to_owned(),
-        (
-            HoldCause::Lockout,
-            Some(Answer {
-                status: Some(status),
-                ..
-            }),
-        ) => format!("lockout ({status})"),
-        (HoldCause::Lockout, _) => "lockout".to_owned(),
-    }
-}
-
-/// Whether a hold may outlast a token.
-fn is_long(cause: HoldCause, wait: Duration) -> bool {
-    cause == HoldCause::Lockout || wait >= LONG
-}
-
-/// Tells of a hold that an earlier process left.
-pub(super) fn inherited(
-    cause: HoldCause,
-    until: Timestamp,
-    left: Duration,
-    mortal: bool,
-) -> String {
-    let words = cause_in_words(cause, None);
-    let left_over = left;
-    let (until, left) = (local(until), hours(left));
-    let end = if mortal && is_long(cause, left_over) {
-        MORTAL
-    } else {
-        ""
-    };
-    warn!(until = %until, "{words} from before: no call for {left}{end}");
-    words
 }

@@ -8,7 +8,8 @@ use std::{
 
 use jiff::Timestamp;
 use rescind::journal::{
-    Batch, CallKind, Evidence, Move, Part, Provenance, State, Testimony, Verified, Waited,
+    Batch, CallKind, Evidence, HoldCause, Move, Part, Provenance, State, Testimony, Verified,
+    Waited,
 };
 use serde_json::Value;
 use tokio::time::advance;
@@ -50,7 +51,7 @@ impl Stage {
     fn screen_with(
         &self,
         draw: bool,
-        hold: Option<(HoldCause, Duration)>,
+        hold: Option<&Remaining>,
         parts: HashMap<BatchId, String>,
     ) -> (Screen, tracing::subscriber::DefaultGuard) {
         let terminal = Terminal::onto(Arc::clone(&self.out) as _, draw, || 80, false);
@@ -66,8 +67,9 @@ impl Stage {
             hold,
             mortal: self.mortal,
             clock: self.clock,
+            zone: TimeZone::UTC,
         };
-        (Screen::in_zone(&terminal, beginning, TimeZone::UTC), guard)
+        (Screen::start(&terminal, beginning), guard)
     }
 
     fn raw(&self) -> String {
@@ -126,11 +128,12 @@ fn call(number: i64, status: Option<u16>, verdict: &'static str) -> [Entry; 2] {
     ]
 }
 
-fn held(clock: Clock, hold: i64, cause: HoldCause, seconds: i64) -> Entry {
+fn held(clock: Clock, hold: i64, (cause, detail): (HoldCause, &str), seconds: i64) -> Entry {
     let began = clock.now();
     Entry::Held {
         hold,
         cause,
+        detail: detail.to_owned(),
         began,
         until: began + jiff::SignedDuration::from_secs(seconds),
         full_ms: seconds * 1_000,
@@ -208,17 +211,19 @@ async fn counter_lines_come_at_the_start_at_the_end_and_every_ten_seconds() {
     assert!(stage.shown().is_empty(), "not said twice");
 }
 
+const LOCKOUT: (HoldCause, &str) = (HoldCause::Lockout, "429");
+
 #[tokio::test(start_paused = true)]
 async fn a_hold_is_a_warning_once_with_its_cause_and_end() {
     let mut stage = Stage::new(400);
     let (screen, _guard) = stage.screen(false);
     stage.shown();
     let mut entries = call(1, Some(429), "lockout").to_vec();
-    entries.push(held(stage.clock, 1, HoldCause::Lockout, 3_600));
+    entries.push(held(stage.clock, 1, LOCKOUT, 3_600));
     screen.recorded(&entries, &stage.tally);
     // A call that was under way prolongs it.
     let mut entries = call(2, Some(200), "accepted").to_vec();
-    entries.push(held(stage.clock, 1, HoldCause::Lockout, 3_605));
+    entries.push(held(stage.clock, 1, LOCKOUT, 3_605));
     screen.recorded(&entries, &stage.tally);
     let shown = stage.shown();
     assert_eq!(shown.len(), 1, "{shown:?}");
@@ -227,24 +232,29 @@ async fn a_hold_is_a_warning_once_with_its_cause_and_end() {
         "{shown:?}"
     );
 
-    advance(Duration::from_secs(3_604)).await;
+    advance(Duration::from_secs(3_607)).await;
     screen.recorded(&call(3, None, "in_doubt"), &stage.tally);
     let early = stage.shown();
-    assert!(
-        early.iter().all(|line| !line.contains("wait is over")),
-        "{early:?}"
+    assert!(early.iter().all(|line| !line.contains("over")), "{early:?}");
+    // Its time is over before somebody calls.
+    let at = stage.clock.now();
+    screen.recorded(&[Entry::Released { hold: 1, at }], &stage.tally);
+    assert_eq!(
+        stage.shown()[0],
+        "INFO lockout (429): over after 01:00:07, calls go on hold=1"
     );
-    advance(Duration::from_secs(1)).await;
-    screen.recorded(&call(4, Some(200), "penalty"), &stage.tally);
-    assert_eq!(stage.shown()[0], "INFO the wait is over");
 
     let mut entries = call(5, Some(200), "penalty").to_vec();
-    entries.push(held(stage.clock, 2, HoldCause::Penalty, 16));
+    entries.push(held(stage.clock, 2, (HoldCause::Penalty, ""), 16));
     screen.recorded(&entries, &stage.tally);
     assert!(stage.shown()[0].starts_with("WARN time penalty: no call for 00:00:16 hold=2"));
-    entries[2] = held(stage.clock, 3, HoldCause::Lockout, 16);
+    entries[2] = held(stage.clock, 3, (HoldCause::Lockout, "captcha"), 16);
     screen.recorded(&entries, &stage.tally);
     assert!(stage.shown()[0].starts_with("WARN lockout (captcha): no call for 00:00:16 hold=3"));
+    entries[2] = held(stage.clock, 4, (HoldCause::Window, "maintenance"), 3_600);
+    screen.recorded(&entries, &stage.tally);
+    let window = "WARN window to avoid (maintenance): no call for 01:00:00 hold=4";
+    assert!(stage.shown()[0].starts_with(window));
     let prolonged = "the wait is longer now: 01:00:05 in all";
     assert!(
         stage
@@ -257,14 +267,27 @@ async fn a_hold_is_a_warning_once_with_its_cause_and_end() {
 #[tokio::test(start_paused = true)]
 async fn a_hold_left_by_an_earlier_process_is_told_of_at_the_start() {
     let stage = Stage::new(400);
-    let hold = Some((HoldCause::Lockout, Duration::from_secs(90)));
-    let (_screen, _guard) = stage.screen_with(false, hold, HashMap::new());
+    let hold = Remaining {
+        cause: HoldCause::Lockout,
+        detail: "429".to_owned(),
+        left: Duration::from_secs(90),
+    };
+    let (screen, _guard) = stage.screen_with(false, Some(&hold), HashMap::new());
     let shown = stage.shown();
     assert!(
-        shown[0].starts_with("WARN lockout from before: no call for 00:01:30 until=2026-11-23T"),
+        shown[0].starts_with(
+            "WARN lockout (429) from before: no call for 00:01:30 until=2026-11-23T02:01:30"
+        ),
         "{shown:?}"
     );
     assert!(shown[1].starts_with("INFO 0 of 400 IDs"), "{shown:?}");
+    advance(Duration::from_secs(90)).await;
+    let at = stage.clock.now();
+    screen.recorded(&[Entry::Released { hold: 1, at }], &stage.tally);
+    assert_eq!(
+        stage.shown()[0],
+        "INFO lockout (429): over after 00:01:30, calls go on"
+    );
 }
 
 fn bearing(clock: Clock, provenance: Provenance, minutes: Option<u64>) -> Entry {
@@ -301,7 +324,7 @@ async fn a_hold_that_the_token_may_not_outlast_says_how_it_will_end() {
         let (screen, _guard) = stage.screen(false);
         screen.recorded(&[bearing(stage.clock, token.0, token.1)], &stage.tally);
         stage.shown();
-        screen.recorded(&[held(stage.clock, 1, cause, seconds)], &stage.tally);
+        screen.recorded(&[held(stage.clock, 1, (cause, ""), seconds)], &stage.tally);
         assert_eq!(stage.shown()[0].contains(END), says, "{token:?} {cause:?}");
     }
     for mortal in [true, false] {
@@ -309,8 +332,12 @@ async fn a_hold_that_the_token_may_not_outlast_says_how_it_will_end() {
             mortal,
             ..Stage::new(400)
         };
-        let hold = Some((lockout, Duration::from_mins(30)));
-        let (_screen, _guard) = stage.screen_with(false, hold, HashMap::new());
+        let hold = Remaining {
+            cause: lockout,
+            detail: String::new(),
+            left: Duration::from_mins(30),
+        };
+        let (_screen, _guard) = stage.screen_with(false, Some(&hold), HashMap::new());
         let shown = stage.shown();
         assert_eq!(
             shown[0].contains(&format!("no call for 00:30:00{END}")),

@@ -10,8 +10,8 @@ use super::{
     tables::{AvoidTable, Structure, read, rules, structure},
     target::{address, choices},
     values::{
-        Complaint, duration, flag, growth, line, percent, quota, rates, show_duration, show_rates,
-        show_word, whole, word, words,
+        Complaint, clock_time, duration, flag, growth, line, percent, quota, rates, show_duration,
+        show_rates, show_time, show_unless_off, show_word, unless_off, whole, word, words, zone,
     },
 };
 
@@ -418,6 +418,48 @@ pub(crate) static KEYS: &[Key] = &[
         doc: "What is added to the wait that a penalty states",
         set: |s, text| put(&mut s.penalty_margin, duration(text, Duration::ZERO..=HOUR)),
         show: |s| Some(show_duration(s.penalty_margin)),
+        ..BLANK
+    },
+    Key {
+        name: "finish-by",
+        heading: TIME,
+        placeholder: "HH:MM",
+        doc: "Start no call that might not be answered by this time of day",
+        set: |s, text| put(&mut s.finish_by, unless_off(text, clock_time)),
+        show: |s| Some(show_unless_off(s.finish_by, show_time)),
+        ..BLANK
+    },
+    Key {
+        name: "max-duration",
+        heading: TIME,
+        placeholder: "TIME",
+        doc: "Start no call that might be answered later than this after the start",
+        set: |s, text| {
+            let read = |text: &str| duration(text, MILLISECOND..=YEAR);
+            put(&mut s.max_duration, unless_off(text, read))
+        },
+        show: |s| Some(show_unless_off(s.max_duration, show_duration)),
+        ..BLANK
+    },
+    Key {
+        name: "max-wait",
+        heading: TIME,
+        placeholder: "TIME",
+        doc: "Sit through no single penalty, lockout or Retry-After that is longer; \
+              the run is deferred instead",
+        set: |s, text| put(&mut s.max_wait, duration(text, Duration::ZERO..=YEAR)),
+        show: |s| Some(show_duration(s.max_wait)),
+        ..BLANK
+    },
+    Key {
+        name: "time-zone",
+        heading: TIME,
+        placeholder: "NAME",
+        doc: "The zone of --finish-by and of times on the terminal, as in \
+              America/Chicago",
+        default_in_words: Some("the host's"),
+        set: |s, text| put(&mut s.time_zone, zone(text).map(Some)),
+        show: |s| Some(s.time_zone.as_ref()?.iana_name()?.to_owned()),
         ..BLANK
     },
     Key {

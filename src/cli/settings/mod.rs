@@ -19,8 +19,9 @@ mod values;
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
+use jiff::{SignedDuration, Timestamp, civil::Time, tz::TimeZone};
 use rescind::sandbox::Rules;
-use rescind::sweep::{Policy, Quota, Verify};
+use rescind::sweep::{Avoid, Deadline, Policy, Quota, Timetable, Verify, next_showing};
 
 pub(crate) use access::{Access, LogInSettings};
 pub(crate) use changed::changed;
@@ -28,7 +29,7 @@ pub(crate) use keys::{KEYS, Key, Shape};
 pub(crate) use layers::{Effective, Given, Layers, target_at};
 pub(crate) use tables::{AvoidTable, Table};
 pub(crate) use target::{Target, environments};
-pub(crate) use values::{age, show_duration};
+pub(crate) use values::{age, show_duration, show_time};
 
 /// Everything that can be set, typed and within its bounds.
 #[derive(Clone, PartialEq, Debug)]
@@ -76,6 +77,14 @@ pub(crate) struct Settings {
     pub(crate) lockout_wait: Duration,
     /// What is added to a penalty's stated time.
     pub(crate) penalty_margin: Duration,
+    /// The time of day by which the last call has to be answered.
+    pub(crate) finish_by: Option<Time>,
+    /// How long a process may take to the last answer.
+    pub(crate) max_duration: Option<Duration>,
+    /// The longest wait that is sat through.
+    pub(crate) max_wait: Duration,
+    /// The zone of times for people; the host's if not given.
+    pub(crate) time_zone: Option<TimeZone>,
     /// Windows in which no call may be under way.
     pub(crate) avoid: Table<Vec<AvoidTable>>,
     /// What the sandbox is like.
@@ -186,6 +195,10 @@ impl Default for Settings {
             lockout_wait: Duration::from_hours(1),
             // A retry at the stated instant meets an empty bucket.
             penalty_margin: Duration::from_secs(1),
+            finish_by: None,
+            max_duration: None,
+            max_wait: Duration::from_hours(4),
+            time_zone: None,
             avoid: Table::default(),
             sandbox: Table::default(),
             verify: Verify::All,
@@ -207,7 +220,41 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How the sweep is to carry the run out.
+    /// The zone of times for people.
+    pub(crate) fn zone(&self) -> TimeZone {
+        self.time_zone.clone().unwrap_or_else(TimeZone::system)
+    }
+
+    /// When calls may start, for a process that starts now: clear of the
+    /// windows, and within the tighter of its two limits.
+    pub(crate) fn timetable(&self, now: Timestamp) -> Timetable {
+        let zone = self.zone();
+        let by = self.finish_by.and_then(|time| {
+            let at = next_showing(&zone, time, now)?;
+            let setting = format!("--finish-by {}", show_time(time));
+            Some(Deadline { at, setting })
+        });
+        let within = self.max_duration.and_then(|duration| {
+            let at = now
+                .checked_add(SignedDuration::try_from(duration).ok()?)
+                .ok()?;
+            let setting = format!("--max-duration {}", show_duration(duration));
+            Some(Deadline { at, setting })
+        });
+        let windows = self.avoid.value.iter();
+        Timetable {
+            avoid: windows
+                .map(|window| window.0.clone())
+                .collect::<Vec<Avoid>>(),
+            deadline: by
+                .into_iter()
+                .chain(within)
+                .min_by_key(|deadline| deadline.at),
+            zone,
+        }
+    }
+
+    /// How the sweep is to carry the run out, at any time.
     pub(crate) fn policy(&self) -> Policy {
         Policy {
             workers: self.workers.get(),
@@ -222,6 +269,8 @@ impl Settings {
             renew_before: self.renew_before,
             login_limit: self.login_limit,
             renewal_limit: self.renewal_limit,
+            max_wait: self.max_wait,
+            timetable: Timetable::default(),
             verify: self.verify,
             read_first: self.read_first,
             read_size: self.read_size.get(),

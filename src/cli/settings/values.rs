@@ -33,6 +33,9 @@ impl Complaint {
     }
 }
 
+/// The word for a limit that is not there.
+const OFF: &str = "off";
+
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 const WINDOWS: [(&str, Duration); 3] = [
     ("s", Duration::from_secs(1)),
@@ -162,6 +165,30 @@ pub(super) fn clock_time(text: &str) -> Result<Time, Complaint> {
             Complaint::new(format!("{text:?} is not a time of day"))
                 .hint("write it as 06:00 or 22:30, with two digits each")
         })
+}
+
+/// The text that [`clock_time`] reads as this time.
+pub(crate) fn show_time(time: Time) -> String {
+    time.strftime("%H:%M").to_string()
+}
+
+/// What may also be `off`.
+pub(super) fn unless_off<T>(
+    text: &str,
+    read: impl FnOnce(&str) -> Result<T, Complaint>,
+) -> Result<Option<T>, Complaint> {
+    if text == OFF {
+        return Ok(None);
+    }
+    read(text).map(Some).map_err(|complaint| {
+        let hint = complaint.hint.map(|hint| format!("{hint}, or {OFF}"));
+        Complaint { hint, ..complaint }
+    })
+}
+
+/// The text that [`unless_off`] reads as this value.
+pub(super) fn show_unless_off<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| OFF.to_owned(), show)
 }
 
 /// A time zone by its IANA name.

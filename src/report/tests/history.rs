@@ -122,6 +122,7 @@ fn month() -> Stage {
                 retry: 12.5,
                 penalty: 61.0,
                 lockout: 3_600.0,
+                window: 0.0,
             },
             ..Plan::default()
         },

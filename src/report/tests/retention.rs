@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::journal::{Facts, HoldCause, Holder, Lock, RunsDir, State};
+use crate::journal::{Facts, HoldCause, Holder, Lock, Lookback, RunsDir, State};
 use crate::report::fixture::{Fixture, REVOKED, facts, plain};
 use crate::report::*;
 use crate::sweep::GROWTH_RUNS;
@@ -24,7 +24,12 @@ fn all() -> Retention {
         keep: Some(0),
         older_than: None,
         now: now(),
-        since: now() - 2 * HOUR,
+        lookback: Lookback {
+            now: now(),
+            span: 2 * HOUR,
+            timeout: Duration::from_mins(1),
+            boot: None,
+        },
     }
 }
 
@@ -177,7 +182,13 @@ fn a_run_whose_calls_or_holds_still_count_stays() {
     stage.enough();
     stage.finished(9, "demo", "");
     let since = |since: &str| Retention {
-        since: since.parse().unwrap(),
+        lookback: Lookback {
+            span: now()
+                .duration_since(since.parse().unwrap())
+                .try_into()
+                .unwrap(),
+            ..all().lookback
+        },
         ..all()
     };
     // Its only call was made at 02:00:02.5.
@@ -190,11 +201,19 @@ fn a_run_whose_calls_or_holds_still_count_stays() {
     held.deliver(1, 1, &REVOKED);
     held.hold(HoldCause::Lockout, 3_600);
     held.end("complete", 0, "");
+    let at = |now: &str| Retention {
+        lookback: Lookback {
+            now: now.parse().unwrap(),
+            span: Duration::ZERO,
+            ..all().lookback
+        },
+        ..all()
+    };
     assert_eq!(
-        stage.oldest(&since("2026-11-08T03:00:00Z")),
+        stage.oldest(&at("2026-11-08T03:00:00Z")),
         Some(Kept::Counts)
     );
-    assert_eq!(stage.oldest(&since("2026-11-08T03:01:00Z")), None);
+    assert_eq!(stage.oldest(&at("2026-11-08T03:02:30Z")), None);
 }
 
 /// `--max-growth` measures by the last finished runs of the same environment,

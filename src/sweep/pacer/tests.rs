@@ -6,6 +6,45 @@ use proptest::{collection::vec, prelude::*};
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::sweep::{Timetable, Verify};
+use jiff::Timestamp;
+
+/// A pacer that keeps these limits at any time.
+fn pacer(rate: &[Quota], burst: u32) -> Pacer {
+    let policy = Policy {
+        workers: 1,
+        rate: rate.to_vec(),
+        burst,
+        max_attempts: 1,
+        retry_initial: Duration::ZERO,
+        retry_max: Duration::ZERO,
+        timeout: Duration::from_mins(1),
+        lockout_wait: Duration::from_hours(1),
+        penalty_margin: Duration::ZERO,
+        renew_before: Duration::ZERO,
+        login_limit: quota(1, 1),
+        renewal_limit: quota(1, 1),
+        max_wait: Duration::from_hours(4),
+        timetable: Timetable::default(),
+        verify: Verify::All,
+        read_first: false,
+        read_size: 100,
+        max_consecutive_failures: 0,
+    };
+    Pacer::new(
+        &policy,
+        Clock::starting(Timestamp::UNIX_EPOCH),
+        Stop::default(),
+    )
+}
+
+/// The place that a caller has now.
+fn place(approach: Approach<'_>) -> Place<'_> {
+    match approach {
+        Approach::Place(place) => place,
+        Approach::Window(avoided) => panic!("{avoided:?}"),
+    }
+}
 
 fn quota(count: u32, seconds: u64) -> Quota {
     Quota {
@@ -43,7 +82,7 @@ async fn deeds(
             while origin.elapsed() < until {
                 let place = match pacer.try_approach() {
                     Some(place) => place,
-                    None => pacer.approach().await.unwrap(),
+                    None => place(pacer.approach().await.unwrap()),
                 };
                 sleep(record).await;
                 let near = Instant::now();
@@ -121,7 +160,7 @@ proptest! {
         }
         let ms = Duration::from_millis;
         let deeds = paused().block_on(async {
-            let pacer = Pacer::new(&rate, burst, Stop::default());
+            let pacer = pacer(&rate, burst);
             pacer.seed(past.iter().copied());
             deeds(pacer, workers, ms(90_000), ms(record), ms(answer)).await
         });
@@ -152,7 +191,7 @@ async fn with_a_burst_of_a_few_cells_the_asked_rate_is_delivered() {
         (quota(80, 60), 3, 36_000),
         (quota(4000, 3600), 3, 36_000),
     ] {
-        let pacer = Pacer::new(&[rate], burst, Stop::default());
+        let pacer = pacer(&[rate], burst);
         let length = Duration::from_secs(seconds);
         let answer = Duration::from_millis(30);
         let deeds = deeds(pacer, 64, length, Duration::ZERO, answer).await;
@@ -168,7 +207,7 @@ async fn with_a_burst_of_a_few_cells_the_asked_rate_is_delivered() {
 async fn several_limits_hold_together_for_hours() {
     let rate = [quota(5, 1), quota(80, 60), quota(4000, 3600)];
     for burst in [1, 10] {
-        let pacer = Pacer::new(&rate, burst, Stop::default());
+        let pacer = pacer(&rate, burst);
         let length = Duration::from_hours(2);
         let answer = Duration::from_millis(100);
         let deeds = deeds(pacer, 16, length, Duration::ZERO, answer).await;
@@ -188,7 +227,7 @@ async fn several_limits_hold_together_for_hours() {
 
 #[tokio::test(start_paused = true)]
 async fn a_burst_goes_back_to_back_and_is_taken_out_of_the_budget() {
-    let pacer = Pacer::new(&[quota(10, 10)], 4, Stop::default());
+    let pacer = pacer(&[quota(10, 10)], 4);
     let length = Duration::from_secs(25);
     let deeds = deeds(pacer, 8, length, Duration::ZERO, Duration::ZERO).await;
     let until = |seconds| {
@@ -209,7 +248,7 @@ async fn waiters_are_served_first_come_first_served() {
         // So fast that many of them wait before the socket.
         vec![quota(20, 1)],
     ] {
-        let pacer = Arc::new(Pacer::new(&rate, 2, Stop::default()));
+        let pacer = Arc::new(pacer(&rate, 2));
         let served = Arc::new(Mutex::new(Vec::new()));
         let mut pool = JoinSet::new();
         for number in 0..50 {
@@ -217,7 +256,7 @@ async fn waiters_are_served_first_come_first_served() {
             pool.spawn(async move {
                 // Each comes a little after the one before it.
                 sleep(Duration::from_millis(2 * number)).await;
-                let place = pacer.approach().await.unwrap();
+                let place = place(pacer.approach().await.unwrap());
                 let permit = place.permit().await.unwrap();
                 served.lock().unwrap().push(number);
                 permit.answered(Strike::Clean);
@@ -233,7 +272,7 @@ async fn waiters_are_served_first_come_first_served() {
 
 #[tokio::test(start_paused = true)]
 async fn a_newcomer_does_not_pass_those_who_wait() {
-    let pacer = Pacer::new(&[quota(1, 10)], 1, Stop::default());
+    let pacer = pacer(&[quota(1, 10)], 1);
     let permit = pacer.try_approach().unwrap().permit().await.unwrap();
     permit.answered(Strike::Clean);
     let waiting = pacer.approach();
@@ -247,6 +286,6 @@ async fn a_newcomer_does_not_pass_those_who_wait() {
     // behind it all the same.
     tokio::time::advance(Duration::from_secs(6)).await;
     assert!(pacer.try_approach().is_none());
-    let place = waiting.await.unwrap();
+    let place = place(waiting.await.unwrap());
     place.permit().await.unwrap().answered(Strike::Clean);
 }

@@ -123,6 +123,8 @@ fn every_key_can_be_set_in_every_layer() {
             "burst" => "2",
             "retry-initial" => "2s",
             "login-limit" | "renewal-limit" => "80/m",
+            "finish-by" => "05:30",
+            "time-zone" => "Europe/Berlin",
             _ if matches!(key.shape, Shape::Flag) => "true",
             _ if key.placeholder == "TIME" => "2m",
             _ => "7",

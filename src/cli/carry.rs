@@ -58,7 +58,7 @@ impl Task<'_> {
 /// What is left when a process has done its work.
 pub(super) enum Worked {
     /// The journal, and why the work stopped, if something was left to do.
-    Ended(Journal, Stop, Clock),
+    Ended(Box<Journal>, Stop, Clock),
     /// Nothing: a second signal with this number cut it off.
     Cut(i32),
 }
@@ -112,7 +112,7 @@ pub(super) fn carry_out(
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
     match work(task, gateway, runtime)? {
-        Worked::Ended(journal, stop, clock) => finish(task, journal, &stop, clock, out),
+        Worked::Ended(journal, stop, clock) => finish(task, *journal, &stop, clock, out),
         Worked::Cut(number) => Ok(exit::signal(number)),
     }
 }
@@ -190,7 +190,7 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
     let journal = thread
         .join()
         .map_err(|_| Problem::new(exit::ERROR, "the journal's thread failed"))?;
-    Ok(Worked::Ended(journal, stop, clock))
+    Ok(Worked::Ended(Box::new(journal), stop, clock))
 }
 
 #[expect(
@@ -228,7 +228,7 @@ pub(super) fn stopped(stop: &Stop) -> Option<(Outcome, String)> {
         Reason::Error(words) => (Outcome::Error, words.clone()),
         Reason::Unauthorized(words) => (Outcome::Unauthorized, words.clone()),
         Reason::Guard(words) => (Outcome::Stopped, words.clone()),
-        Reason::Deferred(words) => (Outcome::Deferred, words.clone()),
+        Reason::Deferred(deferral) => (Outcome::Deferred, deferral.why.clone()),
         Reason::Signal(number) => {
             let signal = u8::try_from(*number).unwrap_or_default();
             (Outcome::Interrupted(signal), String::new())

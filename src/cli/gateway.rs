@@ -32,14 +32,6 @@ impl Gateway {
 
     /// The address, none for the sandbox, and what gives access.
     fn access(effective: &Effective) -> Result<(Option<BaseUrl>, Option<Access>), Problem> {
-        // They are read and checked, but nothing keeps them yet; and a window
-        // that is not kept is worse than none.
-        if !effective.settings.avoid.value.is_empty() {
-            return Err(
-                Problem::usage("avoid: the windows cannot be kept yet; nothing was sent")
-                    .hint("take the [[avoid]] tables out, and start the run outside these windows"),
-            );
-        }
         let environment = effective.environment()?;
         let (address, access) = (environment.base_url(), effective.access()?);
         if address.is_some() && access.is_none() {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{BatchId, Entry, Move, Part, Sighting, State, Testimony, Waited, freeze};
+use super::{BatchId, Entry, Move, Part, Provenance, Sighting, State, Testimony, Waited, freeze};
 
 /// Why an entry cannot be written.
 pub(super) enum Refusal {
@@ -103,22 +103,31 @@ pub(super) fn write_entry(db: &Connection, process: i64, entry: &Entry) -> Resul
             provenance,
             expires,
             at,
-        } => {
-            db.prepare_cached(
-                "INSERT INTO token (process, provenance, borne_at, expires_at)
-                 VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![
-                process,
-                provenance.word(),
-                at.as_millisecond(),
-                expires.map(Timestamp::as_millisecond)
-            ])?;
-        }
+        } => write_bearing(db, process, *provenance, *expires, *at)?,
         Entry::Examined(testimony) => write_testimony(db, process, testimony)?,
         Entry::Sighted(permissions) => write_sightings(db, permissions)?,
         Entry::Waited(waited) => write_waited(db, process, waited)?,
     }
+    Ok(())
+}
+
+fn write_bearing(
+    db: &Connection,
+    process: i64,
+    provenance: Provenance,
+    expires: Option<Timestamp>,
+    at: Timestamp,
+) -> Result<(), Refusal> {
+    db.prepare_cached(
+        "INSERT INTO token (process, provenance, borne_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![
+        process,
+        provenance.word(),
+        at.as_millisecond(),
+        expires.map(Timestamp::as_millisecond)
+    ])?;
     Ok(())
 }
 

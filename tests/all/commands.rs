@@ -265,16 +265,3 @@ fn a_run_goes_on_where_latest_cannot_be_pointed_at_it() {
     fs::create_dir_all(site.runs_dir().join("latest")).unwrap();
     site.run(&list).with(0).says("latest");
 }
-
-#[test]
-fn windows_that_would_not_be_kept_are_refused_before_anything_is_sent() {
-    let site = Site::new("");
-    let list = site.list(1001..1004);
-    let window =
-        "[[avoid]]\ndays = ['mon']\nfrom = '16:00'\nto = '17:00'\nzone = 'America/Chicago'\n";
-    site.file("windows.toml", window);
-    site.run(&format!("{list} --config windows.toml"))
-        .with(2)
-        .says("avoid: the windows cannot be kept yet; nothing was sent");
-    site.is_untouched();
-}

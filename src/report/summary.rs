@@ -11,11 +11,17 @@ use super::verification::{VERIFY, Verification};
 use super::{ReportError, account};
 use crate::journal::{Archive, CallCounts, Facts, ProcessRow, RunFolder, State, Tally};
 
+/// Raised where a field of `summary.json` goes, or comes to mean something
+/// else; one that is added raises nothing.
+const SCHEMA_VERSION: u32 = 1;
+
 /// The figures of a run. Everything counted was counted batch by batch and
 /// row by row, and was found to add up. Text from outside is on one line and
 /// free of control characters; it is still not to be trusted as markup.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Summary {
+    /// The version of the form in which this is shown: `summary.schema.json`.
+    pub schema_version: u32,
     /// The run's ID.
     pub run: String,
     /// The program's version, as of the last process that carried it out.
@@ -237,6 +243,7 @@ impl Summary {
         let (outcome, exit_code) = how_it_ended(&processes, live, settled);
         let is_its_word = last.is_some_and(|last| last.outcome.as_ref() == Some(&outcome));
         Ok(Self {
+            schema_version: SCHEMA_VERSION,
             run: folder.run().to_string(),
             version: text(|process| &process.version),
             environment: visible(&facts.environment).into_owned(),

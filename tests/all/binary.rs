@@ -16,6 +16,8 @@ use std::{
 use rescind::sandbox::{Kind, Rules, Truth, World};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+
+use crate::schema::described;
 use tempfile::TempDir;
 
 /// Nothing here takes nearly so long.
@@ -321,9 +323,10 @@ fn serve(home: &Path, text: &str, option: &str, listen: &str) -> (Child, String)
     (sandbox, url.trim().to_owned())
 }
 
-/// `summary.json` of a run.
+/// `summary.json` of a run, which is what its schema says.
+#[track_caller]
 pub(crate) fn summary(run: &Path) -> Value {
-    serde_json::from_slice(&fs::read(run.join("summary.json")).unwrap()).unwrap()
+    described(serde_json::from_slice(&fs::read(run.join("summary.json")).unwrap()).unwrap())
 }
 
 /// Asserts that a summary adds up, says `outcome` with `code`, and counts

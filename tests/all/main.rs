@@ -24,6 +24,7 @@ mod recording;
 mod refusals;
 mod resuming;
 mod runs;
+mod schema;
 mod secrets;
 mod settling;
 mod sights;

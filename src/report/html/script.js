@@ -65,27 +65,37 @@ for (const table of document.querySelectorAll("table.live")) {
     none.hidden = shown > 0;
     mark(asked);
   };
-  // Marks what was searched for, and opens a list of IDs that holds it.
+  // Opens the lists of IDs that hold what was searched for, while the rows are
+  // few, and marks it.
+  let opened = [];
   const mark = (asked) => {
-    if (!("highlights" in CSS)) return;
+    for (const list of opened) list.open = false;
+    opened = [];
     const ranges = [];
-    const longest = asked.filter((word) => word.length > 2);
-    for (const row of longest.length ? order : []) {
-      if (row.hidden || ranges.length > 200) continue;
-      const walk = document.createTreeWalker(row, NodeFilter.SHOW_TEXT);
-      for (let node = walk.nextNode(); node; node = walk.nextNode()) {
-        const text = node.data.toLowerCase();
-        for (const word of longest) {
-          const at = text.indexOf(word);
-          if (at < 0) continue;
-          const range = new Range();
-          range.setStart(node, at);
-          range.setEnd(node, at + word.length);
-          ranges.push(range);
+    const long = asked.filter((word) => word.length > 2);
+    const rows = order.filter((row) => !row.hidden);
+    if (long.length && rows.length <= 200) {
+      for (const row of rows) {
+        const walk = document.createTreeWalker(row, NodeFilter.SHOW_TEXT);
+        for (let node = walk.nextNode(); node; node = walk.nextNode()) {
+          const text = node.data.toLowerCase();
+          for (const word of long) {
+            const at = text.indexOf(word);
+            if (at < 0) continue;
+            const list = node.parentElement.closest("details p")?.parentElement;
+            if (list && !list.open && rows.length <= 20) {
+              list.open = true;
+              opened.push(list);
+            }
+            const range = new Range();
+            range.setStart(node, at);
+            range.setEnd(node, at + word.length);
+            ranges.push(range);
+          }
         }
       }
     }
-    CSS.highlights.set("found", new Highlight(...ranges));
+    if ("highlights" in CSS) CSS.highlights.set("found", new Highlight(...ranges));
   };
   find.addEventListener("input", narrow);
   state.addEventListener("change", narrow);

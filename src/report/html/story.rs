@@ -1,12 +1,14 @@
 //! What happened, told piece by piece: the outcomes with the server's own
 //! words, the processes, the tries, and the divided batches down to the ID.
 
+use jiff::Timestamp;
+
 use super::activity::Activity;
 use super::bar::{Coord, share};
 use super::extract::{Extract, Kept};
 use super::page::process_name;
 use crate::journal::State;
-use crate::report::phrase::{count, duration, ids, meaning, moment, number, seconds, visible};
+use crate::report::phrase::{count, duration, ids, meaning, number, seconds, visible};
 use crate::report::{Summary, text};
 
 /// The IDs of one state and reason.
@@ -104,7 +106,7 @@ pub(super) fn stints(activity: &Activity, running: bool) -> Vec<Stint> {
                 .collect();
             Stint {
                 name: process_name(n, process),
-                started: moment(process.started),
+                started: time(process.started),
                 lasted: duration(seconds(process.started, stint.end)),
                 outcome,
                 explanation: visible(&process.explanation).into_owned(),
@@ -116,13 +118,22 @@ pub(super) fn stints(activity: &Activity, running: bool) -> Vec<Stint> {
         .collect()
 }
 
+/// A time in a table, which says that all are UTC.
+fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn day(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(86_400)
+}
+
 fn hold(hold: &crate::journal::HoldRow) -> String {
-    format!(
-        "{} from {} until {}",
-        visible(&hold.cause),
-        moment(hold.began),
-        moment(hold.until)
-    )
+    let until = if day(hold.began) == day(hold.until) {
+        hold.until.strftime("%H:%M:%S").to_string()
+    } else {
+        time(hold.until)
+    };
+    format!("{}: {} to {until}", visible(&hold.cause), time(hold.began))
 }
 
 /// The batches that were sent so many times.

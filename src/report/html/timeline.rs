@@ -68,6 +68,9 @@ pub(super) struct Timeline {
     pub(super) ticks: Vec<Label>,
     /// Lines across, with what they stand for.
     pub(super) levels: Vec<Label>,
+    /// How many calls the limit leaves room for in a column, where that is
+    /// within the drawing.
+    pub(super) allowed: Option<Label>,
     /// The base lines of the processes: their x and their width.
     pub(super) bases: Vec<(Coord, Coord)>,
     /// What one column is: `10 s`.
@@ -98,6 +101,13 @@ impl Timeline {
                 text: number(n * level),
             })
             .collect();
+        drawing.allowed = activity
+            .stints
+            .last()
+            .and_then(|stint| tightest(&stint.process.settings))
+            .map(|(rate, per_ms)| (rate, per_ms * as_float(activity.width.cast_unsigned())))
+            .filter(|(_, calls)| *calls <= as_float(top))
+            .map(|(rate, calls)| label(0.0, BASE - calls * scale, format!("{rate} allowed")));
         let columns: usize = activity.stints.iter().map(|s| s.columns.len()).sum();
         let gaps = GAP * as_float(activity.stints.len() as u64 - 1);
         let across = (100.0 - gaps) / as_float(columns as u64);
@@ -141,6 +151,7 @@ impl Timeline {
                 calls: column.map(number),
             });
         }
+        let mut longest = Vec::new();
         for hold in &stint.holds {
             let end = hold.until.min(stint.end).max(hold.began);
             let (from, to) = (at.of(stint, hold.began), at.of(stint, end));
@@ -155,10 +166,20 @@ impl Timeline {
                 height: Coord(BASE - TOP + 22.0),
                 title: format!("{text}, from {}", moment(hold.began)),
             });
-            let ends = |label: &Label| label.x.0 + letters(&label.text) * LETTER;
-            let free = self.hold_labels.last().is_none_or(|last| ends(last) < from);
-            if free && from + letters(&text) * LETTER < 100.0 {
-                self.hold_labels.push(label(from, TOP - 9.0, text));
+            longest.push((to - from, label(from, TOP - 9.0, text)));
+        }
+        // The longest first: two labels do not stand on one another.
+        longest.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        for (_, label) in longest {
+            let (from, to) = extent(&label);
+            let free = to < 100.0
+                && self
+                    .hold_labels
+                    .iter()
+                    .map(extent)
+                    .all(|(start, end)| end < from || to < start);
+            if free {
+                self.hold_labels.push(label);
             }
         }
         self.ticks(stint, at, width, step);
@@ -227,6 +248,11 @@ impl Place {
     }
 }
 
+/// From where to where a label reaches.
+fn extent(label: &Label) -> (f64, f64) {
+    (label.x.0, label.x.0 + letters(&label.text) * LETTER)
+}
+
 fn label(x: f64, y: f64, text: String) -> Label {
     Label {
         x: Coord(x),
@@ -258,6 +284,29 @@ fn letters(text: &str) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "a length for the eye")]
 const fn as_float(n: u64) -> f64 {
     n as f64
+}
+
+/// The limit that allows least in the long run, of those in a process's
+/// settings, and the calls that it allows in a millisecond.
+fn tightest(settings: &str) -> Option<(String, f64)> {
+    let settings: serde_json::Value = serde_json::from_str(settings).ok()?;
+    let rates = settings.get("rate")?.as_str()?.split(',');
+    rates
+        .filter_map(|rate| {
+            let (calls, unit) = rate.trim().split_once('/')?;
+            let ms = match unit {
+                "s" => 1e3,
+                "m" => 60e3,
+                "h" => 3600e3,
+                _ => return None,
+            };
+            let calls: u32 = calls.parse().ok()?;
+            Some((
+                format!("{}/{unit}", number(calls.into())),
+                f64::from(calls) / ms,
+            ))
+        })
+        .min_by(|(_, a), (_, b)| a.total_cmp(b))
 }
 
 /// The distance of the lines across, and the topmost of them.
@@ -344,6 +393,18 @@ fn summary(activity: &Activity) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_limit_shown_is_the_one_that_allows_least() {
+        let of = |settings: &str| tightest(settings).map(|(rate, _)| rate);
+        assert_eq!(
+            of(r#"{"rate":"80/m,4000/h,5/s"}"#).as_deref(),
+            Some("4,000/h")
+        );
+        for none in ["", "{}", r#"{"rate":"unlimited"}"#, r#"{"rate":"x/d"}"#] {
+            assert_eq!(of(none), None);
+        }
+    }
 
     #[test]
     fn lines_across_stand_at_numbers_that_people_count_in() {

@@ -1,0 +1,46 @@
+//! The page in a real browser: that its tables can be sorted, narrowed and
+//! searched by mouse and by keyboard, that it is whole without its script,
+//! that it fits a phone and paper, that it can be read by everybody, and that
+//! it loads nothing and does nothing else.
+//!
+//! `cargo test --test browser` runs this. It needs a Chromium, and fails
+//! where there is none.
+
+mod chromium;
+mod page;
+mod reading;
+mod tables;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+use tempfile::TempDir;
+
+/// The page of a run that the binary carried out in its sandbox.
+fn swept() -> PathBuf {
+    static RUN: OnceLock<TempDir> = OnceLock::new();
+    let home = RUN.get_or_init(|| {
+        let home = tempfile::tempdir().unwrap();
+        let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/permissions.csv");
+        let ran = Command::new(env!("CARGO_BIN_EXE_rescind"))
+            .args(["run", "--quiet", "--note", "browser"])
+            .arg(list)
+            .current_dir(home.path())
+            .output()
+            .unwrap();
+        assert_eq!(ran.status.code(), Some(3), "{ran:?}");
+        home
+    });
+    home.path().join("runs/latest/report.html")
+}
+
+/// The pages that the other tests compare to the byte: among them one with
+/// words from a hostile server, and a run of nothing.
+fn kept() -> [PathBuf; 5] {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/report");
+    let names = ["mixed/report", "complete", "empty", "held", "running"];
+    names.map(|name| fixtures.join(format!("{name}.html")))
+}

@@ -1,5 +1,5 @@
 //! A headless Chromium of one's own, spoken to by its debugging protocol
-//! (Chrome DevTools Protocol): only as much of it as is needed here.
+//! (Chrome `DevTools` Protocol): only as much of it as is needed here.
 
 use std::{
     env, fs,
@@ -16,7 +16,7 @@ use tungstenite::{Message, WebSocket};
 /// Names under which it is installed; `CHROMIUM` names another.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 /// A machine that builds at the same time is slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A browser with one page, which ends with this.
 pub(crate) struct Chromium {

@@ -5,6 +5,7 @@
 //!
 //! `cargo test --test browser` runs this. It needs a Chromium, and fails
 //! where there is none.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod chromium;
 mod page;

@@ -186,25 +186,19 @@ fn waits(summary: &Summary, activity: &Activity) -> Vec<Wait> {
     let lasted: f64 = all
         .map(|stint| seconds(stint.process.started, stint.end))
         .sum();
-    let waited = summary.waited;
-    [
-        ("for the pace", waited.rate),
-        ("between tries", waited.retry),
-        ("for penalties", waited.penalty),
-        ("for lockouts", waited.lockout),
-    ]
-    .into_iter()
-    .filter(|(_, waited)| *waited > 0.0)
-    .map(|(words, waited)| {
-        let share = (waited / lasted.max(waited) * 100.0).min(100.0);
-        Wait {
-            words,
-            time: duration(waited),
-            share: format!("{share:.0} %"),
-            width: Coord(share.max(0.5)),
-        }
-    })
-    .collect()
+    let waits = summary.waited.by_cause().into_iter();
+    waits
+        .filter(|wait| wait.seconds > 0.0)
+        .map(|wait| {
+            let share = (wait.seconds / lasted.max(wait.seconds) * 100.0).min(100.0);
+            Wait {
+                words: wait.cause,
+                time: duration(wait.seconds),
+                share: format!("{share:.0} %"),
+                width: Coord(share.max(0.5)),
+            }
+        })
+        .collect()
 }
 
 /// What the page may do: show itself in its own style, and run its own

@@ -1,6 +1,8 @@
 //! What happened, told piece by piece: the outcomes with the server's own
 //! words, the processes, the tries, and the divided batches down to the ID.
 
+use std::slice;
+
 use jiff::Timestamp;
 
 use super::activity::Activity;
@@ -9,7 +11,7 @@ use super::extract::{Extract, Kept};
 use super::page::process_name;
 use crate::journal::State;
 use crate::report::phrase::{count, duration, ids, meaning, number, seconds, visible};
-use crate::report::{Summary, text};
+use crate::report::{Summary, Waits, text};
 
 /// The IDs of one state and reason.
 pub(super) struct Outcome {
@@ -92,17 +94,10 @@ pub(super) fn stints(activity: &Activity, running: bool) -> Vec<Stint> {
                 (None, _) if running && n == activity.left_out + last => "running".to_owned(),
                 (None, _) => "ended without a word".to_owned(),
             };
-            let waited = &process.waited;
-            let waits = [
-                (waited.rate, "for the pace"),
-                (waited.retry, "between tries"),
-                (waited.penalty, "for penalties"),
-                (waited.lockout, "for lockouts"),
-            ];
+            let waits = Waits::of(slice::from_ref(process)).by_cause().into_iter();
             let waits: Vec<String> = waits
-                .into_iter()
-                .filter(|(waited, _)| *waited > 0.0)
-                .map(|(waited, cause)| format!("{} {cause}", duration(waited)))
+                .filter(|wait| wait.seconds > 0.0)
+                .map(|wait| format!("{} {}", duration(wait.seconds), wait.cause))
                 .collect();
             Stint {
                 name: process_name(n, process),

@@ -138,8 +138,8 @@ pub(super) fn history(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
-    if format != Format::Text {
-        return Err(Problem::usage("the nights in a row come as text")
+    if !matches!(format, Format::Text | Format::Html) {
+        return Err(Problem::usage("the nights in a row come as text or html")
             .hint("rescind runs --json has the figures for programs"));
     }
     let effective = Layers::gather(&folder.0, variables)?.settle(None)?;
@@ -155,7 +155,12 @@ pub(super) fn history(
             // Whoever reads a file or a mail gets every column.
             style.width = usize::MAX;
         }
-        out.write_all(history.text(style).as_bytes())
+        let text = if format == Format::Html {
+            history.html()
+        } else {
+            history.text(style)
+        };
+        out.write_all(text.as_bytes())
             .map_err(|error| unreported(&ReportError::Output(error)))
     })
 }

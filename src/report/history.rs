@@ -106,6 +106,22 @@ impl History {
         })
     }
 
+    /// The IDs that are revoked, and all IDs, of all nights together.
+    pub(super) fn sums(&self) -> (u64, u64) {
+        let standings = || self.nights.iter().map(|night| &night.standing);
+        (
+            standings().map(|run| run.ids.of(State::Revoked)).sum(),
+            standings().map(|run| run.rows.distinct).sum(),
+        )
+    }
+
+    /// How urgent the most urgent of all remarks is.
+    pub(super) fn worst(&self) -> Option<Tone> {
+        let remarks = self.nights.iter().flat_map(|night| &night.remarks);
+        let tones = remarks.map(|remark| remark.tone);
+        tones.max_by_key(|tone| *tone == Tone::Bad)
+    }
+
     /// The nights that need a look.
     #[must_use]
     pub fn remarkable(&self) -> usize {

@@ -1,29 +1,32 @@
 //! The nights in a row, for a terminal.
 
-use super::Style;
 use super::grid::{Cell, Column, Grid};
 use super::history::{History, Restriction};
 use super::listing::outcome;
 use super::phrase::{count, duration, moment, number};
 use super::review::Tone;
 use super::text::Page;
+use super::{Style, Waits};
 use crate::journal::State;
 
 /// A narrow terminal goes without the causes of waits first, then without
-/// what a run's name tells.
-const COLUMNS: [Column; 11] = [
-    Column::left("STARTED").spare(2),
-    Column::left("RUN"),
-    Column::left("ENVIRONMENT").spare(4),
-    Column::left("OUTCOME"),
-    Column::right("IDS"),
-    Column::right("NOT REVOKED"),
-    Column::right("AT WORK"),
-    Column::right("PACE").spare(3),
-    Column::right("RETRIES").spare(1),
-    Column::right("PENALTIES").spare(1),
-    Column::right("LOCKOUTS").spare(1),
-];
+/// what a run's name tells, and without the environment last.
+fn columns() -> Vec<Column> {
+    let mut columns = vec![
+        Column::left("STARTED").spare(2),
+        Column::left("RUN"),
+        Column::left("ENVIRONMENT").spare(4),
+        Column::left("OUTCOME"),
+        Column::right("IDS"),
+        Column::right("NOT REVOKED"),
+        Column::right("AT WORK"),
+    ];
+    columns.extend(Waits::default().by_cause().into_iter().map(|wait| {
+        let spare = if wait.lost { 1 } else { 3 };
+        Column::right(wait.heading).spare(spare)
+    }));
+    columns
+}
 
 impl History {
     /// For a terminal.
@@ -57,10 +60,7 @@ impl History {
         if self.nights.is_empty() {
             return format!("There are no runs{place}.");
         }
-        let sum =
-            |of: fn(&super::history::Night) -> u64| -> u64 { self.nights.iter().map(of).sum() };
-        let all = sum(|night| night.standing.rows.distinct);
-        let revoked = sum(|night| night.standing.ids.of(State::Revoked));
+        let (revoked, all) = self.sums();
         let looks = match self.remarkable() as u64 {
             0 => "none needs a look".to_owned(),
             1 => "1 needs a look".to_owned(),
@@ -75,10 +75,9 @@ impl History {
     }
 
     fn grid(&self) -> Grid {
-        let mut grid = Grid::new(&COLUMNS);
+        let mut grid = Grid::new(&columns());
         for night in &self.nights {
             let standing = &night.standing;
-            let waited = standing.waited;
             let span = |seconds: f64| -> Cell {
                 if seconds > 0.0 {
                     duration(seconds).into()
@@ -86,7 +85,7 @@ impl History {
                     "-".into()
                 }
             };
-            grid.row(vec![
+            let mut cells = vec![
                 moment(standing.started).into(),
                 night.run.clone().into(),
                 standing.environment.clone().into(),
@@ -94,11 +93,10 @@ impl History {
                 number(standing.rows.distinct).into(),
                 number(standing.ids.total() - standing.ids.of(State::Revoked)).into(),
                 standing.worked.map_or_else(|| "-".into(), span),
-                span(waited.rate),
-                span(waited.retry),
-                span(waited.penalty),
-                span(waited.lockout),
-            ]);
+            ];
+            let waits = standing.waited.by_cause().into_iter();
+            cells.extend(waits.map(|wait| span(wait.seconds)));
+            grid.row(cells);
             for remark in &night.remarks {
                 grid.remark(remark.words.clone(), remark.tone);
                 if let Some(command) = &remark.command {

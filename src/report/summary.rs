@@ -410,6 +410,8 @@ impl Rows {
 /// A wait of one cause.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Wait {
+    /// What it was for, as the head of a column: `PENALTIES`.
+    pub heading: &'static str,
     /// What it was for, in words: `for penalties`.
     pub cause: &'static str,
     /// How long, in seconds.
@@ -422,19 +424,25 @@ impl Waits {
     /// The waits, cause by cause.
     #[must_use]
     pub const fn by_cause(self) -> [Wait; 5] {
-        const fn wait(cause: &'static str, seconds: f64, lost: bool) -> Wait {
+        const fn wait(
+            heading: &'static str,
+            cause: &'static str,
+            seconds: f64,
+            lost: bool,
+        ) -> Wait {
             Wait {
+                heading,
                 cause,
                 seconds,
                 lost,
             }
         }
         [
-            wait("for the pace", self.rate, false),
-            wait("between tries", self.retry, true),
-            wait("for penalties", self.penalty, true),
-            wait("for lockouts", self.lockout, true),
-            wait("for windows to avoid", self.window, false),
+            wait("PACE", "for the pace", self.rate, false),
+            wait("RETRIES", "between tries", self.retry, true),
+            wait("PENALTIES", "for penalties", self.penalty, true),
+            wait("LOCKOUTS", "for lockouts", self.lockout, true),
+            wait("WINDOWS", "for windows to avoid", self.window, false),
         ]
     }
 

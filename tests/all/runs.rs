@@ -171,6 +171,11 @@ fn the_nights_are_shown_in_a_row() {
     site.call("report --history --output nights.txt").with(0);
     let written = fs::read_to_string(site.home().join("nights.txt")).unwrap();
     assert_eq!(written, site.call("report --history").with(0).out);
+    let page = site.call("report --history --format html").with(0).out;
+    assert!(
+        page.starts_with("<!DOCTYPE html>") && page.contains(open),
+        "{page}"
+    );
     for wrong in [
         "report --history latest",
         "report --history --format csv",

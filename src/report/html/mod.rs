@@ -13,6 +13,7 @@ mod activity;
 mod bar;
 mod extract;
 mod latency;
+mod nights;
 mod page;
 mod story;
 mod tables;

@@ -19,8 +19,8 @@ use crate::report::phrase::{count, duration, moment, number, seconds};
 use crate::report::review::{Review, Tone};
 use crate::report::{RejectFigures, Summary, text};
 
-const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
+pub(super) const STYLE: &str = include_str!("style.css");
+pub(super) const SCRIPT: &str = include_str!("script.js");
 
 /// A page.
 #[derive(Template)]
@@ -58,10 +58,10 @@ pub(super) struct Page<'a> {
 }
 
 /// Where the run revoked, so that it cannot be overlooked.
-struct Band {
-    look: &'static str,
-    name: String,
-    words: String,
+pub(super) struct Band {
+    pub(super) look: &'static str,
+    pub(super) name: String,
+    pub(super) words: String,
 }
 
 /// A cause of waiting.
@@ -145,7 +145,16 @@ impl<'a> Page<'a> {
 }
 
 impl Band {
-    fn of(environment: &str, base_url: &str) -> Self {
+    /// For nights that went to several places.
+    pub(super) fn several(words: String) -> Self {
+        Self {
+            look: "custom",
+            name: "ALL NIGHTS".to_owned(),
+            words,
+        }
+    }
+
+    pub(super) fn of(environment: &str, base_url: &str) -> Self {
         let (look, words) = match environment {
             "sandbox" => ("sandbox", "simulated: nothing real was revoked".to_owned()),
             "live" => (
@@ -203,7 +212,7 @@ fn waits(summary: &Summary, activity: &Activity) -> Vec<Wait> {
 
 /// What the page may do: show itself in its own style, and run its own
 /// script. It reaches nothing else.
-fn policy() -> String {
+pub(super) fn policy() -> String {
     let digest = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text));
     format!(
         "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; \

@@ -253,7 +253,7 @@ fn extent(label: &Label) -> (f64, f64) {
     (label.x.0, label.x.0 + letters(&label.text) * LETTER)
 }
 
-fn label(x: f64, y: f64, text: String) -> Label {
+pub(super) fn label(x: f64, y: f64, text: String) -> Label {
     Label {
         x: Coord(x),
         y: Coord(y),
@@ -282,7 +282,7 @@ fn letters(text: &str) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a length for the eye")]
-const fn as_float(n: u64) -> f64 {
+pub(super) const fn as_float(n: u64) -> f64 {
     n as f64
 }
 
@@ -310,7 +310,7 @@ fn tightest(settings: &str) -> Option<(String, f64)> {
 }
 
 /// The distance of the lines across, and the topmost of them.
-fn levels(peak: u64) -> (u64, u64) {
+pub(super) fn levels(peak: u64) -> (u64, u64) {
     let mut level = 1;
     for factor in [2_u64, 5, 10].into_iter().cycle() {
         if peak.div_ceil(level) <= 4 {

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::page::{all, parsed, words};
 use super::{assert_same, placed};
 use crate::journal::{Facts, RunsDir, State, Verified, Waited};
 use crate::report::fixture::{Fate, Fixture, REVOKED, facts, plain};
@@ -366,4 +367,75 @@ fn waits_and_slowness_are_told_apart() {
     assert_eq!(last(590, 59.0), none, "not worth a word");
     assert_eq!(last(590, 140.0), none, "not a quarter");
     assert_eq!(last(590, 160.0).len(), 1);
+}
+
+#[test]
+fn the_page_says_what_the_text_says() {
+    let stage = month();
+    let damaged = stage.runs.path().join("20261115T020000Z-abcdef");
+    fs::create_dir(&damaged).unwrap();
+    fs::write(damaged.join("journal.db"), "not a database, but a file").unwrap();
+    let run = stage.begin(16, &Plan::default());
+    let history = stage.history();
+    let html = placed(&run, &history.html());
+    assert_same("history.html", &html);
+    let page = parsed(&html);
+    let table = all(&page, "#nights tbody tr");
+    assert_eq!(table.len(), history.nights.len());
+    let looks = all(&page, "#look .nights > li");
+    assert_eq!(looks.len(), history.remarkable());
+    let told: String = looks.iter().map(|look| words(*look)).collect();
+    for (row, night) in table.iter().zip(&history.nights) {
+        assert!(words(*row).contains(&night.run), "newest first");
+        for remark in &night.remarks {
+            assert!(told.contains(&remark.words), "{}", remark.words);
+        }
+    }
+    // A place each, with two drawings that have their words.
+    assert_eq!(all(&page, "svg.drawing").len(), 4);
+    for drawing in all(&page, "svg.drawing") {
+        let labels = drawing.attr("aria-labelledby").unwrap();
+        for name in labels.split(' ') {
+            let named = all(&page, &format!("#{name}"));
+            assert_eq!(named.len(), 1, "{name}");
+            assert!(!words(named[0]).is_empty(), "{name}");
+        }
+    }
+    assert!(words(all(&page, "#unreadable")[0]).contains("20261115T020000Z-abcdef"));
+}
+
+#[test]
+fn a_page_without_nights_is_sound_and_its_band_says_where() {
+    let stage = Stage::new();
+    let restriction = Restriction {
+        environment: Some("live".to_owned()),
+        base_url: None,
+    };
+    let history = History::of(&stage.runs, restriction).unwrap();
+    let html = history.html();
+    let page = parsed(&html);
+    assert!(words(all(&page, "h1")[0]).contains("There are no runs."));
+    assert!(words(all(&page, ".band")[0]).starts_with("LIVE"));
+    assert!(all(&page, "svg.drawing, table").is_empty());
+}
+
+/// What is told of a run may come from a journal of somebody else.
+#[test]
+fn nothing_from_outside_does_anything_on_the_page() {
+    let stage = Stage::new();
+    let hostile = Facts {
+        created: "2026-11-01T02:00:00Z".parse().unwrap(),
+        ..facts(
+            "<script>alert(1)</script>",
+            "\"><img src=x onerror=alert(1)>",
+        )
+    };
+    let mut run = Fixture::among(&stage.runs, hostile, &[(&[1], &[2])], &[]);
+    run.process("run", "{}");
+    run.end("</style><b>done", 6, "");
+    let html = stage.history().html();
+    let page = parsed(&html);
+    assert!(all(&page, "img, main script, main b b, [onerror]").is_empty());
+    assert_eq!(all(&page, "script").len(), 1);
+    assert!(words(all(&page, "#nights")[0]).contains("<script>alert(1)</script>"));
 }

@@ -16,19 +16,19 @@ fn page(run: &Fixture) -> String {
     rendered(run, Format::Html, Style::PLAIN, false)
 }
 
-fn parsed(page: &str) -> Html {
+pub(super) fn parsed(page: &str) -> Html {
     let parsed = Html::parse_document(page);
     assert_eq!(parsed.errors, Vec::<String>::new(), "it parses strictly");
     parsed
 }
 
-fn all<'a>(page: &'a Html, selector: &str) -> Vec<ElementRef<'a>> {
+pub(super) fn all<'a>(page: &'a Html, selector: &str) -> Vec<ElementRef<'a>> {
     page.select(&Selector::parse(selector).unwrap()).collect()
 }
 
 /// The text as a person reads it: without what is not shown, in single
 /// blanks.
-fn words(element: ElementRef<'_>) -> String {
+pub(super) fn words(element: ElementRef<'_>) -> String {
     let text: Vec<&str> = element.text().flat_map(str::split_whitespace).collect();
     text.join(" ")
 }

@@ -48,7 +48,8 @@ struct Page<'a> {
     charts: Vec<Chart>,
     height: f64,
     base: f64,
-    causes: Vec<String>,
+    /// By their places among the causes.
+    causes: Vec<(usize, String)>,
     rows: Vec<Line<'a>>,
     rows_left_out: Option<String>,
     choices: Vec<(String, String)>,
@@ -66,8 +67,10 @@ struct Line<'a> {
     look: &'static str,
     ids: String,
     not_revoked: String,
-    /// Seconds and words: at work, and waited by cause.
-    times: Vec<(String, String)>,
+    /// Seconds and words.
+    at_work: (String, String),
+    /// Likewise, cause by cause.
+    waits: Vec<(String, String)>,
     tags: String,
     remarks: &'a [Remark],
 }
@@ -144,7 +147,7 @@ impl<'a> Page<'a> {
                 .collect(),
             height: HEIGHT,
             base: BASE,
-            causes: causes(),
+            causes: causes(history),
             rows: history.nights.iter().take(LISTED).map(Line::of).collect(),
             rows_left_out: more(history.nights.len(), LISTED),
             choices: choices(&places),
@@ -173,13 +176,12 @@ fn answer(history: &History) -> String {
     };
     let (revoked, all) = history.sums();
     let day = |night: &Night| night.standing.started.strftime("%Y-%m-%d").to_string();
-    format!(
-        "{} of {} revoked, from {} to {}.",
-        number(revoked),
-        count(all, "ID", "IDs"),
-        day(oldest),
-        day(newest)
-    )
+    let when = match (day(oldest), day(newest)) {
+        (from, to) if from == to => format!("on {to}"),
+        (from, to) => format!("from {from} to {to}"),
+    };
+    let (revoked, all) = (number(revoked), count(all, "ID", "IDs"));
+    format!("{revoked} of {all} revoked, {when}.")
 }
 
 /// Where it was: one place, or several.
@@ -205,13 +207,19 @@ fn more(all: usize, shown: usize) -> Option<String> {
     Some(count(more as u64, "more night is", "more nights are"))
 }
 
-/// The causes of waits, as the table heads them.
-fn causes() -> Vec<String> {
+/// The causes for which somebody waited, as the table heads them.
+fn causes(history: &History) -> Vec<(usize, String)> {
+    let waited = |index: usize| {
+        let mut nights = history.nights.iter();
+        nights.any(|night| night.standing.waited.by_cause()[index].seconds > 0.0)
+    };
     let causes = crate::report::Waits::default().by_cause().into_iter();
     causes
-        .map(|wait| {
+        .enumerate()
+        .filter(|(index, _)| waited(*index))
+        .map(|(index, wait)| {
             let (first, rest) = wait.heading.split_at(1);
-            format!("{first}{}", rest.to_lowercase())
+            (index, format!("{first}{}", rest.to_lowercase()))
         })
         .collect()
 }
@@ -262,10 +270,8 @@ impl<'a> Line<'a> {
             look: look(night),
             ids: number(standing.rows.distinct),
             not_revoked: number(standing.ids.total() - standing.ids.of(State::Revoked)),
-            times: [at_work]
-                .into_iter()
-                .chain(waits.map(|wait| time(wait.seconds)))
-                .collect(),
+            at_work,
+            waits: waits.map(|wait| time(wait.seconds)).collect(),
             tags,
             remarks: &night.remarks,
         }

@@ -1,14 +1,14 @@
 //! Carrying out or reading a run that exists: what `run`, `resume` and
 //! `verify` share.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rescind::journal::{
-    Archive, Boot, Facts, Journal, Lookback, Process, RunFolder, RunsDir, recent_calls,
+    Archive, Boot, Facts, Journal, Lookback, Process, RunFolder, RunsDir, open_private,
+    recent_calls,
 };
 use rescind::report::{self, Outcome, Summary};
 use rescind::sweep::{Clock, Ledger, Past, Policy, Reason, Stop, Sweep};
@@ -358,14 +358,9 @@ fn start_log(task: &Task<'_>, terminal: &Terminal) -> Result<(), Problem> {
 
 fn run_log(folder: &RunFolder) -> Result<File, Problem> {
     let path = folder.path().join("run.log");
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|error| {
-            Problem::new(exit::ERROR, format!("cannot open {}", path.display())).caused_by(&error)
-        })
+    open_private(&path, true).map_err(|error| {
+        Problem::new(exit::ERROR, format!("cannot open {}", path.display())).caused_by(&error)
+    })
 }
 
 pub(super) fn broken(error: &dyn std::error::Error) -> Problem {

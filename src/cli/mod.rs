@@ -8,6 +8,7 @@ mod exit;
 mod gateway;
 mod guards;
 mod logging;
+mod output;
 mod problem;
 mod prune;
 mod review;
@@ -35,6 +36,8 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind as Usage},
 };
 
+use rescind::report::visible;
+
 use args::{Cli, Task};
 use problem::Problem;
 use settings::Layers;
@@ -58,7 +61,14 @@ pub(crate) fn main() -> ExitCode {
             problem.code
         }
         Err(error) => {
-            let _ = error.print();
+            let text = error.render().to_string();
+            if text.lines().all(|line| visible(line) == line) {
+                let _ = error.print();
+            } else {
+                // It repeats what was typed, or what a script put in its place.
+                let lines: Vec<_> = text.lines().map(visible).collect();
+                let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
+            }
             if error.use_stderr() {
                 exit::USAGE
             } else {

@@ -1,8 +1,7 @@
 //! The commands that send nothing: `plan` and `report`.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -19,7 +18,7 @@ use super::run::{input, recorded_url, warn};
 use super::runs::found;
 use super::settings::{Layers, target_at};
 use super::unreadable::{Invalid, unreadable};
-use super::{exit, guards, written};
+use super::{exit, guards, output, written};
 
 /// `rescind plan`.
 pub(super) fn plan(
@@ -176,13 +175,7 @@ fn deliver(
         make(style(), &mut text)?;
         return written(out.write_all(&text));
     };
-    let unwritable = |error: &dyn std::error::Error| {
-        Problem::new(exit::ERROR, format!("cannot write {}", path.display())).caused_by(error)
-    };
-    let file = File::create(path).map_err(|error| unwritable(&error))?;
-    let mut file = BufWriter::new(file);
-    make(Style::PLAIN, &mut file)?;
-    file.flush().map_err(|error| unwritable(&error))?;
+    output::write(path, |out| make(Style::PLAIN, out))?;
     Ok(exit::COMPLETE)
 }
 

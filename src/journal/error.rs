@@ -13,6 +13,12 @@ pub enum JournalError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// The journal is a link to somewhere else.
+    #[error("the journal {} is a symbolic link, and nothing is written through one", path.display())]
+    Link {
+        /// The journal.
+        path: PathBuf,
+    },
     /// The file is a database, but not one of this program.
     #[error("{} is not a journal of this program", path.display())]
     Foreign {

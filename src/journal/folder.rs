@@ -1,12 +1,14 @@
 //! The runs folder and the folders of its runs.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rustix::fs::{statfs, statvfs};
+use rustix::fs::{OFlags, statfs, statvfs};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::removal::REMOVING;
@@ -291,6 +293,31 @@ impl RunFolder {
     pub fn journal(&self) -> PathBuf {
         self.path.join(JOURNAL)
     }
+}
+
+/// Opens a file that lies among those of a run, for reading and writing, and
+/// makes it if need be: the owner's alone from its first instant, and never
+/// at the end of a symbolic link. With `append` all is written at its end.
+///
+/// # Errors
+/// If it cannot be opened, or a symbolic link has its name.
+pub fn open_private(path: &Path, append: bool) -> io::Result<File> {
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(!append)
+        .append(append)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path);
+    opened.map_err(|error| {
+        if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) {
+            io::Error::other("it is a symbolic link, and nothing is written through one")
+        } else {
+            error
+        }
+    })
 }
 
 /// Makes the names in a folder durable.

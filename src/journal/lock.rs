@@ -3,9 +3,8 @@
 //! It is the operating system's advisory lock on a file, so it dies with its
 //! holder. The file says who holds it, for whoever is refused.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::RunsDir;
+use super::folder::open_private;
 
 /// How often a waiting process looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -80,14 +80,7 @@ impl Lock {
             path: path.clone(),
             source,
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed)?;
+        let mut file = open_private(&path, false).map_err(failed)?;
         let begun = Instant::now();
         loop {
             match file.try_lock() {

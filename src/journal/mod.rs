@@ -35,7 +35,7 @@ pub use entry::{
 pub use error::JournalError;
 pub use evidence::EvidenceRow;
 pub use find::{CallRow, Trace};
-pub use folder::{RunFolder, RunId, RunsDir};
+pub use folder::{RunFolder, RunId, RunsDir, open_private};
 pub use freeze::{Facts, NewRun};
 pub use lock::{Holder, Lock, LockError};
 pub use read::{Archive, BatchRow, CallCounts, HoldRow, ProcessRow, RejectRow};

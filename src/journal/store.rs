@@ -65,11 +65,22 @@ impl Journal {
     /// Opens the journal at `path` for writing.
     ///
     /// # Errors
-    /// If it cannot be opened, is damaged, or is no journal of this format.
+    /// If it cannot be opened, is damaged, or is no journal of this format; or
+    /// if it is a symbolic link.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let at = |source| JournalError::open(path, source);
-        let connection =
-            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(at)?;
+        if path.is_symlink() {
+            return Err(JournalError::Link {
+                path: path.to_owned(),
+            });
+        }
+        // SQLite refuses links on the whole way; only the last step matters.
+        let real = match (path.parent().map(Path::canonicalize), path.file_name()) {
+            (Some(Ok(folder)), Some(name)) => folder.join(name),
+            _ => path.to_owned(),
+        };
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let connection = Connection::open_with_flags(real, flags).map_err(at)?;
         check_format(&connection, path)?;
         connection
             .execute_batch(

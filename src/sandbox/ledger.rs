@@ -6,11 +6,12 @@
 //! of a write leaves: it is cut off at the next opening.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     io::{self, BufRead, BufReader, Read, Seek, Write},
-    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
+
+use crate::journal::open_private;
 
 use super::{
     facts::{Event, Facts},
@@ -39,14 +40,8 @@ impl Ledger {
             path: path.to_owned(),
             source,
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            // It lies among the files of a run, and is nobody else's either.
-            .mode(0o600)
-            .open(path)
-            .map_err(io)?;
+        // It lies among the files of a run, and is nobody else's either.
+        let mut file = open_private(path, true).map_err(io)?;
         file.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => SandboxError::InUse(path.to_owned()),
             TryLockError::Error(source) => io(source),

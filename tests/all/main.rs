@@ -9,6 +9,7 @@ mod contract;
 mod crash;
 mod exits;
 mod faults;
+mod files;
 mod guards;
 mod held;
 mod holds;

@@ -7,6 +7,7 @@
 //! none is lost when the process dies.
 
 use std::{
+    borrow::Cow,
     fmt,
     fs::File,
     io::{self, Write},
@@ -14,6 +15,7 @@ use std::{
 };
 
 use jiff::{Timestamp, ZonedDateTime};
+use rescind::report::visible;
 use tracing::{Subscriber, level_filters::LevelFilter, subscriber::SetGlobalDefaultError};
 use tracing_subscriber::{
     Layer,
@@ -76,7 +78,10 @@ pub(super) fn subscriber(
             .with_timer(LocalTime)
             .with_ansi(terminal.colour)
             .log_internal_errors(false)
-            .with_writer(terminal.clone())
+            .with_writer(OneLine {
+                to: terminal.clone(),
+                colour: terminal.colour,
+            })
             .boxed(),
         LogFormat::Json => json(terminal.clone()),
     };
@@ -105,8 +110,74 @@ where
         .with_timer(UtcTime)
         .with_ansi(false)
         .log_internal_errors(false)
-        .with_writer(writer)
+        .with_writer(OneLine {
+            to: writer,
+            colour: false,
+        })
         .boxed()
+}
+
+/// Keeps an event to its one line, whatever its fields hold, and a terminal
+/// from being steered by it. The formatter sees to neither in every place.
+struct OneLine<W> {
+    to: W,
+    /// Whether the formatter's own colours are let through.
+    colour: bool,
+}
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for OneLine<W> {
+    type Writer = OneLine<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        OneLine {
+            to: self.to.make_writer(),
+            colour: self.colour,
+        }
+    }
+}
+
+/// Each event is written with one call.
+impl<W: Write> Write for OneLine<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let shown = if self.colour {
+            visible_but_colours(line)
+        } else {
+            visible(line)
+        };
+        if shown == line {
+            self.to.write_all(event)?;
+        } else {
+            self.to.write_all(format!("{shown}\n").as_bytes())?;
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+fn visible_but_colours(line: &str) -> Cow<'_, str> {
+    let mut shown = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, sequence)) = rest.split_once("\u{1b}[") {
+        shown.push_str(&visible(before));
+        let is_code = |b: &u8| b.is_ascii_digit() || *b == b';';
+        let (codes, after) = sequence.split_at(sequence.bytes().take_while(is_code).count());
+        rest = if let Some(after) = after.strip_prefix('m') {
+            shown.push_str("\u{1b}[");
+            shown.push_str(codes);
+            shown.push('m');
+            after
+        } else {
+            shown.push(char::REPLACEMENT_CHARACTER);
+            sequence
+        };
+    }
+    shown.push_str(&visible(rest));
+    Cow::Owned(shown)
 }
 
 /// Times for people.

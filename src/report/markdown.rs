@@ -18,7 +18,9 @@ pub(super) fn markdown(summary: &Summary, folder: &RunFolder) -> String {
     }
     page.push_str("\n| | |\n|---|---|\n");
     for (label, value) in &review.facts {
-        let _ = writeln!(page, "| {label} | {} |", escaped(value));
+        // Paths, names, notes: as code, or a forge would link what looks like
+        // an address, and call whoever is called like a name.
+        let _ = writeln!(page, "| {label} | {} |", code(value).replace('|', "\\|"));
     }
     section(&mut page, "Accounting", &review.accounting);
     if !summary.outcomes.is_empty() {
@@ -92,20 +94,34 @@ fn section(page: &mut String, heading: &str, lines: &[String]) {
 }
 
 /// Text that means nothing to Markdown, nor to HTML where that is let
-/// through.
+/// through. It may still be taken for a name or an address by a forge, which
+/// looks at what is shown: a sign without width breaks those up.
 fn escaped(text: &str) -> String {
+    const BREAK: &str = "&#8203;";
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '<' => shown.push_str("&lt;"),
             '>' => shown.push_str("&gt;"),
             '&' => shown.push_str("&amp;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '!' | '$' => {
                 shown.push('\\');
                 shown.push(c);
             }
+            '#' => {
+                shown.push_str("\\#");
+                shown.push_str(BREAK);
+            }
+            '@' => {
+                shown.push(c);
+                shown.push_str(BREAK);
+            }
             c => shown.push(c),
         }
+    }
+    for address in ["://", "www."] {
+        let (first, rest) = address.split_at(1);
+        shown = shown.replace(address, &format!("{first}{BREAK}{rest}"));
     }
     shown
 }
@@ -129,6 +145,10 @@ mod tests {
         assert_eq!(
             escaped("<script>a|b</script> [x](y) **z**"),
             "&lt;script&gt;a\\|b&lt;/script&gt; \\[x\\](y) \\*\\*z\\*\\*"
+        );
+        assert_eq!(
+            escaped("@ops #7 https://x www.x $y$"),
+            "@&#8203;ops \\#&#8203;7 https:&#8203;//x w&#8203;ww.x \\$y\\$"
         );
         assert_eq!(code("<b>"), "`<b>`");
         assert_eq!(code("a`b``c"), "``` a`b``c ```");

@@ -86,23 +86,38 @@ impl<W: Write> Table<W> {
     }
 }
 
-/// Text from outside as a cell that can be looked at safely.
+/// Text from outside as a cell that can be looked at safely: a quote goes in
+/// front of whatever a spreadsheet would run.
 fn text_cell(text: &str) -> Cow<'_, str> {
     let shown = visible(text);
-    if is_formula(text) {
-        Cow::Owned(format!("'{shown}"))
-    } else {
-        shown
+    // What stands in front is no part of a cell's own text.
+    let hidden = text.starts_with(['\t', '\r', '\n']);
+    if !hidden && !shown.split(SPLIT).any(is_formula) {
+        return shown;
     }
+    let mut cell = String::with_capacity(shown.len() + 2);
+    for (index, part) in shown.split(SPLIT).enumerate() {
+        if index > 0 {
+            cell.push(SPLIT);
+        }
+        if is_formula(part) || (index == 0 && hidden) {
+            cell.push('\'');
+        }
+        cell.push_str(part);
+    }
+    Cow::Owned(cell)
 }
 
-/// Whether a spreadsheet might run this. Some strip blanks before they look,
-/// and some take the wide forms of the signs (OWASP, *CSV injection*).
+/// Where much of Europe's spreadsheets begin another cell, whatever the quotes
+/// of a comma-separated file say.
+const SPLIT: char = ';';
+
+/// Whether a spreadsheet might run this. Some strip blanks and quotes before
+/// they look, and some take the wide forms of the signs (OWASP, *CSV
+/// injection*).
 fn is_formula(text: &str) -> bool {
-    text.starts_with(['\t', '\r', '\n'])
-        || text
-            .trim_start()
-            .starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
+    text.trim_start_matches(|c: char| c == '"' || c.is_whitespace())
+        .starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }
 
 /// `results.csv`: one row per undivided batch.
@@ -288,6 +303,10 @@ mod tests {
             ("\tx", "' x"),
             ("\rx", "' x"),
             ("a=b", "a=b"),
+            ("\"=1+1\"", "'\"=1+1\""),
+            ("no such ID;=1+1", "no such ID;'=1+1"),
+            ("a; \"@SUM(A1)\";b;-1", "a;' \"@SUM(A1)\";b;'-1"),
+            ("a; b", "a; b"),
             ("1.02E+09", "1.02E+09"),
             ("", ""),
             ("\u{1b}[31m", "\u{FFFD}[31m"),

@@ -105,21 +105,53 @@ fn lines_are_dated_and_have_fields() {
     }
 }
 
+/// Titles, the clipboard, links, colours, forged lines, text turned around.
+const WORDS: &str = "red\u{1b}[31m\nforged line\r\u{7}\u{9b}2J\u{202e}\0\u{7f}\
+                     \u{1b}]0;title\u{7}\u{1b}]52;c;aGk=\u{7}\u{1b}]8;;http://x\u{1b}\\x\u{2028}y\u{85}z";
+
 #[test]
-fn no_control_character_of_a_text_field_gets_through() {
-    let words = "red\u{1b}[31m\nforged line\r\u{7}\u{9b}2J\u{202e}";
-    let tell = || warn!(said = words, "{}", "\u{1b}[2J");
-    for format in [LogFormat::Text, LogFormat::Json] {
-        let (shown, file) = logged(format, Verbosity::Normal, tell);
-        assert!(shown.contains("forged line"), "{shown}");
-        for text in [&shown, &file] {
-            assert_eq!(text.lines().count(), 1, "{text}");
-            let unsafe_one = |c: char| c == '\u{1b}' || c == '\r' || c == '\u{7}';
-            assert!(!text.contains(unsafe_one), "{text:?}");
+fn no_field_of_any_kind_steers_a_terminal_or_makes_a_line_of_its_own() {
+    #[derive(Debug)]
+    struct Error;
+    impl std::fmt::Display for Error {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(WORDS)
         }
     }
-    let (shown, _) = logged(LogFormat::Text, Verbosity::Normal, tell);
-    assert!(!shown.contains(['\u{9b}', '\u{202e}']), "{shown:?}");
+    impl std::error::Error for Error {}
+    let quoted = || warn!(said = WORDS, "{}", "\u{1b}[2J");
+    let shown = || warn!(said = %WORDS, "{WORDS}");
+    let failed = || warn!(error = &Error as &dyn std::error::Error, "words");
+    let displayed = || warn!(error = %Error, path = ?std::path::Path::new(WORDS), "words");
+    let tells: [&dyn Fn(); 4] = [&quoted, &shown, &failed, &displayed];
+    for tell in tells {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let (shown, file) = logged(format, Verbosity::Normal, tell);
+            for text in [&shown, &file] {
+                assert!(text.contains("forged line"), "{text}");
+                let line = text.strip_suffix('\n').unwrap();
+                assert_eq!(visible(line), line);
+            }
+            let json: Value = serde_json::from_str(&file).unwrap();
+            assert_eq!(json["level"], "WARN");
+        }
+    }
+}
+
+#[test]
+fn of_all_sequences_colours_alone_come_through_and_only_where_there_are_any() {
+    let (terminal, out) = terminal(false, true);
+    let subscriber = subscriber(None, LogFormat::Text, Verbosity::Normal, &terminal);
+    tracing::subscriber::with_default(subscriber, || warn!(said = %WORDS, "{WORDS}"));
+    let shown = String::from_utf8(out.lock().unwrap().clone()).unwrap();
+    let line = shown.strip_suffix('\n').unwrap();
+    for sequence in line.split('\u{1b}').skip(1) {
+        let codes = sequence.strip_prefix('[').unwrap();
+        let end = codes.find(|c: char| !c.is_ascii_digit() && c != ';');
+        assert!(codes[end.unwrap()..].starts_with('m'), "{line:?}");
+    }
+    let plain = line.replace('\u{1b}', "");
+    assert_eq!(visible(&plain), plain);
 }
 
 #[test]

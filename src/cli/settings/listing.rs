@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use rescind::report::visible;
+
 use super::{Effective, KEYS, access::SECRETS};
 
 impl Effective {
@@ -15,7 +17,10 @@ impl Effective {
             if values.is_empty() {
                 values.push("-".to_owned());
             }
-            let row = |value| [key.name.to_owned(), value, self.origin(key).label(key)];
+            let origin = self.origin(key).label(key);
+            let row = move |value: String| {
+                [key.name, &value, &origin].map(|cell| visible(cell).into_owned())
+            };
             values.into_iter().map(row)
         });
         let secrets = SECRETS.into_iter().map(|name| {

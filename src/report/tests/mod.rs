@@ -1,6 +1,7 @@
 //! The promises of this module, each test named for one.
 
 mod history;
+mod hostile;
 mod page;
 mod retention;
 mod runs;

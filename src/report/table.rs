@@ -136,7 +136,7 @@ impl<W: Write> Results<W> {
         let table = &mut self.0;
         let batch = &row.batch;
         let elapsed = row.first_sent.zip(row.settled);
-        table.word(&batch.path)?;
+        table.word(&text_cell(&batch.path))?;
         table.word(batch.state.word())?;
         table.number(batch.ids.len())?;
         table.word(&text_cell(&row.reason))?;
@@ -178,7 +178,7 @@ impl<W: Write> Permissions<W> {
             table.number(line)?;
             table.word(row.batch.state.word())?;
             table.word(&text_cell(&row.reason))?;
-            table.word(&row.batch.path)?;
+            table.word(&text_cell(&row.batch.path))?;
             table.end_row()
         })
     }

@@ -67,7 +67,7 @@ impl Sandbox {
     }
 
     /// How many bytes its log holds: a cheap measure of what happened.
-    fn happened(&self) -> u64 {
+    pub(crate) fn happened(&self) -> u64 {
         fs::metadata(&self.world).map_or(0, |file| file.len())
     }
 }
@@ -132,17 +132,16 @@ impl List {
             }
         }
         let mut rows: Vec<String> = natures.keys().map(ToString::to_string).collect();
-        rng.shuffle(&mut rows);
         let duplicate = rows.len() / 50;
         for _ in 0..duplicate {
-            let twice = rows[rng.usize(..rows.len())].clone();
-            rows.insert(rng.usize(..=rows.len()), twice);
+            rows.push(rows[rng.usize(..rows.len())].clone());
         }
         let invalid = rows.len() / 100;
         for _ in 0..invalid {
             let wrong = rng.choice(["1.02E+09", "-7", "n/a", "12.5", "0"]).unwrap();
-            rows.insert(rng.usize(1..=rows.len()), wrong.to_owned());
+            rows.push(wrong.to_owned());
         }
+        rng.shuffle(&mut rows);
         let mut text = String::from("tradingPermissionId,userId\n");
         for row in &rows {
             writeln!(text, "{row},17").unwrap();

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rescind::journal::{
-    Archive, Boot, Facts, Journal, Lookback, Process, RunFolder, RunsDir, open_private,
-    recent_calls,
+    Archive, Boot, Facts, Journal, JournalError, Lookback, Process, RunFolder, RunsDir,
+    open_private, recent_calls,
 };
-use rescind::report::{self, Outcome, Summary};
+use rescind::report::{self, Outcome, ReportError, Summary};
 use rescind::sweep::{Clock, Ledger, Past, Policy, Reason, Stop, Sweep};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -363,12 +363,32 @@ fn run_log(folder: &RunFolder) -> Result<File, Problem> {
     })
 }
 
-pub(super) fn broken(error: &dyn std::error::Error) -> Problem {
-    Problem::new(exit::ERROR, "the journal failed").caused_by(error)
+pub(super) fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
+    damaged(error)
+        .unwrap_or_else(|| Problem::new(exit::ERROR, "the journal failed").caused_by(error))
 }
 
-pub(super) fn unreported(error: &dyn std::error::Error) -> Problem {
-    Problem::new(exit::ERROR, "the results could not be written").caused_by(error)
+pub(super) fn unreported(error: &(dyn std::error::Error + 'static)) -> Problem {
+    damaged(error).unwrap_or_else(|| {
+        Problem::new(exit::ERROR, "the results could not be written").caused_by(error)
+    })
+}
+
+/// A journal that cannot be trusted any more, if that is what it is.
+fn damaged(error: &(dyn std::error::Error + 'static)) -> Option<Problem> {
+    let journal = error.downcast_ref().is_some_and(JournalError::is_damage);
+    let report = error.downcast_ref().is_some_and(ReportError::is_damage);
+    (journal || report).then(|| {
+        Problem::new(
+            exit::ERROR,
+            "the journal cannot be trusted any more, and nothing is done with it",
+        )
+        .caused_by(error)
+        .hint(
+            "bring journal.db back from a copy; without one, freeze the list as a new run with \
+                 --read-first: what is revoked already is not sent again",
+        )
+    })
 }
 
 /// The user's name, for the record.

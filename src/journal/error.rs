@@ -57,6 +57,14 @@ pub enum JournalError {
         /// What does not fit.
         what: String,
     },
+    /// The journal holds what was not written into it.
+    #[error("the journal {} is damaged: {what}", path.display())]
+    Damaged {
+        /// The journal.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A file or folder of a run could not be made, moved or listed.
     #[error("cannot {what} {}", path.display())]
     Folder {
@@ -104,6 +112,19 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// Whether the journal itself is damaged, so that nothing can be done with
+    /// it any more.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::Foreign { .. } => true,
+            Self::Open { source, .. } | Self::Read { source, .. } | Self::Write { source, .. } => {
+                damage(source)
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn open(path: &Path, source: rusqlite::Error) -> Self {
         Self::Open {
             path: path.to_owned(),
@@ -131,5 +152,23 @@ impl JournalError {
     ) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Folder { what, path, source }
+    }
+}
+
+/// Whether SQLite, or whoever makes something of what it read, says that the
+/// file is damaged.
+fn damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::{Error, ErrorCode};
+    match error {
+        Error::SqliteFailure(failure, _) | Error::SqlInputError { error: failure, .. } => matches!(
+            failure.code,
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown
+        ),
+        Error::FromSqlConversionFailure(..)
+        | Error::IntegralValueOutOfRange(..)
+        | Error::InvalidColumnType(..)
+        | Error::Utf8Error(..)
+        | Error::QueryReturnedNoRows => true,
+        _ => false,
     }
 }

@@ -4,6 +4,7 @@
 //! The journal is written in a folder whose name is no run's, made durable,
 //! and then renamed. So a run either exists with its whole list or not at all.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -14,8 +15,15 @@ use rusqlite::{Connection, params};
 
 use super::breach::insert_breach;
 use super::folder::{JOURNAL, RunFolder, RunId, RunsDir, sync_dir};
+use super::seal::{self, ListSeal};
 use super::{BatchId, Finding, JournalError, store};
 use crate::list::PermissionId;
+
+/// The fact that is the seal on the list.
+pub(super) const LIST_SEAL: &str = "rows_sha256";
+
+/// The fact that is the seal on all others.
+pub(super) const SEAL: &str = "seal";
 
 /// What a run is, as far as its list and its target go.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,6 +69,7 @@ pub struct NewRun {
     database: Connection,
     path: PathBuf,
     batches: BatchId,
+    seal: ListSeal,
 }
 
 impl NewRun {
@@ -98,6 +107,7 @@ impl NewRun {
             database,
             path,
             batches: 0,
+            seal: ListSeal::default(),
         })
     }
 
@@ -108,6 +118,9 @@ impl NewRun {
     pub fn batch(&mut self, ids: &[PermissionId], lines: &[u64]) -> Result<(), JournalError> {
         self.batches += 1;
         let number = self.batches;
+        for (id, line) in ids.iter().zip(lines) {
+            self.seal.id(*id, *line);
+        }
         let write = || {
             self.database
                 .prepare_cached(
@@ -130,6 +143,7 @@ impl NewRun {
     /// # Errors
     /// If it cannot be written.
     pub fn reject(&mut self, line: u64, value: &str, reason: &str) -> Result<(), JournalError> {
+        self.seal.reject(line, value, reason);
         self.database
             .prepare_cached("INSERT INTO reject (line, value, reason) VALUES (?1, ?2, ?3)")
             .and_then(|mut statement| statement.execute(params![line.cast_signed(), value, reason]))
@@ -152,7 +166,11 @@ impl NewRun {
     /// If it cannot be written, or the folder cannot be given its name.
     pub fn commit(self, facts: &Facts) -> Result<RunFolder, JournalError> {
         let at = |source| JournalError::write(&self.path, source);
-        for (name, value) in facts.pairs() {
+        let mut pairs = BTreeMap::from(facts.pairs());
+        pairs.insert(LIST_SEAL, self.seal.digest());
+        let seal = seal::facts(pairs.iter().map(|(name, value)| (*name, value.as_str())));
+        pairs.insert(SEAL, seal);
+        for (name, value) in pairs {
             self.database
                 .execute(
                     "INSERT INTO fact (name, value) VALUES (?1, ?2)",

@@ -1,11 +1,13 @@
 //! Reading a journal, for reports. Nothing here writes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Row};
 
+use super::freeze::{LIST_SEAL, SEAL};
+use super::seal;
 use super::{Batch, BatchId, Boot, Facts, JournalError, State, Tally, Verified, store};
 use crate::list::PermissionId;
 
@@ -143,11 +145,7 @@ impl Archive {
     /// # Errors
     /// If the journal cannot be read, or a fact is missing or damaged.
     pub fn facts(&self) -> Result<Facts, JournalError> {
-        let facts = self.with(|db| {
-            db.prepare("SELECT name, value FROM fact")?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect::<Result<HashMap<String, String>, _>>()
-        })?;
+        let facts = self.sealed()?;
         let text = |name: &str| {
             facts
                 .get(name)
@@ -182,8 +180,36 @@ impl Archive {
         })
     }
 
+    /// The facts as they are written, if they are those that were sealed.
+    fn sealed(&self) -> Result<BTreeMap<String, String>, JournalError> {
+        let mut facts = self.with(|db| {
+            db.prepare("SELECT name, value FROM fact")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<BTreeMap<String, String>, _>>()
+        })?;
+        let seal = facts.remove(SEAL);
+        let texts = facts
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        if seal == Some(seal::facts(texts)) {
+            Ok(facts)
+        } else {
+            Err(self.damaged("its facts are not those that were frozen".to_owned()))
+        }
+    }
+
+    /// The seal on the list, as [`ListSeal::digest`](super::ListSeal::digest)
+    /// gives it.
+    ///
+    /// # Errors
+    /// If the journal cannot be read, or is damaged.
+    pub fn list_seal(&self) -> Result<String, JournalError> {
+        let seal = self.sealed()?.remove(LIST_SEAL);
+        seal.ok_or_else(|| self.damaged(format!("it lacks {LIST_SEAL}")))
+    }
+
     pub(super) fn damaged(&self, what: String) -> JournalError {
-        JournalError::Contradiction {
+        JournalError::Damaged {
             path: self.path.clone(),
             what,
         }
@@ -355,7 +381,7 @@ impl Archive {
             db.prepare(
                 "SELECT command, started_at, ended_at, outcome, exit_code, explanation, pid, host,
                         operator, version, settings, waited_rate, waited_retry, waited_penalty,
-                        waited_lockout, id, waited_window, resume_at
+                        waited_lockout, id, waited_window, resume_at, settings_sha256
                  FROM process ORDER BY id",
             )?
             .query_map([], process_row)?
@@ -452,6 +478,10 @@ pub(super) fn batch_row(row: &Row<'_>) -> rusqlite::Result<BatchRow> {
 fn process_row(row: &Row<'_>) -> rusqlite::Result<ProcessRow> {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of one run")]
     let seconds = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)? as f64 / 1000.0);
+    let settings: String = row.get(10)?;
+    if seal::settings(&settings) != row.get_ref(18)?.as_str()? {
+        return Err(damaged(10, "the settings are not those that were recorded"));
+    }
     Ok(ProcessRow {
         id: row.get(15)?,
         command: row.get(0)?,
@@ -464,7 +494,7 @@ fn process_row(row: &Row<'_>) -> rusqlite::Result<ProcessRow> {
         host: row.get(7)?,
         operator: row.get(8)?,
         version: row.get(9)?,
-        settings: row.get(10)?,
+        settings,
         waited: super::Waited {
             rate: seconds(11)?,
             retry: seconds(12)?,

@@ -1,6 +1,7 @@
 -- The journal of one run. All times are milliseconds since 1970, UTC.
 
--- What the run is: written once, when the list is frozen.
+-- What the run is: written once, when the list is frozen. `rows_sha256` is the
+-- digest of the list below, `seal` that of all other facts.
 CREATE TABLE fact (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -61,6 +62,7 @@ CREATE TABLE process (
     -- which boot of the host it belongs to, and when that began by its clock
     boot_id         TEXT,
     booted_at       INTEGER,
+    settings_sha256 TEXT NOT NULL,
     explanation     TEXT NOT NULL DEFAULT '',
     -- where it was deferred: when it makes sense to carry on
     resume_at       INTEGER,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::boot::{Boot, shifted};
+use super::seal;
 use super::write::{Refusal, write_entry};
 use super::{Batch, BatchId, CallId, Claim, Entry, JournalError, Owed, Tally, Verified, read};
 
@@ -82,6 +83,7 @@ impl Journal {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let connection = Connection::open_with_flags(real, flags).map_err(at)?;
         check_format(&connection, path)?;
+        check_pages(&connection, path)?;
         connection
             .execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;",
@@ -117,8 +119,8 @@ impl Journal {
         self.connection
             .execute(
                 "INSERT INTO process (command, started_at, pid, host, operator, version, settings,
-                     boot_id, booted_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                     settings_sha256, boot_id, booted_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                 params![
                     process.command,
                     process.started.as_millisecond(),
@@ -127,6 +129,7 @@ impl Journal {
                     process.operator,
                     process.version,
                     process.settings,
+                    seal::settings(&process.settings),
                     process.boot.as_ref().map(|boot| &boot.id),
                     process
                         .boot
@@ -481,6 +484,21 @@ pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<(), J
             found,
         }),
     }
+}
+
+/// Refuses a file whose pages do not hang together, before anything follows
+/// from it: what is damaged somewhere is not to be met in the middle of a run.
+fn check_pages(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+    let found: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|source| JournalError::read(path, source))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(JournalError::Damaged {
+        path: path.to_owned(),
+        what: found.split_whitespace().collect::<Vec<_>>().join(" "),
+    })
 }
 
 #[cfg(test)]

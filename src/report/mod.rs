@@ -97,6 +97,17 @@ pub enum ReportError {
 }
 
 impl ReportError {
+    /// Whether the journal itself is damaged, so that nothing can be made of
+    /// it.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Journal(error) => error.is_damage(),
+            Self::DoesNotAddUp { .. } => true,
+            Self::File { .. } | Self::Output(_) => false,
+        }
+    }
+
     fn file(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::File { what, path, source }

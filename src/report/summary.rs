@@ -216,6 +216,7 @@ impl Summary {
                 &archive.tally()?,
                 archive.owed()?,
                 archive.mismatches()?,
+                &archive.list_seal()?,
             )
             .map_err(|what| ReportError::DoesNotAddUp {
                 run: folder.run().to_string(),

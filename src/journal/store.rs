@@ -16,7 +16,7 @@ pub(super) const APPLICATION_ID: i32 = 0x5253_4344;
 
 /// The version of the journal's format. A journal of another version is
 /// refused, never guessed at.
-pub(super) const FORMAT_VERSION: i32 = 2;
+pub(super) const FORMAT_VERSION: i32 = 3;
 
 /// The journal of a run, open for writing. Only one process may hold it: the
 /// [`Lock`](super::Lock) sees to that.

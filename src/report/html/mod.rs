@@ -49,7 +49,8 @@ impl Draft {
         beside: bool,
     ) -> Result<String, ReportError> {
         let activity = activity::Activity::of(archive)?;
-        let page = page::Page::of(&self.0, &activity, summary, folder, beside);
+        let files = page::files(summary, archive.has_sightings()?);
+        let page = page::Page::of(&self.0, &activity, summary, folder, files, beside);
         Ok(page
             .render()
             .unwrap_or_else(|error| unreachable!("a page is text: {error}")))

@@ -13,7 +13,8 @@ use super::tables::Tables;
 use super::timeline::{self, Timeline};
 use crate::journal::{ProcessRow, RunFolder};
 use crate::report::files::{
-    PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, RESULTS_CSV, SUMMARY_JSON,
+    BEFORE_CSV, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, RESULTS_CSV, SUMMARY_JSON,
+    VERIFICATION_CSV,
 };
 use crate::report::phrase::{count, duration, moment, number, seconds};
 use crate::report::review::{Review, Tone};
@@ -54,7 +55,7 @@ pub(super) struct Page<'a> {
     rejected: Vec<Rejected>,
     tables: Tables,
     beside: bool,
-    files: [(&'static str, &'static str); 5],
+    files: Vec<FileNote>,
 }
 
 /// Where the run revoked, so that it cannot be overlooked.
@@ -85,6 +86,7 @@ impl<'a> Page<'a> {
         activity: &Activity,
         summary: &'a Summary,
         folder: &RunFolder,
+        files: Vec<FileNote>,
         beside: bool,
     ) -> Self {
         let review = Review::of(summary, folder);
@@ -133,15 +135,37 @@ impl<'a> Page<'a> {
             rejected: summary.rejected.iter().map(Rejected::of).collect(),
             tables: Tables::of(extract, summary),
             beside,
-            files: [
-                (RESULTS_CSV, "one row per batch, with its IDs"),
-                (PERMISSIONS_CSV, "one row per ID and what became of it"),
-                (REMAINING_CSV, "the IDs not revoked; a list for a new run"),
-                (REJECTED_CSV, "the rows that gave no ID, and why"),
-                (SUMMARY_JSON, "the figures, for programs"),
-            ],
+            files,
         }
     }
+}
+
+/// A file beside the journal, and what is in it.
+pub(super) type FileNote = (&'static str, &'static str);
+
+/// The files that a run has. `seen` says whether permissions were read before
+/// they were sent.
+pub(super) fn files(summary: &Summary, seen: bool) -> Vec<FileNote> {
+    let mut files = vec![
+        (RESULTS_CSV, "one row per batch, with its IDs"),
+        (PERMISSIONS_CSV, "one row per ID and what became of it"),
+        (REMAINING_CSV, "the IDs not revoked; a list for a new run"),
+        (REJECTED_CSV, "the rows that gave no ID, and why"),
+    ];
+    if summary.verification.is_some() {
+        files.push((
+            VERIFICATION_CSV,
+            "what the last verification found, ID by ID",
+        ));
+    }
+    if seen {
+        files.push((
+            BEFORE_CSV,
+            "how each ID was shown before it was sent, with its account and user",
+        ));
+    }
+    files.push((SUMMARY_JSON, "the figures, for programs"));
+    files
 }
 
 impl Band {

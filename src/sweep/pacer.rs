@@ -32,6 +32,9 @@ use super::timetable::Leave;
 /// A call is recorded at most this long before it is due.
 pub const LOOK_AHEAD: Duration = Duration::from_secs(1);
 
+/// How late a timer may wake whoever waits for it.
+const LATE: Duration = Duration::from_millis(1);
+
 /// Tokio's clock as governor wants it, so that a paused clock paces too.
 #[derive(Clone, Copy, Debug)]
 struct Ticks(Instant);
@@ -137,8 +140,10 @@ impl Lane {
     }
 }
 
-/// How long it is until a call with `ahead` others before it may go: each of
-/// them takes its turn as soon as all lanes let it.
+/// How long it is at most until a call with `ahead` others before it may go:
+/// each of them takes its turn as soon as all lanes let it. Who waits for it
+/// may wake late, and where no burst makes up for that the next cell counts
+/// from then.
 fn foresee(lanes: &[Lane], ahead: usize, now: Instant) -> Duration {
     if lanes.is_empty() {
         return Duration::ZERO;
@@ -155,6 +160,7 @@ fn foresee(lanes: &[Lane], ahead: usize, now: Instant) -> Duration {
         if turns.len() == ahead {
             return turn - now;
         }
+        let turn = if turn > now { turn + LATE } else { turn };
         turns.push(turn);
         for (lane, drawn) in lanes.iter().zip(&mut drawn) {
             *drawn = Some(match drawn {

@@ -180,6 +180,24 @@ proptest! {
     }
 }
 
+/// Each of those ahead goes up to a millisecond late, and the next cell counts
+/// from then.
+#[tokio::test(start_paused = true)]
+async fn a_queue_of_late_timers_makes_nobody_early() {
+    for (rate, workers) in [
+        (quota(20, 1), 23),
+        (quota(19, 1), 40),
+        (quota(300, 1), 400),
+        (quota(990, 1), 1_200),
+    ] {
+        let pacer = pacer(&[rate], 1);
+        let length = Duration::from_secs(20);
+        let deeds = deeds(pacer, workers, length, Duration::ZERO, Duration::ZERO).await;
+        let early = deeds.longest.saturating_sub(LOOK_AHEAD);
+        assert!(early <= Duration::from_millis(2), "{early:?} with {rate:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn with_a_burst_of_a_few_cells_the_asked_rate_is_delivered() {
     for (rate, burst, seconds) in [

@@ -32,4 +32,6 @@ mod sights;
 mod signals;
 mod stage;
 mod verifying;
+mod waits;
+mod windows;
 mod world;

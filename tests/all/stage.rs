@@ -20,8 +20,8 @@ use jiff::{SignedDuration, Timestamp};
 use rescind::{
     api::{Answer, Api, Call, Failure, FailureKind, Token},
     journal::{
-        Archive, BatchRow, Boot, Entry, Facts, Journal, JournalError, NewRun, Process, ProcessRow,
-        RunsDir, State, Tally,
+        Archive, BatchRow, Boot, Entry, Facts, Journal, JournalError, Lookback, NewRun, Process,
+        ProcessRow, RunsDir, State, Tally, recent_calls,
     },
     list::PermissionId,
     sandbox::{Door, Rules, World},
@@ -94,7 +94,8 @@ pub(crate) struct Stage {
     pub(crate) wire: Wire,
     pub(crate) runs: RunsDir,
     pub(crate) journal: PathBuf,
-    _folder: TempDir,
+    /// It goes with the last run in it.
+    folder: Arc<TempDir>,
 }
 
 /// How a process starts.
@@ -119,41 +120,46 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let world = World::open(rules, None).unwrap();
         let runs = RunsDir::create(&folder.path().join("runs")).unwrap();
-        let mut run = NewRun::begin(&runs).unwrap();
-        let mut line = 2;
-        let mut batches = 0;
-        for batch in ids.chunks(batch_size) {
-            let lines: Vec<u64> = (line..).take(batch.len()).collect();
-            line += batch.len() as u64;
-            run.batch(batch, &lines).unwrap();
-            batches += 1;
-        }
-        let run = run
-            .commit(&Facts {
-                created: wall(&world),
-                environment: ENVIRONMENT.into(),
-                base_url: String::new(),
-                input_path: "-".into(),
-                input_sha256: "0".repeat(64),
-                list_sha256: "0".repeat(64),
-                column: "permission_id".into(),
-                batch_size: batch_size as u64,
-                rows_total: ids.len() as u64,
-                rows_distinct: ids.len() as u64,
-                rows_duplicate: 0,
-                rows_invalid: 0,
-                batches,
-                note: String::new(),
-            })
-            .unwrap();
         let policy = policy();
         Self {
             wire: Wire::new(Door::new(world.clone(), policy.timeout)),
+            journal: frozen(&runs, &world, ids, batch_size),
             world,
             policy,
             runs,
-            journal: run.journal(),
-            _folder: folder,
+            folder: Arc::new(folder),
+        }
+    }
+
+    /// Freezes another run in the same folder; it meets the same world, by
+    /// the same policy and over the same wire.
+    pub(crate) fn another(&self, ids: &[PermissionId], batch_size: usize) -> Self {
+        Self {
+            wire: self.wire.clone(),
+            journal: frozen(&self.runs, &self.world, ids, batch_size),
+            world: self.world.clone(),
+            policy: self.policy.clone(),
+            runs: self.runs.clone(),
+            folder: Arc::clone(&self.folder),
+        }
+    }
+
+    /// What a process whose clock shows `wall` learns of the calls of all
+    /// runs in the folder.
+    pub(crate) fn past(&self, wall: Timestamp, boot: Option<Boot>) -> Past {
+        let lookback = Lookback {
+            now: wall,
+            span: Duration::from_hours(2),
+            timeout: self.policy.timeout,
+            boot,
+        };
+        let recent = recent_calls(&self.runs, "", &lookback).unwrap();
+        assert!(recent.unreadable.is_empty());
+        Past {
+            calls: recent.calls,
+            renewals: recent.renewals,
+            refused_log_ins: recent.refused_log_ins,
+            hold: recent.holds.into_iter().max_by_key(|hold| hold.left),
         }
     }
 
@@ -288,6 +294,38 @@ impl Stage {
         });
         rows.unwrap().map(Result::unwrap).collect()
     }
+}
+
+/// Freezes `ids` into batches of `batch_size`; the journal of that run.
+fn frozen(runs: &RunsDir, world: &World, ids: &[PermissionId], batch_size: usize) -> PathBuf {
+    let mut run = NewRun::begin(runs).unwrap();
+    let mut line = 2;
+    let mut batches = 0;
+    for batch in ids.chunks(batch_size) {
+        let lines: Vec<u64> = (line..).take(batch.len()).collect();
+        line += batch.len() as u64;
+        run.batch(batch, &lines).unwrap();
+        batches += 1;
+    }
+    let run = run
+        .commit(&Facts {
+            created: wall(world),
+            environment: ENVIRONMENT.into(),
+            base_url: String::new(),
+            input_path: "-".into(),
+            input_sha256: "0".repeat(64),
+            list_sha256: "0".repeat(64),
+            column: "permission_id".into(),
+            batch_size: batch_size as u64,
+            rows_total: ids.len() as u64,
+            rows_distinct: ids.len() as u64,
+            rows_duplicate: 0,
+            rows_invalid: 0,
+            batches,
+            note: String::new(),
+        })
+        .unwrap();
+    run.journal()
 }
 
 fn wall(world: &World) -> Timestamp {

@@ -246,12 +246,14 @@ async fn a_night_in_which_clocks_are_set_keeps_its_window_and_its_end() {
         ..window(&[Weekday::Saturday], "22:00", "06:30", "America/Chicago")
     };
     let small = window(&EVERY_DAY, "01:30", "02:30", "America/New_York");
+    let early = window(&EVERY_DAY, "00:45", "01:30", "America/New_York");
     for (avoid, finish_by, times) in [
         // The weekend's maintenance, an hour longer and an hour shorter.
         (&saturday, "08:00", "2026-11-01: 02:50 03:00 12:30 14:00"),
         (&saturday, "08:00", "2026-03-08: 03:50 04:00 11:30 13:00"),
         // 01:30 comes twice, and 02:30 does not come at all.
         (&small, "05:00", "2026-11-01: 05:00 05:30 07:30 10:00"),
+        (&early, "05:00", "2026-11-01: 04:30 04:45 06:30 10:00"),
         (&small, "05:00", "2026-03-08: 06:00 06:30 07:00 09:00"),
     ] {
         // When the run begins, the window from and to, and the time allowed

@@ -6,11 +6,16 @@ use proptest::{collection::vec, prelude::*};
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::sweep::{Timetable, Verify};
-use jiff::Timestamp;
+use crate::sweep::{Avoid, Timetable, Verify};
+use jiff::{Timestamp, civil::Weekday, tz::TimeZone};
 
 /// A pacer that keeps these limits at any time.
 fn pacer(rate: &[Quota], burst: u32) -> Pacer {
+    keeping(rate, burst, Timetable::default())
+}
+
+/// One that keeps a timetable, too.
+fn keeping(rate: &[Quota], burst: u32, timetable: Timetable) -> Pacer {
     let policy = Policy {
         workers: 1,
         rate: rate.to_vec(),
@@ -25,7 +30,7 @@ fn pacer(rate: &[Quota], burst: u32) -> Pacer {
         login_limit: quota(1, 1),
         renewal_limit: quota(1, 1),
         max_wait: Duration::from_hours(4),
-        timetable: Timetable::default(),
+        timetable,
         verify: Verify::All,
         read_first: false,
         read_size: 100,
@@ -306,4 +311,35 @@ async fn a_newcomer_does_not_pass_those_who_wait() {
     assert!(pacer.try_approach().is_none());
     let place = place(waiting.await.unwrap());
     place.permit().await.unwrap().answered(Strike::Clean);
+}
+
+/// Recording a call may take longer than anybody thought.
+#[tokio::test(start_paused = true)]
+async fn what_comes_too_late_from_its_recording_does_not_go() {
+    let avoid = Avoid {
+        name: "maintenance".to_owned(),
+        // The clock begins with 1 January 1970.
+        days: vec![Weekday::Thursday],
+        from: "00:10".parse().unwrap(),
+        to: "00:20".parse().unwrap(),
+        to_day: None,
+        zone: TimeZone::UTC,
+    };
+    let timetable = Timetable {
+        avoid: vec![avoid],
+        ..Timetable::default()
+    };
+    let pacer = keeping(&[], 1, timetable);
+    sleep(Duration::from_mins(9)).await;
+    let place = pacer.try_approach().unwrap();
+    let other = pacer.try_approach().unwrap();
+    sleep(Duration::from_millis(1)).await;
+    let Err(Denied::Window(avoided)) = place.permit().await else {
+        panic!("it went");
+    };
+    assert_eq!(avoided.hold.detail, "maintenance");
+    let until = avoided.hold.until - Instant::now();
+    assert_eq!(until, Duration::from_mins(11) - Duration::from_millis(1));
+    // One of them tells of it.
+    assert!(matches!(other.permit().await, Err(Denied::Held)));
 }

@@ -76,7 +76,8 @@ impl Schedule {
             format!("{what} lasts until {end}, and no call after it could be answered before")
         };
         let before = if ready > end {
-            until(&HoldCause::Window.in_words(&windows), ready)
+            let window = HoldCause::Window.in_words(&windows);
+            until(&format!("the {window}"), ready)
         } else if wait.is_zero() {
             "no call could be answered any more before".to_owned()
         } else {

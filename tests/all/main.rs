@@ -7,6 +7,7 @@ mod books;
 mod commands;
 mod contract;
 mod crash;
+mod deferred;
 mod exits;
 mod faults;
 mod files;

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::exit;
 use super::gateway::Gateway;
 use super::logging;
+use super::outlook;
 use super::problem::Problem;
 use super::screen::{Beginning, Screen};
 use super::settings::Effective;
@@ -50,7 +51,7 @@ pub(super) struct Task<'a> {
 impl Task<'_> {
     /// Whether nothing is carried out: everything is read, and compared with
     /// what is claimed of it.
-    fn only_reads(&self) -> bool {
+    pub(super) fn only_reads(&self) -> bool {
         !matches!(self.command, "run" | "resume")
     }
 }
@@ -125,16 +126,16 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
         let _runtime = runtime.enter();
         Clock::with_sleep(started, uptime::asleep)
     };
-    let policy = Policy {
-        timetable: settings.timetable(started),
-        ..settings.policy()
-    };
+    let policy = settings.policy(started);
     let terminal = Terminal::stderr(settings.progress, settings.verbosity);
     start_log(task, &terminal)?;
     let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
-    let past = past(task, &lookback(&policy, started, boot.clone()))?;
+    let lookback = lookback(&policy, started, boot.clone());
+    let past = past(task.runs, &task.facts.base_url, &lookback)?;
     begin(task, &mut journal, started, boot)?;
     let tally = journal.tally().map_err(|error| broken(&error))?;
+    let calls = outlook::calls(task, &policy, &tally)?;
+    outlook::foretell(calls, &policy, started, &past);
     let screen = Screen::start(
         &terminal,
         Beginning {
@@ -329,11 +330,9 @@ pub(super) fn lookback(policy: &Policy, now: Timestamp, boot: Option<Boot>) -> L
     }
 }
 
-/// What earlier calls and holds of this environment still mean for this
-/// process.
-fn past(task: &Task<'_>, lookback: &Lookback) -> Result<Past, Problem> {
-    let recent =
-        recent_calls(task.runs, &task.facts.base_url, lookback).map_err(|error| broken(&error))?;
+/// What earlier calls and holds at this address still mean for this process.
+pub(super) fn past(runs: &RunsDir, url: &str, lookback: &Lookback) -> Result<Past, Problem> {
+    let recent = recent_calls(runs, url, lookback).map_err(|error| broken(&error))?;
     for (run, error) in &recent.unreadable {
         tracing::warn!(run, %error, "calls of a run cannot be counted");
     }

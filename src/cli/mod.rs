@@ -8,6 +8,7 @@ mod exit;
 mod gateway;
 mod guards;
 mod logging;
+mod outlook;
 mod output;
 mod problem;
 mod prune;

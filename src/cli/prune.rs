@@ -27,7 +27,7 @@ pub(super) fn prune(
         keep: wanted.keep,
         older_than: wanted.older_than,
         now,
-        lookback: carry::lookback(&effective.settings.policy(), now, boot),
+        lookback: carry::lookback(&effective.settings.policy(now), now, boot),
     };
     let mut pruning = Pruning {
         runs,

@@ -8,17 +8,17 @@ use jiff::Timestamp;
 use rescind::journal::RunsDir;
 use rescind::list::{FreezeError, Frozen, Rows, freeze};
 use rescind::report::{self, History, Plan, ReportError, Restriction, Style};
-use rescind::sweep::{Quota, Sieve};
+use rescind::sweep::{Sieve, Workload};
 use rustc_hash::FxHashSet;
 
 use super::args::{Folder, Format, Nights, Options};
-use super::carry::unreported;
+use super::carry::{lookback, past, unreported};
 use super::problem::Problem;
 use super::run::{input, recorded_url, warn};
 use super::runs::found;
 use super::settings::{Layers, target_at};
 use super::unreadable::{Invalid, unreadable};
-use super::{exit, guards, output, written};
+use super::{exit, guards, outlook, output, uptime, written};
 
 /// `rescind plan`.
 pub(super) fn plan(
@@ -49,9 +49,10 @@ pub(super) fn plan(
         FreezeError::Sink(never) => match never {},
     })?;
     let url = recorded_url(&effective)?;
+    let runs = RunsDir::at(&settings.runs_dir);
     let judged = guards::judge(
         settings,
-        &RunsDir::at(&settings.runs_dir),
+        &runs,
         (environment.name(), &url),
         (census.distinct, Timestamp::now()),
         sieve,
@@ -63,6 +64,17 @@ pub(super) fn plan(
         .map(|found| found.breach)
         .collect();
     let others: Vec<_> = judged.idle.into_iter().chain(judged.passed).collect();
+    let workload = Workload {
+        ids: census.distinct,
+        batch_size: settings.batch_size.get() as u64,
+        read_size: settings.read_size.get() as u64,
+        verify: settings.verify,
+        read_first: settings.read_first,
+    };
+    let (now, boot) = uptime::moment();
+    let policy = settings.policy(now);
+    let past = past(&runs, &url, &lookback(&policy, now, boot))?;
+    let estimate = outlook::estimate(workload.calls(), &policy, now, &past);
     let plan = Plan {
         input: &path.display().to_string(),
         column: &census.column,
@@ -75,11 +87,9 @@ pub(super) fn plan(
             invalid: census.invalid,
         },
         invalid: &invalid.0,
-        batch_size: settings.batch_size.get() as u64,
-        read_size: settings.read_size.get() as u64,
-        verify: settings.verify,
-        read_first: settings.read_first,
-        rate: per_second(&settings.rate),
+        workload,
+        estimate,
+        zone: settings.zone(),
         max_invalid_percent: settings.max_invalid,
         breaches: &breaches,
         guards: &others,
@@ -94,13 +104,6 @@ pub(super) fn plan(
         return Ok(exit::EMPTY);
     }
     Ok(exit::COMPLETE)
-}
-
-/// Calls a second in the long run: what the tightest limit allows.
-fn per_second(rate: &[Quota]) -> Option<f64> {
-    rate.iter()
-        .map(|quota| f64::from(quota.count) / quota.window.as_secs_f64())
-        .min_by(f64::total_cmp)
 }
 
 /// `rescind report`.

@@ -12,6 +12,7 @@ mod account;
 mod files;
 #[cfg(test)]
 mod fixture;
+mod forecast;
 mod found;
 mod grid;
 mod held;
@@ -47,6 +48,7 @@ pub use files::{
     BEFORE_CSV, FILES, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, REPORT_HTML, RESULTS_CSV,
     SUMMARY_JSON, VERIFICATION_CSV, refresh, write,
 };
+pub use forecast::{forecast, misfit};
 pub use held::{ApprovalFigures, BreachFigures, breach, release_command};
 pub use history::{History, Night, Remark, Restriction};
 pub use listing::{listing, listing_json};

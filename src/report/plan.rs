@@ -1,11 +1,14 @@
 //! What a run would do: the text of `rescind plan`.
 
+use jiff::tz::TimeZone;
+
+use super::forecast::{forecast, misfit};
 use super::held::breach;
-use super::phrase::{column, count, duration, ids, number, place, visible};
+use super::phrase::{column, count, ids, number, place, visible};
 use super::text::Page;
 use super::{Rows, Style};
 use crate::journal::Breach;
-use crate::sweep::Verify;
+use crate::sweep::{Estimate, Verify, Workload};
 
 /// A run that could be. Plain numbers: a plan has no journal.
 #[derive(Clone, Debug)]
@@ -22,16 +25,12 @@ pub struct Plan<'a> {
     pub rows: Rows,
     /// The first few rows that hold no valid ID.
     pub invalid: &'a [PlannedReject],
-    /// IDs a batch; at least 1.
-    pub batch_size: u64,
-    /// IDs a read; at least 1.
-    pub read_size: u64,
-    /// What is read back.
-    pub verify: Verify,
-    /// Whether each batch is read before it is sent.
-    pub read_first: bool,
-    /// Calls a second in the long run; `None` where there is no limit.
-    pub rate: Option<f64>,
+    /// What a run would do with the distinct IDs.
+    pub workload: Workload,
+    /// How long that would take; `None` where there is no limit.
+    pub estimate: Option<Estimate>,
+    /// The zone of times for people.
+    pub zone: TimeZone,
     /// How many percent of the rows may be invalid.
     pub max_invalid_percent: f64,
     /// What guards that are set would find against the list.
@@ -55,33 +54,13 @@ impl Plan<'_> {
     /// The batches that the list would be cut into: one POST each.
     #[must_use]
     pub fn batches(&self) -> u64 {
-        self.rows.distinct.div_ceil(self.batch_size.max(1))
+        self.workload.batches()
     }
 
-    /// The reads if all goes well. The first batch is read before it is
-    /// sent, where one ID that is known is enough, and by itself after; a
-    /// read takes as many whole batches as fit, or a batch takes several.
-    /// With `read_first` every batch is read before it is sent, each by itself.
+    /// The reads if all goes well.
     #[must_use]
     pub fn reads(&self) -> u64 {
-        let (batch, read) = (self.batch_size.max(1), self.read_size.max(1));
-        if self.verify == Verify::Off || self.rows.distinct == 0 {
-            return 0;
-        }
-        let whole = (self.rows.distinct / batch) * batch.div_ceil(read)
-            + (self.rows.distinct % batch).div_ceil(read);
-        let before = if self.read_first { whole } else { 1 };
-        let first = batch.min(self.rows.distinct);
-        let after_first = first.div_ceil(read);
-        let others = self.rows.distinct - first;
-        let after = match self.verify {
-            Verify::All if batch <= read => others.div_ceil(batch).div_ceil(read / batch),
-            Verify::All => {
-                (others / batch) * batch.div_ceil(read) + (others % batch).div_ceil(read)
-            }
-            Verify::Doubtful | Verify::Off => 0,
-        };
-        before + after_first + after
+        self.workload.reads()
     }
 
     /// Whether so many rows are invalid that a run would refuse the list.
@@ -141,11 +120,14 @@ impl Plan<'_> {
             &format!(
                 "{} of up to {}",
                 number(self.batches()),
-                ids(self.batch_size)
+                ids(self.workload.batch_size)
             ),
         );
         page.wrapped("Calls    ", "         ", &self.calls());
         page.wrapped("Time     ", "         ", &self.time());
+        if let Some(misfit) = self.estimate.as_ref().and_then(misfit) {
+            page.wrapped("         ", "           ", &format!("WARNING: {misfit}"));
+        }
         let breaches = self
             .breaches
             .iter()
@@ -161,12 +143,12 @@ impl Plan<'_> {
     }
 
     fn calls(&self) -> String {
-        let how = match self.verify {
+        let how = match self.workload.verify {
             Verify::All => "every ID is read back",
             Verify::Doubtful => "the first batch and what is in doubt are read back",
             Verify::Off => "nothing is read back",
         };
-        let first = if self.read_first {
+        let first = if self.workload.read_first {
             "every ID is read before it is sent, and "
         } else {
             ""
@@ -179,14 +161,11 @@ impl Plan<'_> {
         )
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     fn time(&self) -> String {
-        let calls = (self.batches() + self.reads()) as f64;
-        match self.rate.filter(|rate| *rate > 0.0) {
-            Some(rate) => format!(
-                "at least {} at {}; retries, and the waits that the API may ask for, come on top",
-                duration(calls / rate),
-                pace(rate)
+        match &self.estimate {
+            Some(estimate) => format!(
+                "{}; retries, and the waits that the API may ask for, come on top",
+                forecast(estimate, &self.zone)
             ),
             None => "as fast as the API answers: no rate is set".to_owned(),
         }
@@ -217,26 +196,12 @@ impl Plan<'_> {
     }
 }
 
-/// A rate in the first unit in which it is a whole number.
-fn pace(per_second: f64) -> String {
-    let units = [(1.0, "a second"), (60.0, "a minute"), (3600.0, "an hour")];
-    let whole = units
-        .into_iter()
-        .map(|(seconds, unit)| (per_second * seconds, unit))
-        .find(|(calls, _)| *calls > 0.5 && (calls - calls.round()).abs() < 1e-6);
-    let (calls, unit) = whole.unwrap_or((per_second * 3600.0, "an hour"));
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "positive, and saturates"
-    )]
-    let calls = calls.round() as u64;
-    format!("{} {unit}", count(calls, "call", "calls"))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::sweep::{Deadline, Outlook, Quota, Timetable, estimate};
 
     fn plan(invalid: &[PlannedReject]) -> Plan<'_> {
         Plan {
@@ -251,11 +216,28 @@ mod tests {
                 invalid: 25,
             },
             invalid,
-            batch_size: 100,
-            read_size: 100,
-            verify: Verify::All,
-            read_first: false,
-            rate: Some(4000.0 / 3600.0),
+            workload: Workload {
+                ids: 4020,
+                batch_size: 100,
+                read_size: 100,
+                verify: Verify::All,
+                read_first: false,
+            },
+            estimate: estimate(
+                83,
+                &Outlook {
+                    now: "2026-11-24T02:00:00Z".parse().unwrap(),
+                    rate: &[Quota {
+                        count: 4_000,
+                        window: Duration::from_hours(1),
+                    }],
+                    used: &[],
+                    hold: Duration::ZERO,
+                    timetable: &Timetable::default(),
+                    takes: Duration::from_mins(1),
+                },
+            ),
+            zone: TimeZone::UTC,
             max_invalid_percent: 5.0,
             breaches: &[],
             guards: &[],
@@ -280,59 +262,12 @@ Rows     4,096 rows = 4,020 distinct + 51 duplicates + 25 invalid
          and 24 more
 Batches  41 of up to 100 IDs
 Calls    83 calls = 41 revocations + 42 reads; every ID is read back
-Time     at least 1m 15s at 4,000 calls an hour; retries, and the waits that the API may ask for,
-         come on top
+Time     about 1 min 14 s at 4,000 calls an hour: until Tue 02:01 UTC; retries, and the waits that
+         the API may ask for, come on top
 
 A run would leave out 25 invalid rows and so end with exit code 3 at best.
 "
         );
-    }
-
-    #[test]
-    fn reads_are_counted_as_the_sweep_makes_them() {
-        let planned = |distinct, batch_size, read_size, verify, read_first| {
-            let base = plan(&[]);
-            let rows = Rows {
-                distinct,
-                ..base.rows
-            };
-            Plan {
-                rows,
-                batch_size,
-                read_size,
-                verify,
-                read_first,
-                ..base
-            }
-            .reads()
-        };
-        let reads = |distinct, batch, read, verify| planned(distinct, batch, read, verify, false);
-        for (distinct, batch, read, verify, expected) in [
-            (4020, 100, 100, Verify::All, 1 + 1 + 40),
-            // Two whole batches fit into a read of 250.
-            (1000, 100, 250, Verify::All, 1 + 1 + 5),
-            // A batch of 100 takes three reads of 40; the last one, of 20, one.
-            (220, 100, 40, Verify::All, 1 + 3 + 3 + 1),
-            (4020, 100, 100, Verify::Doubtful, 1 + 1),
-            (30, 100, 10, Verify::Doubtful, 1 + 3),
-            (4020, 100, 100, Verify::Off, 0),
-            (0, 100, 100, Verify::All, 0),
-        ] {
-            assert_eq!(
-                reads(distinct, batch, read, verify),
-                expected,
-                "{distinct} {batch} {read} {verify:?}"
-            );
-        }
-        for (distinct, batch, read, verify, expected) in [
-            (4020, 100, 100, Verify::All, 41 + 1 + 40),
-            (4020, 100, 100, Verify::Doubtful, 41 + 1),
-            (220, 100, 40, Verify::Doubtful, 3 + 3 + 1 + 3),
-            (0, 100, 100, Verify::All, 0),
-        ] {
-            let reads = planned(distinct, batch, read, verify, true);
-            assert_eq!(reads, expected, "{distinct} {batch} {read} {verify:?}");
-        }
     }
 
     #[test]
@@ -360,7 +295,7 @@ A run would leave out 25 invalid rows and so end with exit code 3 at best.
     #[test]
     fn without_a_rate_no_time_is_promised() {
         let unlimited = Plan {
-            rate: None,
+            estimate: None,
             ..plan(&[])
         };
         assert!(
@@ -368,13 +303,27 @@ A run would leave out 25 invalid rows and so end with exit code 3 at best.
                 .text(Style::PLAIN)
                 .contains("as fast as the API answers")
         );
-        for (rate, expected) in [
-            (200.0, "200 calls a second"),
-            (80.0 / 60.0, "80 calls a minute"),
-            (4000.0 / 3600.0, "4,000 calls an hour"),
-            (1.0 / 3600.0, "1 call an hour"),
-        ] {
-            assert_eq!(pace(rate), expected);
-        }
+    }
+
+    #[test]
+    fn a_plan_warns_of_what_does_not_fit_the_time_allowed() {
+        let planned = plan(&[]);
+        let late = Estimate {
+            in_time: 41,
+            deadline: Some(Deadline {
+                at: "2026-11-24T02:01:30Z".parse().unwrap(),
+                setting: "--finish-by 02:01".to_owned(),
+            }),
+            ..planned.estimate.clone().unwrap()
+        };
+        let text = Plan {
+            estimate: Some(late),
+            ..planned
+        };
+        let text = text.text(Style::PLAIN);
+        assert!(
+            text.contains("WARNING: it does not fit --finish-by 02:01"),
+            "{text}"
+        );
     }
 }

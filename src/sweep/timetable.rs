@@ -142,7 +142,7 @@ impl Timetable {
 }
 
 /// `moment` without so much.
-fn less(moment: Timestamp, span: Duration) -> Timestamp {
+pub(super) fn less(moment: Timestamp, span: Duration) -> Timestamp {
     SignedDuration::try_from(span)
         .ok()
         .and_then(|span| moment.checked_sub(span).ok())

@@ -10,9 +10,8 @@ use rescind::{
     api::Call,
     journal::{State, Verified},
     list::PermissionId,
-    report::{Plan, Rows},
     sandbox::{Fault, Kind, Population, Rules, Status},
-    sweep::{Reason, Verify},
+    sweep::{Reason, Verify, Workload},
 };
 
 use crate::{
@@ -261,30 +260,21 @@ async fn the_reads_are_as_many_as_planned() {
         stage.policy.read_size = read;
         stage.policy.verify = verify;
         stage.run().await;
-        let plan = Plan {
-            input: "",
-            column: "",
-            environment: "sandbox",
-            base_url: "",
-            rows: Rows {
-                total: ids.len() as u64,
-                distinct: ids.len() as u64,
-                duplicate: 0,
-                invalid: 0,
-            },
-            invalid: &[],
+        let planned = Workload {
+            ids: ids.len() as u64,
             batch_size: batch as u64,
             read_size: read as u64,
             verify,
             read_first: true,
-            rate: None,
-            max_invalid_percent: 5.0,
-            breaches: &[],
-            guards: &[],
         };
         let reads = stage.wire.calls().len() - posts(&stage);
-        assert_eq!(reads as u64, plan.reads(), "{} {batch} {read}", ids.len());
-        assert_eq!(posts(&stage) as u64, plan.batches());
+        assert_eq!(
+            reads as u64,
+            planned.reads(),
+            "{} {batch} {read}",
+            ids.len()
+        );
+        assert_eq!(posts(&stage) as u64, planned.batches());
     }
 }
 

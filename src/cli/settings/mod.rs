@@ -254,8 +254,8 @@ impl Settings {
         }
     }
 
-    /// How the sweep is to carry the run out, at any time.
-    pub(crate) fn policy(&self) -> Policy {
+    /// How the sweep is to carry the run out, in a process that starts now.
+    pub(crate) fn policy(&self, now: Timestamp) -> Policy {
         Policy {
             workers: self.workers.get(),
             rate: self.rate.clone(),
@@ -270,7 +270,7 @@ impl Settings {
             login_limit: self.login_limit,
             renewal_limit: self.renewal_limit,
             max_wait: self.max_wait,
-            timetable: Timetable::default(),
+            timetable: self.timetable(now),
             verify: self.verify,
             read_first: self.read_first,
             read_size: self.read_size.get(),

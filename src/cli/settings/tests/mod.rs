@@ -275,7 +275,11 @@ fn the_policy_of_a_sweep_is_what_the_settings_say() {
         options: &texts,
         ..Case::default()
     };
-    let policy = case.settle().unwrap().settings.policy();
+    let policy = case
+        .settle()
+        .unwrap()
+        .settings
+        .policy(Timestamp::UNIX_EPOCH);
     assert_eq!(policy.rate, values::rates("80/m,5/s").unwrap());
     assert_eq!(policy.verify, Verify::Doubtful);
     assert_eq!(
@@ -297,6 +301,9 @@ fn the_policy_of_a_sweep_is_what_the_settings_say() {
         (11, 12)
     );
 
-    let unlimited = option("rate", "unlimited").unwrap().settings.policy();
+    let unlimited = option("rate", "unlimited")
+        .unwrap()
+        .settings
+        .policy(Timestamp::UNIX_EPOCH);
     assert_eq!(unlimited.rate, []);
 }

@@ -215,10 +215,18 @@ async fn sweep(
     let sweep = Sweep::prepare(api, custody, ledger, policy, clock, stop.clone(), past)
         .await
         .map_err(|error| broken(&error))?;
-    if task.only_reads() {
-        sweep.inspect(screen).await;
-    } else {
-        sweep.run(screen).await;
+    screen.watch(sweep.waits());
+    let sweeping = async {
+        if task.only_reads() {
+            sweep.inspect(screen).await;
+        } else {
+            sweep.run(screen).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = sweeping => {}
+        () = screen.say_waits() => {}
     }
     Ok(())
 }

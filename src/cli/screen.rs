@@ -20,8 +20,8 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use jiff::tz::TimeZone;
 use rescind::journal::{BatchId, Entry, Remaining, Tally};
 use rescind::report::Mark;
-use rescind::sweep::{Clock, Observer, Quota};
-use tokio::time::Instant;
+use rescind::sweep::{Clock, Observer, Quota, Waits};
+use tokio::time::{Instant, sleep};
 use tracing::info;
 
 use self::{
@@ -32,6 +32,9 @@ use super::{logging::ONLY_LOGGED, terminal::Terminal};
 
 /// How often the bar is drawn anew: seconds count down, and nothing flickers.
 const TICK: Duration = Duration::from_millis(200);
+
+/// A wait for the pace or the next try that is longer is told of.
+const LONG: Duration = Duration::from_mins(5);
 
 /// The time between counter lines, at least.
 const COUNT_EVERY: Duration = Duration::from_secs(10);
@@ -99,6 +102,28 @@ impl Screen {
         };
         screen.count();
         screen
+    }
+
+    /// Shows from now on also what the next call waits for.
+    pub(crate) fn watch(&self, waits: Waits) {
+        lock(&self.figures).watch(waits);
+    }
+
+    /// Says of every long wait for the pace or the next try that it is on. It
+    /// never ends.
+    pub(crate) async fn say_waits(&self) {
+        let mut said = None;
+        loop {
+            sleep(COUNT_EVERY).await;
+            let idle = lock(&self.figures).idle(Instant::now(), LONG);
+            if let Some((wait, end)) = idle
+                && said != Some(end)
+            {
+                let line::Wait { cause, until, left } = wait;
+                info!(%until, "{cause}: no call for {}", line::hours(left));
+                said = Some(end);
+            }
+        }
     }
 
     /// Clears the bar and says the last figures, if they were not said yet.

@@ -57,6 +57,15 @@ pub(super) struct Avoided {
     pub(super) over: Option<i64>,
 }
 
+/// What calls wait for, though nothing holds them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Idle {
+    /// For their turn by the rate.
+    Pace,
+    /// For the next try of what failed.
+    Retry,
+}
+
 /// A place near the gate was had, and with it this hold is over.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entered {
@@ -80,23 +89,31 @@ enum Mode {
 /// Time during which at least one of several waits was on.
 #[derive(Debug, Default)]
 struct Overlap {
-    waiting: usize,
+    /// Until when each of them lasts.
+    waiting: Vec<Instant>,
     since: Option<Instant>,
     total: Duration,
 }
 
 impl Overlap {
-    fn enter(&mut self, now: Instant) {
-        self.waiting += 1;
+    fn enter(&mut self, until: Instant, now: Instant) {
+        self.waiting.push(until);
         self.since.get_or_insert(now);
     }
 
-    fn leave(&mut self, now: Instant) {
-        self.waiting -= 1;
-        if self.waiting == 0 {
+    fn leave(&mut self, until: Instant, now: Instant) {
+        if let Some(mine) = self.waiting.iter().position(|other| *other == until) {
+            self.waiting.swap_remove(mine);
+        }
+        if self.waiting.is_empty() {
             self.total = self.so_far(now);
             self.since = None;
         }
+    }
+
+    /// When the first of them is over.
+    fn first(&self) -> Option<Instant> {
+        self.waiting.iter().min().copied()
     }
 
     fn so_far(&self, now: Instant) -> Duration {
@@ -384,22 +401,39 @@ impl Holding {
         notice
     }
 
-    /// Counts time as waited for the pace while the guard lives.
-    pub(super) fn rate_timer(&self) -> Timer<'_> {
-        self.lock().rate.enter(Instant::now());
+    /// Counts time as waited for the pace, until then, while the guard lives.
+    pub(super) fn rate_timer(&self, until: Instant) -> Timer<'_> {
+        self.lock().rate.enter(until, Instant::now());
         Timer {
             holding: self,
+            until,
             retry: false,
         }
     }
 
-    /// Counts time as waited for a backoff while the guard lives.
-    pub(super) fn retry_timer(&self) -> Timer<'_> {
-        self.lock().retry.enter(Instant::now());
+    /// Counts time as waited for a backoff, until then, while the guard
+    /// lives.
+    pub(super) fn retry_timer(&self, until: Instant) -> Timer<'_> {
+        self.lock().retry.enter(until, Instant::now());
         Timer {
             holding: self,
+            until,
             retry: true,
         }
+    }
+
+    /// What the next call waits for, and until when, where none is under way
+    /// and no hold is on.
+    pub(super) fn idle(&self) -> Option<(Idle, Instant)> {
+        let state = self.lock();
+        if state.under_way > 0 || matches!(state.mode, Mode::Held(_)) {
+            return None;
+        }
+        let pace = state.rate.first().map(|until| (Idle::Pace, until));
+        let retry = state.retry.first().map(|until| (Idle::Retry, until));
+        pace.into_iter()
+            .chain(retry)
+            .min_by_key(|(_, until)| *until)
     }
 
     /// What has been waited so far, by cause. Waits of several workers at
@@ -430,6 +464,7 @@ impl Holding {
 #[derive(Debug)]
 pub(super) struct Timer<'a> {
     holding: &'a Holding,
+    until: Instant,
     retry: bool,
 }
 
@@ -438,9 +473,9 @@ impl Drop for Timer<'_> {
         let now = Instant::now();
         let mut state = self.holding.lock();
         if self.retry {
-            state.retry.leave(now);
+            state.retry.leave(self.until, now);
         } else {
-            state.rate.leave(now);
+            state.rate.leave(self.until, now);
         }
     }
 }

@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use governor::RateLimiter;
@@ -200,7 +200,7 @@ pub(super) struct Pacer {
     /// The queue before the record, and the one before the socket.
     anteroom: Queue<()>,
     gate: Queue<()>,
-    pub(super) holding: Holding,
+    pub(super) holding: Arc<Holding>,
     pub(super) schedule: Schedule,
     stop: Stop,
 }
@@ -220,7 +220,7 @@ impl Pacer {
             lanes: Mutex::new(lanes),
             anteroom: Queue::new(()),
             gate: Queue::new(()),
-            holding: Holding::default(),
+            holding: Arc::default(),
             schedule: Schedule::of(policy, clock),
             stop,
         }
@@ -291,7 +291,7 @@ impl Pacer {
             }
             match due.checked_sub(LOOK_AHEAD) {
                 Some(wait) if !wait.is_zero() => {
-                    let _timer = self.holding.rate_timer();
+                    let _timer = self.holding.rate_timer(Instant::now() + due);
                     sleep(wait).await;
                 }
                 _ => {
@@ -358,7 +358,7 @@ impl Pacer {
     }
 
     async fn wait_until(&self, due: Instant) {
-        let _timer = self.holding.rate_timer();
+        let _timer = self.holding.rate_timer(due);
         sleep_until(due).await;
     }
 

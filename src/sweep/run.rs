@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::coordinator::Coordinator;
 use super::desk::{Desk, Ledger};
+use super::hold::{Holding, Idle};
 use super::inspection::Inspection;
 use super::isolation::Isolation;
 use super::keeper::{Bounds, Custody, Keeper};
@@ -38,6 +40,19 @@ pub struct Past {
     pub refused_log_ins: Vec<Duration>,
     /// A hold that is still on.
     pub hold: Option<Remaining>,
+}
+
+/// What the next call of a sweep waits for, for whoever shows it.
+#[derive(Clone, Debug)]
+pub struct Waits(Arc<Holding>);
+
+impl Waits {
+    /// What the next call waits for, and until when, where none is under way
+    /// and no hold is on.
+    #[must_use]
+    pub fn now(&self) -> Option<(Idle, Instant)> {
+        self.0.idle()
+    }
 }
 
 /// A run about to be carried out.
@@ -109,6 +124,12 @@ impl<A: Api> Sweep<A> {
             tally,
             last: batch,
         })
+    }
+
+    /// Somebody may look at what the next call waits for.
+    #[must_use]
+    pub fn waits(&self) -> Waits {
+        Waits(Arc::clone(&self.shared.pacer.holding))
     }
 
     /// How the IDs stand before anything is done.

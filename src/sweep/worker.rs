@@ -362,7 +362,7 @@ impl<A: Api> Worker<A> {
             shared.stop.raise(reason);
             return Err(Stopped);
         }
-        let _timer = shared.pacer.holding.retry_timer();
+        let _timer = shared.pacer.holding.retry_timer(Instant::now() + wait);
         tokio::select! {
             biased;
             () = shared.stop.raised() => Err(Stopped),

@@ -7,11 +7,14 @@ use std::time::Duration;
 use jiff::{Timestamp, tz::TimeZone};
 use rescind::journal::Tally;
 use rescind::report::Mark;
-use rescind::sweep::{Clock, Quota};
+use rescind::sweep::{Clock, Idle, Quota, Waits};
 use tokio::time::Instant;
 
 use super::line::{Looked, View, Wait};
 use super::narrator::Turn;
+
+/// A shorter wait for the pace or the next try is nothing to wonder at.
+const WONDERED_AT: Duration = Duration::from_secs(5);
 
 /// Calls a second are counted over this time.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -33,6 +36,8 @@ pub(super) struct Figures {
     limit: Option<Quota>,
     /// What everybody waits for, and until when.
     hold: Option<(String, Timestamp)>,
+    /// Tells what the next call waits for where nobody is held.
+    waits: Option<Waits>,
 }
 
 impl Figures {
@@ -55,6 +60,7 @@ impl Figures {
             answers: VecDeque::new(),
             limit: rate.iter().max_by_key(spacing).copied(),
             hold: None,
+            waits: None,
         }
     }
 
@@ -98,6 +104,32 @@ impl Figures {
         };
     }
 
+    /// From now on the waits of this sweep are shown, too.
+    pub(super) fn watch(&mut self, waits: Waits) {
+        self.waits = Some(waits);
+    }
+
+    /// What the next call waits for, and until when, where that is at least
+    /// so long.
+    pub(super) fn idle(&self, now: Instant, least: Duration) -> Option<(Wait, Instant)> {
+        let (what, until) = self.waits.as_ref()?.now()?;
+        let left = until.saturating_duration_since(now);
+        if left < least {
+            return None;
+        }
+        let cause = match (what, self.limit.map(|limit| limit.window.as_secs())) {
+            (Idle::Retry, _) => "waiting for the next try",
+            (Idle::Pace, Some(3_600)) => "waiting for the hourly budget",
+            (Idle::Pace, _) => "waiting for the pace",
+        };
+        let wait = Wait {
+            cause: cause.to_owned(),
+            until: self.local(self.clock.at(until), left),
+            left,
+        };
+        Some((wait, until))
+    }
+
     /// How things stand at this moment.
     pub(super) fn view(&self) -> View {
         let now = Instant::now();
@@ -109,6 +141,7 @@ impl Figures {
                 left,
             })
         });
+        let wait = wait.or_else(|| Some(self.idle(now, WONDERED_AT)?.0));
         View {
             tally: self.tally,
             looked: self.looked,

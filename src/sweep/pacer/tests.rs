@@ -6,7 +6,7 @@ use proptest::{collection::vec, prelude::*};
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::sweep::{Avoid, Timetable, Verify};
+use crate::sweep::{Avoid, Idle, Timetable, Verify};
 use jiff::{Timestamp, civil::Weekday, tz::TimeZone};
 
 /// A pacer that keeps these limits at any time.
@@ -342,4 +342,41 @@ async fn what_comes_too_late_from_its_recording_does_not_go() {
     assert_eq!(until, Duration::from_mins(11) - Duration::from_millis(1));
     // One of them tells of it.
     assert!(matches!(other.permit().await, Err(Denied::Held)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_looks_is_told_what_the_next_call_waits_for() {
+    let pacer = pacer(&[quota(2, 3_600)], 2);
+    pacer.seed([Duration::from_mins(20); 2]);
+    let begun = Instant::now();
+    assert_eq!(pacer.holding.idle(), None);
+    let waiting = pacer.approach();
+    tokio::pin!(waiting);
+    tokio::select! {
+        biased;
+        place = &mut waiting => panic!("too early: {place:?}"),
+        () = sleep(Duration::from_mins(1)) => {}
+    }
+    let (what, until) = pacer.holding.idle().unwrap();
+    assert_eq!(what, Idle::Pace);
+    let near = Duration::from_secs(1);
+    assert!((until - begun).abs_diff(Duration::from_mins(40)) <= near);
+    // Who waits for another try waits longer, until that is not so.
+    let retry = pacer.holding.retry_timer(begun + Duration::from_mins(50));
+    assert_eq!(pacer.holding.idle(), Some((Idle::Pace, until)));
+    drop(retry);
+    let soon = begun + Duration::from_mins(2);
+    let retry = pacer.holding.retry_timer(soon);
+    assert_eq!(pacer.holding.idle(), Some((Idle::Retry, soon)));
+    drop(retry);
+    let permit = place(waiting.await.unwrap()).permit().await.unwrap();
+    // A call is under way; and then a hold is on.
+    let _other = pacer.holding.retry_timer(begun + Duration::from_hours(9));
+    assert_eq!(pacer.holding.idle(), None);
+    permit.answered(Strike::Hold {
+        cause: crate::journal::HoldCause::Lockout,
+        detail: String::new(),
+        wait: Duration::from_hours(1),
+    });
+    assert_eq!(pacer.holding.idle(), None);
 }

@@ -202,3 +202,36 @@ fn a_window_that_is_on_now_holds_the_run_and_a_signal_ends_the_wait() {
     ended_so(&run, "complete", 0, &[("revoked", 10)]);
     claims_hold(&site, &run);
 }
+
+/// Of a budget of two calls an hour nothing is left after a moment.
+#[test]
+fn a_run_says_beforehand_how_long_it_will_take_and_what_it_waits_for() {
+    let site = Site::new("");
+    let list = site.list(1001..1011);
+    let pace = "--rate 2/h --burst 2 --batch-size 5";
+    let url = format!("--base-url {}", site.url);
+    let running = site.start(&format!("run {list} {url} {pace} --max-duration 90m"));
+    until("the wait is told of", || {
+        let log = std::fs::read_to_string(site.runs().first()?.join("run.log")).ok()?;
+        log.contains("waiting for the hourly budget: no call for 00:5")
+            .then_some(())
+    });
+    running.signal(Signal::TERM);
+    // A read, two revocations, two reads, half an hour apart.
+    running
+        .end()
+        .with(143)
+        .says("about 2 h at 2 calls an hour: until ")
+        .says("it does not fit --max-duration 1h30m: about 60% of the calls can be made by then")
+        .says("waiting for the hourly budget: no call for 00:5");
+    assert_eq!(site.truth().calls.len(), 2);
+    // What was used counts for whoever plans another run there.
+    site.call(&format!("plan {list} {url} {pace}"))
+        .with(0)
+        .shows("about 3 h at 2 calls an hour: until ")
+        .shows("1 h for what was used of the budget before")
+        .shows("A run would revoke 10 IDs.");
+    site.call(&format!("plan {list} {url} {pace} --max-duration 2h30m"))
+        .with(0)
+        .shows("WARNING: it does not fit --max-duration 2h30m");
+}

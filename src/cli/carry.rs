@@ -149,7 +149,8 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
             hold: past.hold.as_ref(),
             mortal: gateway.bears_unknown(),
             clock,
-            zone: settings.zone(),
+            timetable: &policy.timetable,
+            takes: policy.timeout,
         },
     );
     tracing::info!(

@@ -17,10 +17,9 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
-use jiff::tz::TimeZone;
 use rescind::journal::{BatchId, Entry, Remaining, Tally};
 use rescind::report::Mark;
-use rescind::sweep::{Clock, Observer, Quota, Waits};
+use rescind::sweep::{Clock, Observer, Quota, Timetable, Waits};
 use tokio::time::{Instant, sleep};
 use tracing::info;
 
@@ -59,8 +58,10 @@ pub(crate) struct Beginning<'a> {
     pub(crate) mortal: bool,
     /// The sweep's clock.
     pub(crate) clock: Clock,
-    /// The zone of times for people.
-    pub(crate) zone: TimeZone,
+    /// When calls may start, and the zone of times for people.
+    pub(crate) timetable: &'a Timetable,
+    /// How long a call may take.
+    pub(crate) takes: Duration,
 }
 
 /// The observer that shows a run. The bar goes with it.
@@ -83,10 +84,12 @@ impl Screen {
             only_reads,
             rate,
             clock,
-            zone,
+            timetable,
+            takes,
             ..
         } = beginning;
-        let mut figures = Figures::new(tally, only_reads, rate, clock, zone.clone());
+        let zone = timetable.zone.clone();
+        let mut figures = Figures::new(tally, only_reads, rate, clock, timetable.clone(), takes);
         let mut narrator =
             Narrator::new(beginning.batches, beginning.parts, beginning.mortal, zone);
         if let Some(hold) = beginning.hold {
@@ -166,9 +169,20 @@ impl Observer for Screen {
                 }
             }
         }
-        let answers = entries.iter();
-        let answers = answers.filter(|entry| matches!(entry, Entry::Answered { .. }));
-        phase |= lock(&self.figures).update(tally, answers.count());
+        let (mut begun, mut answered, mut withdrawn) = (0, 0, 0);
+        for entry in entries {
+            match entry {
+                Entry::Begun { .. } => begun += 1,
+                Entry::Answered { .. } => answered += 1,
+                Entry::Withdrawn { .. } => withdrawn += 1,
+                _ => {}
+            }
+        }
+        {
+            let mut figures = lock(&self.figures);
+            figures.calls(begun, answered + withdrawn);
+            phase |= figures.update(tally, answered);
+        }
         if phase || lock(&self.counted).0.elapsed() >= COUNT_EVERY {
             self.count();
         }

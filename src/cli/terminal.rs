@@ -19,7 +19,9 @@ use super::settings::{Progress, Verbosity};
 /// Drawings a second, at most.
 const REFRESH: u8 = 10;
 
-/// The width assumed where there is none to ask for.
+/// The width assumed where there is none to ask for, and the most that a bar
+/// takes: what was drawn wider would be broken when somebody makes the window
+/// narrower, and its first half would stay.
 const WIDTH: u16 = 80;
 
 type Out = Arc<Mutex<dyn Write + Send>>;
@@ -169,8 +171,9 @@ impl fmt::Debug for Canvas {
 }
 
 impl TermLike for Canvas {
+    /// It is filled up with blanks so far.
     fn width(&self) -> u16 {
-        (self.width)()
+        (self.width)().min(WIDTH)
     }
 
     fn move_cursor_up(&self, n: usize) -> io::Result<()> {

@@ -13,6 +13,10 @@ use super::clock::plus;
 /// them leave none at all.
 const IN_A_ROW: u32 = 100;
 
+/// Windows and days beyond so many are not looked at to tell how long work
+/// takes.
+const FAR: u32 = 1_000;
+
 /// When calls may start.
 #[derive(Clone, Debug)]
 pub struct Timetable {
@@ -85,13 +89,7 @@ impl Timetable {
                 window,
             }
         } else {
-            let next = self
-                .avoid
-                .iter()
-                .flat_map(|avoid| avoid.around(at))
-                .map(|(begin, _)| less(begin, takes))
-                .filter(|last| *last >= at)
-                .min();
+            let next = self.next(at, takes);
             // Further ahead than a few days nothing was looked for.
             let known = plus(at, Duration::from_hours(24));
             Leave::Now {
@@ -106,6 +104,39 @@ impl Timetable {
     #[must_use]
     pub fn earliest(&self, at: Timestamp, takes: Duration) -> Option<Timestamp> {
         self.clear(at, takes).0
+    }
+
+    /// The last moment from `at` on at which a call may start before the next
+    /// window, if one is known.
+    fn next(&self, at: Timestamp, takes: Duration) -> Option<Timestamp> {
+        let windows = self.avoid.iter().flat_map(|avoid| avoid.around(at));
+        windows
+            .map(|(begin, _)| less(begin, takes))
+            .filter(|last| *last >= at)
+            .min()
+    }
+
+    /// When calls will have been free to start for so long, from `at` on and
+    /// whatever the time allowed; `None` if the windows leave no room.
+    #[must_use]
+    pub fn after(&self, at: Timestamp, work: Duration, takes: Duration) -> Option<Timestamp> {
+        let (mut at, mut work) = (self.earliest(at, takes)?, work);
+        for _ in 0..FAR {
+            // Further ahead than a few days no window is seen.
+            let known = plus(at, Duration::from_hours(24));
+            let window = self.next(at, takes).filter(|last| *last < known);
+            let last = window.unwrap_or(known);
+            let free = Duration::try_from(last.duration_since(at)).unwrap_or_default();
+            if work <= free {
+                break;
+            }
+            work -= free;
+            at = match window {
+                Some(last) => self.earliest(plus(last, Duration::from_millis(1)), takes)?,
+                None => known,
+            };
+        }
+        Some(plus(at, work))
     }
 
     /// That, and the windows in between.
@@ -268,6 +299,36 @@ mod tests {
     }
 
     #[test]
+    fn work_goes_on_after_the_windows_that_it_meets() {
+        let timetable = Timetable {
+            avoid: vec![
+                avoid("maintenance", Weekday::Monday, "16:00", "17:00"),
+                avoid("", Weekday::Tuesday, "16:00", "16:30"),
+            ],
+            // It is not asked for.
+            deadline: Some(Deadline {
+                at: at("2026-11-23T15:00:00Z"),
+                setting: "--finish-by 15:00".to_owned(),
+            }),
+            ..Timetable::default()
+        };
+        for (from, minutes, ends) in [
+            ("2026-11-23T15:00:00Z", 59, "2026-11-23T15:59:00Z"),
+            // One minute is kept clear before it.
+            ("2026-11-23T15:00:00Z", 60, "2026-11-23T17:01:00Z"),
+            ("2026-11-23T16:20:00Z", 10, "2026-11-23T17:10:00Z"),
+            ("2026-11-23T15:00:00Z", 24 * 60, "2026-11-24T16:32:00Z"),
+        ] {
+            let work = Duration::from_mins(minutes);
+            let found = timetable.after(at(from), work, MINUTE);
+            assert_eq!(found, Some(at(ends)), "{from} and {minutes} minutes");
+        }
+        let free = Timetable::default();
+        let (from, long) = (at("2026-11-23T15:00:00Z"), Duration::from_hours(24 * 5_000));
+        assert_eq!(free.after(from, long, MINUTE), Some(plus(from, long)));
+    }
+
+    #[test]
     fn windows_that_leave_no_room_at_all_are_found_out() {
         let days = [
             Weekday::Monday,
@@ -289,6 +350,7 @@ mod tests {
         let moment = at("2026-11-23T15:30:00Z");
         assert_eq!(timetable.leave(moment, MINUTE), Leave::Never);
         assert_eq!(timetable.earliest(moment, MINUTE), None);
+        assert_eq!(timetable.after(moment, MINUTE, MINUTE), None);
         assert!(timetable.earliest(moment, MINUTE / 3).is_some());
     }
 

@@ -4,10 +4,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use jiff::{Timestamp, tz::TimeZone};
-use rescind::journal::Tally;
+use jiff::{SignedDuration, Timestamp};
+use rescind::journal::{HoldCause, Tally};
 use rescind::report::Mark;
-use rescind::sweep::{Clock, Idle, Quota, Waits};
+use rescind::sweep::{Clock, Idle, Quota, Timetable, Waits};
 use tokio::time::Instant;
 
 use super::line::{Looked, View, Wait};
@@ -29,13 +29,20 @@ pub(super) struct Figures {
     /// Settled IDs that are sent again (exhausted ones) lower it.
     floor: u64,
     clock: Clock,
-    zone: TimeZone,
     began: Instant,
     /// When how many calls were answered, oldest first.
     answers: VecDeque<(Instant, usize)>,
     limit: Option<Quota>,
     /// What everybody waits for, and until when.
     hold: Option<(String, Timestamp)>,
+    /// Calls that are on their way.
+    under_way: usize,
+    /// When calls may start, and how long one may take.
+    timetable: Timetable,
+    takes: Duration,
+    /// When a window began that is on, and how long those before it lasted.
+    window: Option<Instant>,
+    windows: Duration,
     /// Tells what the next call waits for where nobody is held.
     waits: Option<Waits>,
 }
@@ -47,7 +54,8 @@ impl Figures {
         only_reads: bool,
         rate: &[Quota],
         clock: Clock,
-        zone: TimeZone,
+        timetable: Timetable,
+        takes: Duration,
     ) -> Self {
         let spacing = |quota: &&Quota| quota.window / quota.count.max(1);
         Self {
@@ -55,7 +63,11 @@ impl Figures {
             looked: only_reads.then(Looked::default),
             floor: if only_reads { 0 } else { tally.settled() },
             clock,
-            zone,
+            timetable,
+            takes,
+            window: None,
+            windows: Duration::ZERO,
+            under_way: 0,
             began: Instant::now(),
             answers: VecDeque::new(),
             limit: rate.iter().max_by_key(spacing).copied(),
@@ -80,6 +92,11 @@ impl Figures {
         before.settled() < before.total() && tally.settled() == tally.total()
     }
 
+    /// So many calls set out, and so many came back or were not made.
+    pub(super) fn calls(&mut self, begun: usize, over: usize) {
+        self.under_way = (self.under_way + begun).saturating_sub(over);
+    }
+
     /// So many IDs were read. True when they were the last ones.
     pub(super) fn look(&mut self, mark: Mark, ids: u64) -> bool {
         let total = self.tally.total();
@@ -98,8 +115,15 @@ impl Figures {
 
     /// A hold is on until then, or is over.
     pub(super) fn turn(&mut self, turn: Turn) {
+        let now = Instant::now();
+        if let Some(began) = self.window.take() {
+            self.windows += now.saturating_duration_since(began);
+        }
         self.hold = match turn {
-            Turn::Held(cause, until) => Some((cause, until)),
+            Turn::Held(cause, words, until) => {
+                self.window = (cause == HoldCause::Window).then_some(now);
+                Some((words, until))
+            }
             Turn::Released => None,
         };
     }
@@ -149,6 +173,7 @@ impl Figures {
             limit: self.limit,
             left: self.left(now, wait.as_ref()),
             wait,
+            under_way: self.under_way,
         }
     }
 
@@ -162,8 +187,8 @@ impl Figures {
         real(calls as u64) / span.as_secs_f64()
     }
 
-    /// Waits count: what this process has settled a second of wall time, and
-    /// what is left of a hold besides.
+    /// Waits count: what this process has settled a second of wall time, what
+    /// is left of a hold, and the windows to come.
     fn left(&self, now: Instant, wait: Option<&Wait>) -> Option<Duration> {
         let done = self
             .looked
@@ -173,9 +198,22 @@ impl Figures {
             return None;
         }
         let open = self.tally.total().saturating_sub(done);
-        let elapsed = now.saturating_duration_since(self.began).as_secs_f64();
-        let work = Duration::try_from_secs_f64(elapsed * real(open) / real(gained)).ok()?;
-        work.checked_add(wait.map_or(Duration::ZERO, |wait| wait.left))
+        let elapsed = now.saturating_duration_since(self.began);
+        // Windows come by the clock, and not the more often the more there is
+        // to do.
+        let window = self
+            .window
+            .map(|began| now.saturating_duration_since(began));
+        let worked = elapsed.saturating_sub(self.windows + window.unwrap_or_default());
+        let work = worked.as_secs_f64() * real(open) / real(gained);
+        let work = Duration::try_from_secs_f64(work).ok()?;
+        let held = wait.map_or(Duration::ZERO, |wait| wait.left);
+        let moment = self.clock.now();
+        let begins = moment
+            .checked_add(SignedDuration::try_from(held).ok()?)
+            .ok()?;
+        let ends = self.timetable.after(begins, work, self.takes)?;
+        Duration::try_from(ends.duration_since(moment)).ok()
     }
 
     fn local(&self, moment: Timestamp, left: Duration) -> String {
@@ -184,7 +222,7 @@ impl Figures {
         } else {
             "%b %d %H:%M"
         };
-        let zoned = moment.to_zoned_datetime(self.zone.clone());
+        let zoned = moment.to_zoned_datetime(self.timetable.zone.clone());
         zoned.strftime(format).to_string()
     }
 }
@@ -196,7 +234,9 @@ fn real(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use jiff::{civil::Weekday, tz::TimeZone};
     use rescind::journal::State;
+    use rescind::sweep::Avoid;
     use tokio::time::advance;
 
     use super::*;
@@ -214,7 +254,14 @@ mod tests {
         let wall = "2026-11-23T02:00:00Z".parse().unwrap();
         let clock = Clock::starting(wall);
         (
-            Figures::new(&tally, false, &rate, clock, TimeZone::UTC),
+            Figures::new(
+                &tally,
+                false,
+                &rate,
+                clock,
+                Timetable::default(),
+                Duration::from_mins(1),
+            ),
             tally,
         )
     }
@@ -243,11 +290,53 @@ mod tests {
         figures.update(&tally, 3);
         assert_eq!(figures.view().left, Some(Duration::from_secs(30)));
         let until = figures.clock.now() + Duration::from_secs(100);
-        figures.turn(Turn::Held("lockout (429)".to_owned(), until));
+        figures.turn(Turn::Held(
+            HoldCause::Lockout,
+            "lockout (429)".to_owned(),
+            until,
+        ));
         assert_eq!(figures.view().left, Some(Duration::from_secs(130)));
         advance(Duration::from_secs(90)).await;
         // 250 in 100 s, 750 left; and 10 s of the hold.
         assert_eq!(figures.view().left, Some(Duration::from_secs(310)));
+    }
+
+    /// The sweep begins on a Monday at 02:00.
+    #[tokio::test(start_paused = true)]
+    async fn the_time_left_counts_the_windows_to_come_and_not_those_that_were() {
+        let (mut figures, mut tally) = figures(1_000, &[]);
+        figures.timetable.avoid.push(Avoid {
+            name: String::new(),
+            days: vec![Weekday::Monday],
+            from: "02:11".parse().unwrap(),
+            to: "02:30".parse().unwrap(),
+            to_day: None,
+            zone: TimeZone::UTC,
+        });
+        advance(Duration::from_mins(10)).await;
+        tally.shift(State::Pending, State::Revoked, 500);
+        figures.update(&tally, 5);
+        // Ten minutes of work, and the window.
+        assert_eq!(figures.view().left, Some(Duration::from_mins(30)));
+        let until = "2026-11-23T02:30:00Z".parse().unwrap();
+        figures.turn(Turn::Held(
+            HoldCause::Window,
+            "window to avoid".into(),
+            until,
+        ));
+        advance(Duration::from_mins(10)).await;
+        assert_eq!(figures.view().left, Some(Duration::from_mins(20)));
+        advance(Duration::from_mins(10)).await;
+        figures.turn(Turn::Released);
+        assert_eq!(figures.view().left, Some(Duration::from_mins(10)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_is_under_way_until_it_is_answered_or_not_made() {
+        let (mut figures, _) = figures(10, &[]);
+        figures.calls(4, 0);
+        figures.calls(2, 3);
+        assert_eq!(figures.view().under_way, 3);
     }
 
     #[tokio::test(start_paused = true)]
@@ -256,7 +345,14 @@ mod tests {
         tally.shift(State::Pending, State::Revoked, 500);
         tally.shift(State::Pending, State::Exhausted, 100);
         let clock = Clock::starting("2026-11-23T02:00:00Z".parse().unwrap());
-        let mut figures = Figures::new(&tally, false, &[], clock, TimeZone::UTC);
+        let mut figures = Figures::new(
+            &tally,
+            false,
+            &[],
+            clock,
+            Timetable::default(),
+            Duration::from_mins(1),
+        );
         tally.shift(State::Exhausted, State::InFlight, 100);
         figures.update(&tally, 0);
         advance(Duration::from_secs(10)).await;
@@ -274,7 +370,11 @@ mod tests {
             "the tightest"
         );
         let until = figures.clock.now() + Duration::from_secs(4_365);
-        figures.turn(Turn::Held("lockout (429)".to_owned(), until));
+        figures.turn(Turn::Held(
+            HoldCause::Lockout,
+            "lockout (429)".to_owned(),
+            until,
+        ));
         let wait = figures.view().wait.unwrap();
         assert_eq!(wait.until, "03:12:45");
         assert_eq!(wait.left, Duration::from_secs(4_365));
@@ -282,7 +382,7 @@ mod tests {
         assert!(figures.view().wait.is_none());
 
         let until = figures.clock.now() + Duration::from_hours(30);
-        figures.turn(Turn::Held("lockout".to_owned(), until));
+        figures.turn(Turn::Held(HoldCause::Lockout, "lockout".to_owned(), until));
         assert_eq!(figures.view().wait.unwrap().until, "Nov 24 09:12");
         figures.turn(Turn::Released);
         assert!(figures.view().wait.is_none());

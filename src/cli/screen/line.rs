@@ -8,7 +8,7 @@ use rescind::report::{Mark, number};
 use rescind::sweep::Quota;
 
 /// The narrowest bar that is worth drawing, and the widest.
-const BAR: std::ops::RangeInclusive<usize> = 10..=30;
+const BAR: std::ops::RangeInclusive<usize> = 8..=30;
 
 /// The states that a person has to know of, in the order of the accounting.
 const TROUBLES: [State; 4] = [
@@ -53,6 +53,8 @@ pub(super) struct View {
     pub(super) left: Option<Duration>,
     /// What everybody waits for.
     pub(super) wait: Option<Wait>,
+    /// Calls that are on their way.
+    pub(super) under_way: usize,
 }
 
 /// A hold that is on.
@@ -105,7 +107,7 @@ impl View {
                 (format!("{brief}, {left} left"), false),
             ];
         }
-        let pace = format!("{} req/s", rate(self.pace));
+        let pace = format!("{}/s", rate(self.pace));
         let limited = match self.limit {
             Some(limit) => format!("{pace} of {}", quota(limit)),
             None => pace.clone(),
@@ -118,10 +120,13 @@ impl View {
                 .collect::<Vec<_>>(),
         );
         let sum = self.sum_of_troubles();
+        let flying = format!("{} in flight", self.under_way);
         vec![
-            (said(&[&share, &limited, &troubles, &end]), true),
-            (said(&[&share, &pace, &troubles, &end]), true),
-            (said(&[&share, &pace, &sum, &end]), true),
+            (said(&[&share, &limited, &flying, &troubles, &end]), true),
+            (said(&[&share, &limited, &flying, &troubles, &end]), false),
+            (said(&[short, &limited, &flying, &troubles, &end]), false),
+            (said(&[&share, &limited, &flying, &sum, &end]), true),
+            (said(&[&share, &limited, &flying, &sum, &end]), false),
             (said(&[&share, &pace, &sum, &end]), false),
             (said(&[&share, &sum, &end]), false),
             (said(&[short, &sum]), false),
@@ -283,6 +288,7 @@ mod tests {
             }),
             left: Some(Duration::from_millis(11_200)),
             wait: None,
+            under_way: 4,
         }
     }
 
@@ -302,17 +308,22 @@ mod tests {
         let some = view(1_219, 12, 3, 2_786);
         for (columns, line) in [
             (
-                90,
-                "[####-----------] 1,231/4,020 IDs · 38 req/s of 200/s · 12 refused · 3 unknown · ETA 00:12",
+                100,
+                "[####-----------] 1,231/4,020 IDs · 38/s of 200/s · 4 in flight · 12 refused · 3 unknown · ETA 00:12",
+            ),
+            (
+                82,
+                "1,231/4,020 IDs · 38/s of 200/s · 4 in flight · 12 refused · 3 unknown · ETA 00:12",
             ),
             (
                 79,
-                "[###----------] 1,231/4,020 IDs · 38 req/s · 12 refused · 3 unknown · ETA 00:12",
+                "1,231/4,020 · 38/s of 200/s · 4 in flight · 12 refused · 3 unknown · ETA 00:12",
             ),
             (
-                59,
-                "1,231/4,020 IDs · 38 req/s · 15 not revoked · ETA 00:12",
+                75,
+                "1,231/4,020 IDs · 38/s of 200/s · 4 in flight · 15 not revoked · ETA 00:12",
             ),
+            (59, "1,231/4,020 IDs · 38/s · 15 not revoked · ETA 00:12"),
             (45, "1,231/4,020 IDs · 15 not revoked · ETA 00:12"),
             (30, "1,231/4,020 · 15 not revoked"),
             (15, "1,231/4,020 IDs"),
@@ -323,7 +334,7 @@ mod tests {
         }
         assert_eq!(
             view(1_200, 0, 0, 2_820).line(79),
-            "[########---------------------] 1,200/4,020 IDs · 38 req/s of 200/s · ETA 00:12"
+            "[#####--------------] 1,200/4,020 IDs · 38/s of 200/s · 4 in flight · ETA 00:12"
         );
     }
 

@@ -39,8 +39,8 @@ struct Begun {
 /// What a hold means for the progress line.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum Turn {
-    /// Nobody calls, for this reason, until then.
-    Held(String, Timestamp),
+    /// Nobody calls, for this reason (also in words), until then.
+    Held(HoldCause, String, Timestamp),
     /// Calls go again.
     Released,
 }
@@ -95,7 +95,7 @@ impl Narrator {
         let end = self.end_at(hold.cause, hold.left, until);
         warn!(until = %shown, "{words} from before: no call for {left}{end}");
         self.hold = Some((None, words.clone(), now));
-        Turn::Held(words, until)
+        Turn::Held(hold.cause, words, until)
     }
 
     fn local(&self, moment: Timestamp) -> String {
@@ -252,7 +252,7 @@ impl Narrator {
                 self.hold = Some((Some(hold), words.clone(), began));
             }
         }
-        Turn::Held(words, until)
+        Turn::Held(cause, words, until)
     }
 
     fn released(&mut self, at: Timestamp) -> Turn {

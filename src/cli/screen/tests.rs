@@ -67,7 +67,8 @@ impl Stage {
             hold,
             mortal: self.mortal,
             clock: self.clock,
-            zone: TimeZone::UTC,
+            timetable: &Timetable::default(),
+            takes: Duration::from_mins(1),
         };
         (Screen::start(&terminal, beginning), guard)
     }
@@ -178,7 +179,7 @@ async fn a_verification_counts_what_it_reads() {
         ]
     );
     let line = lock(&screen.figures).view().line(80);
-    assert!(line.contains("300/300 IDs"), "{line}");
+    assert!(line.contains("300/300"), "{line}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -495,7 +496,7 @@ async fn run_log_has_every_call_and_every_change_of_state() {
 async fn lines_print_above_the_bar_and_the_bar_goes_at_the_end() {
     let mut stage = Stage::new(400);
     let (screen, _guard) = stage.screen(true);
-    let bar = "0/400 IDs · 0.0 req/s · ETA --:--";
+    let bar = "0/400 IDs · 0.0/s · 0 in flight · ETA --:--";
     assert!(stage.raw().contains(bar), "{:?}", stage.raw());
     stage.out.lock().unwrap().clear();
 

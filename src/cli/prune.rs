@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rescind::journal::{Holder, JournalError, Lock, LockError, RunsDir};
+use rescind::journal::{Holder, JournalError, Lock, LockError, PRUNING, RunsDir};
 use rescind::report::{self, Fate, Kept, Listed, Retention};
 
 use super::args::Prune;
@@ -77,7 +77,11 @@ impl Pruning<'_> {
     /// whoever carries on a run or counts its calls holds it. What is
     /// decided without the lock is decided again with it.
     fn remove(&mut self) -> Result<(), Problem> {
-        self.runs.clear_scratch().map_err(|e| unremoved(&e))?;
+        let lookback = &self.retention.lookback;
+        self.runs
+            .clear_scratch()
+            .and_then(|()| self.runs.clear_plans(lookback))
+            .map_err(|e| unremoved(&e))?;
         let listed = list(self.runs)?;
         let mut places: Vec<Place> = Vec::new();
         for (listed, kept) in listed.iter().zip(self.retention.decide(&listed)) {
@@ -142,7 +146,7 @@ fn place(listed: &Listed) -> Option<Place> {
 /// work there, and the next time is soon enough.
 fn lock(runs: &RunsDir, (environment, base_url): &Place) -> Result<Option<Lock>, Problem> {
     let holder = Holder {
-        command: "runs prune".to_owned(),
+        command: PRUNING.to_owned(),
         pid: std::process::id(),
         host: carry::host(),
         since: format!("{:.0}", Timestamp::now()),

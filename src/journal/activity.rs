@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::Row;
+use rusqlite::{OptionalExtension, Row};
 
-use super::read::{moment, optional_moment};
-use super::{Archive, JournalError};
+use super::read::{damaged, moment, optional_moment};
+use super::{Archive, JournalError, Provenance};
 
 /// When a call was made and what came of it, without what it carried.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,7 +39,41 @@ impl CallTiming {
     }
 }
 
+/// A token that calls bore; which, nobody may know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TokenRow {
+    /// Where it came from.
+    pub provenance: Provenance,
+    /// When calls began to bear it.
+    pub borne: Timestamp,
+    /// When it expires, if that is known.
+    pub expires: Option<Timestamp>,
+}
+
 impl Archive {
+    /// The token that calls bore last, if any did.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn last_token(&self) -> Result<Option<TokenRow>, JournalError> {
+        self.with(|db| {
+            db.query_row(
+                "SELECT provenance, borne_at, expires_at FROM token ORDER BY id DESC LIMIT 1",
+                [],
+                |row| {
+                    let word = row.get_ref(0)?.as_str()?;
+                    Ok(TokenRow {
+                        provenance: Provenance::from_word(word)
+                            .ok_or_else(|| damaged(0, format!("no token comes from {word}")))?,
+                        borne: moment(row, 1)?,
+                        expires: optional_moment(row, 2)?,
+                    })
+                },
+            )
+            .optional()
+        })
+    }
+
     /// Hands each call to `visit`, in the order in which they were recorded.
     ///
     /// # Errors

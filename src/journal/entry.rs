@@ -126,6 +126,20 @@ impl Provenance {
             Self::Renewal => "renewal",
         }
     }
+
+    /// What the journal calls so.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        let all = [
+            Self::Given,
+            Self::File,
+            Self::Command,
+            Self::Kept,
+            Self::LogIn,
+            Self::Renewal,
+        ];
+        all.into_iter().find(|one| one.word() == word)
+    }
 }
 
 /// What stops every call; a later one outweighs an earlier one.

@@ -248,7 +248,7 @@ impl RunsDir {
         fs::rename(&aside, &link).map_err(failed())
     }
 
-    fn names(&self) -> Result<Vec<String>, JournalError> {
+    pub(super) fn names(&self) -> Result<Vec<String>, JournalError> {
         let failed = || JournalError::folder("list", &self.0);
         let entries = match fs::read_dir(&self.0) {
             Ok(entries) => entries,
@@ -262,11 +262,11 @@ impl RunsDir {
     }
 }
 
-/// The folder of one run.
+/// The folder of one run, or of a plan.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
-    path: PathBuf,
-    run: RunId,
+    pub(super) path: PathBuf,
+    pub(super) run: RunId,
 }
 
 impl RunFolder {
@@ -280,6 +280,12 @@ impl RunFolder {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What the folder is called.
+    pub(super) fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
     }
 
     /// When the list was frozen, as the journal has it, if it can be read.

@@ -65,7 +65,7 @@ pub struct NewRun {
     runs: RunsDir,
     folder: tempfile::TempDir,
     /// Keeps the folder from being cleared away.
-    _lock: File,
+    lock: File,
     database: Connection,
     path: PathBuf,
     batches: BatchId,
@@ -103,7 +103,7 @@ impl NewRun {
         Ok(Self {
             runs: runs.clone(),
             folder,
-            _lock: lock,
+            lock,
             database,
             path,
             batches: 0,
@@ -165,6 +165,24 @@ impl NewRun {
     /// # Errors
     /// If it cannot be written, or the folder cannot be given its name.
     pub fn commit(self, facts: &Facts) -> Result<RunFolder, JournalError> {
+        self.settle(facts, RunsDir::folder)
+            .map(|(folder, _)| folder)
+    }
+
+    /// The same for a plan, which is no run. While the file that comes with
+    /// it is open, nobody clears it away.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn commit_plan(self, facts: &Facts) -> Result<(RunFolder, File), JournalError> {
+        self.settle(facts, RunsDir::plan)
+    }
+
+    fn settle(
+        self,
+        facts: &Facts,
+        folder_of: impl Fn(&RunsDir, &RunId) -> RunFolder,
+    ) -> Result<(RunFolder, File), JournalError> {
         let at = |source| JournalError::write(&self.path, source);
         let mut pairs = BTreeMap::from(facts.pairs());
         pairs.insert(LIST_SEAL, self.seal.digest());
@@ -189,7 +207,7 @@ impl NewRun {
 
         let mut run = RunId::new(facts.created, &facts.list_sha256);
         let folder = loop {
-            let folder = self.runs.folder(&run);
+            let folder = folder_of(&self.runs, &run);
             // Renaming onto an existing, non-empty folder fails: a second run
             // of the same list in the same second takes the next name.
             match fs::rename(self.folder.path(), folder.path()) {
@@ -203,7 +221,7 @@ impl NewRun {
         // The folder has gone to its new name; there is nothing to clean up.
         let _ = self.folder.keep();
         sync_dir(self.runs.path())?;
-        Ok(folder)
+        Ok((folder, self.lock))
     }
 }
 

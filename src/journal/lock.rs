@@ -21,6 +21,12 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// whether the lock is held, holds it for an instant.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// The command of a holder that makes a plan by reading.
+pub const PLANNING: &str = "plan --online";
+
+/// The command of a holder that removes runs.
+pub const PRUNING: &str = "runs prune";
+
 /// Who holds the lock, as the file says.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Holder {
@@ -115,6 +121,18 @@ impl Lock {
     pub fn is_held(runs: &RunsDir, environment: &str, base_url: &str) -> bool {
         File::open(Self::path(runs, environment, base_url))
             .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// Whether some process holds it that goes on with a run: one that makes a
+    /// plan, or removes runs, does not.
+    #[must_use]
+    pub fn is_held_for_a_run(runs: &RunsDir, environment: &str, base_url: &str) -> bool {
+        let holder = || {
+            let text = std::fs::read(Self::path(runs, environment, base_url)).ok()?;
+            serde_json::from_slice::<Holder>(&text).ok()
+        };
+        let others = |holder: Holder| [PLANNING, PRUNING].contains(&holder.command.as_str());
+        Self::is_held(runs, environment, base_url) && !holder().is_some_and(others)
     }
 
     fn path(runs: &RunsDir, environment: &str, base_url: &str) -> PathBuf {

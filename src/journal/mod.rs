@@ -18,6 +18,7 @@ mod find;
 mod folder;
 mod freeze;
 mod lock;
+mod plan;
 mod read;
 mod recent;
 mod removal;
@@ -26,7 +27,7 @@ mod state;
 mod store;
 mod write;
 
-pub use activity::CallTiming;
+pub use activity::{CallTiming, TokenRow};
 pub use boot::Boot;
 pub use breach::{Approval, Breach, BreachRow, Breaches, Finding, release_digest};
 pub use entry::{
@@ -38,7 +39,7 @@ pub use evidence::EvidenceRow;
 pub use find::{CallRow, Trace};
 pub use folder::{RunFolder, RunId, RunsDir, open_private};
 pub use freeze::{Facts, NewRun};
-pub use lock::{Holder, Lock, LockError};
+pub use lock::{Holder, Lock, LockError, PLANNING, PRUNING};
 pub use read::{Archive, BatchRow, CallCounts, HoldRow, ProcessRow, RejectRow};
 pub use recent::{Lookback, Recent, Remaining, counts_since, recent_calls};
 pub use seal::ListSeal;

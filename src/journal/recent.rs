@@ -90,7 +90,7 @@ pub struct Remaining {
     pub left: Duration,
 }
 
-/// What was done lately at `base_url` in any run in `runs`. The address
+/// What was done lately at `base_url` in any run or plan in `runs`. The address
 /// counts and not the environment's name: whoever names it by its URL shares
 /// its limits all the same. Runs that cannot be read are passed over; their
 /// names come with it.
@@ -103,11 +103,10 @@ pub fn recent_calls(
     lookback: &Lookback,
 ) -> Result<Recent, JournalError> {
     let mut recent = Recent::default();
-    for folder in runs.list()? {
+    for folder in runs.list()?.into_iter().chain(runs.plans()?) {
         // A run that was removed just now had nothing to say any more.
         if folder.journal().exists() {
-            let name = folder.run().to_string();
-            recent.add(&name, &folder.journal(), base_url, lookback);
+            recent.add(&folder.name(), &folder.journal(), base_url, lookback);
         }
     }
     Ok(recent)

@@ -183,7 +183,7 @@ pub fn list(runs: &RunsDir) -> Result<Vec<Listed>, ReportError> {
             continue;
         }
         going.push((standing.environment.clone(), standing.base_url.clone()));
-        if Lock::is_held(runs, &standing.environment, &standing.base_url) {
+        if Lock::is_held_for_a_run(runs, &standing.environment, &standing.base_url) {
             "running".clone_into(&mut standing.outcome);
         }
     }

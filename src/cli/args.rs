@@ -39,6 +39,10 @@ pub(crate) enum Task {
     Plan {
         /// The list: a file, or - for standard input
         input: PathBuf,
+        /// Read every ID, too: is the token good, is it the right environment,
+        /// how many IDs are active, revoked already, unknown; revoke nothing
+        #[arg(long, overrides_with = "online")]
+        online: bool,
         #[command(flatten)]
         options: Options,
     },

@@ -1,5 +1,5 @@
-//! Carrying out or reading a run that exists: what `run`, `resume` and
-//! `verify` share.
+//! Carrying out or reading a run that exists, or reading a plan: what `run`,
+//! `resume`, `verify` and `plan --online` share.
 
 use std::fs::File;
 use std::io::{self, Write};

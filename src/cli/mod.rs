@@ -8,6 +8,7 @@ mod exit;
 mod gateway;
 mod guards;
 mod logging;
+mod online;
 mod outlook;
 mod output;
 mod problem;
@@ -124,7 +125,11 @@ fn perform(
             let mut text = Vec::new();
             written(page.render(&mut text).and_then(|()| out.write_all(&text)))
         }
-        Task::Plan { input, options } => review::plan(&input, &options, variables, out),
+        Task::Plan {
+            input,
+            online,
+            options,
+        } => review::plan(&input, online, &options, variables, out),
         Task::Run { input, options } => run::run(&input, &options, variables, out),
         Task::Resume {
             run,

@@ -12,7 +12,8 @@ use rescind::sweep::{Sieve, Workload};
 use rustc_hash::FxHashSet;
 
 use super::args::{Folder, Format, Nights, Options};
-use super::carry::{lookback, past, unreported};
+use super::carry::{broken, lookback, past, unreported};
+use super::online::{Read, Reading};
 use super::problem::Problem;
 use super::run::{input, recorded_url, warn};
 use super::runs::found;
@@ -23,6 +24,7 @@ use super::{exit, guards, outlook, output, uptime, written};
 /// `rescind plan`.
 pub(super) fn plan(
     path: &Path,
+    online: bool,
     options: &Options,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     out: &mut dyn Write,
@@ -32,6 +34,9 @@ pub(super) fn plan(
     let environment = effective.environment()?;
     let settings = &effective.settings;
     let input = input(path);
+    let mut reading = online
+        .then(|| Reading::begin(&effective, &input))
+        .transpose()?;
     let rows =
         Rows::open(&input, settings.id_column.as_deref()).map_err(|error| unreadable(&error))?;
     let exclusion = guards::exclusion(settings)?;
@@ -42,11 +47,14 @@ pub(super) fn plan(
         if let Frozen::Batch { ids, lines } = frozen {
             sieve.look(ids, lines);
         }
-        Ok::<_, std::convert::Infallible>(())
+        match &mut reading {
+            Some(reading) => reading.take(&frozen),
+            None => Ok(()),
+        }
     })
     .map_err(|error| match error {
         FreezeError::List(error) => unreadable(&error),
-        FreezeError::Sink(never) => match never {},
+        FreezeError::Sink(error) => broken(&error),
     })?;
     let url = recorded_url(&effective)?;
     let runs = RunsDir::at(&settings.runs_dir);
@@ -64,6 +72,19 @@ pub(super) fn plan(
         .map(|found| found.breach)
         .collect();
     let others: Vec<_> = judged.idle.into_iter().chain(judged.passed).collect();
+    let refused = census.invalid_percent() > settings.max_invalid;
+    let read = match reading {
+        Some(reading) if !refused && breaches.is_empty() && census.distinct > 0 => {
+            Some(reading.read(&input, &census)?)
+        }
+        // Such a list is the wrong one: no call is spent on it.
+        _ => None,
+    };
+    let (survey, code) = match read {
+        Some(Read::Shown(survey, code)) => (Some(survey), code),
+        Some(Read::Cut(code)) => return Ok(code),
+        None => (None, exit::COMPLETE),
+    };
     let workload = Workload {
         ids: census.distinct,
         batch_size: settings.batch_size.get() as u64,
@@ -93,6 +114,7 @@ pub(super) fn plan(
         max_invalid_percent: settings.max_invalid,
         breaches: &breaches,
         guards: &others,
+        survey: survey.as_deref(),
     };
     written(out.write_all(plan.text(style()).as_bytes()))?;
     // The rows are in the plan.
@@ -103,7 +125,7 @@ pub(super) fn plan(
     if census.total == 0 && !settings.allow_empty {
         return Ok(exit::EMPTY);
     }
-    Ok(exit::COMPLETE)
+    Ok(code)
 }
 
 /// `rescind report`.

@@ -25,7 +25,7 @@ use super::problem::Problem;
 use super::runs::found;
 use super::settings::{Effective, Layers, Verbosity, show_duration};
 use super::unreadable::{Invalid, unreadable};
-use super::{consent, exit, guards};
+use super::{consent, exit, guards, online};
 
 /// What the journal and the results of a list may need for each byte of it,
 /// and what they need in any case.
@@ -53,8 +53,7 @@ pub(super) fn run(
     Gateway::check(&effective)?;
     let runs = RunsDir::create(&settings.runs_dir).map_err(|error| folder_problem(&error))?;
     let _lock = lock(&runs, &effective, "run")?;
-    runs.clear_scratch()
-        .map_err(|error| folder_problem(&error))?;
+    online::clear(&runs, &effective).map_err(|error| folder_problem(&error))?;
     let input = self::input(input);
     runs.check_room(room(&input))
         .map_err(|error| folder_problem(&error))?;
@@ -62,25 +61,7 @@ pub(super) fn run(
     let exclusion = guards::exclusion(settings)?;
     let mut sieve = Sieve::new(&exclusion, FxHashSet::default());
     let (mut new, census) = read(&runs, &input, &effective, &mut sieve)?;
-    let facts = Facts {
-        created: Timestamp::now(),
-        environment: environment.name().to_owned(),
-        base_url: recorded_url(&effective)?,
-        input_path: match &input {
-            Input::Path(path) => path.display().to_string(),
-            Input::Stdin => "-".to_owned(),
-        },
-        input_sha256: census.input_sha256.clone(),
-        list_sha256: census.list_sha256.clone(),
-        column: census.column.clone(),
-        batch_size: settings.batch_size.get() as u64,
-        rows_total: census.total,
-        rows_distinct: census.distinct,
-        rows_duplicate: census.duplicate,
-        rows_invalid: census.invalid,
-        batches: census.batches,
-        note: settings.note.clone().unwrap_or_default(),
-    };
+    let facts = facts_of(&effective, &input, &census)?;
     let judged = guards::judge(
         settings,
         &runs,
@@ -323,8 +304,36 @@ pub(super) fn input(path: &Path) -> Input {
     }
 }
 
+/// What is recorded of a list that was frozen just now, and of its target.
+pub(super) fn facts_of(
+    effective: &Effective,
+    input: &Input,
+    census: &Census,
+) -> Result<Facts, Problem> {
+    let settings = &effective.settings;
+    Ok(Facts {
+        created: Timestamp::now(),
+        environment: effective.environment()?.name().to_owned(),
+        base_url: recorded_url(effective)?,
+        input_path: match input {
+            Input::Path(path) => path.display().to_string(),
+            Input::Stdin => "-".to_owned(),
+        },
+        input_sha256: census.input_sha256.clone(),
+        list_sha256: census.list_sha256.clone(),
+        column: census.column.clone(),
+        batch_size: settings.batch_size.get() as u64,
+        rows_total: census.total,
+        rows_distinct: census.distinct,
+        rows_duplicate: census.duplicate,
+        rows_invalid: census.invalid,
+        batches: census.batches,
+        note: settings.note.clone().unwrap_or_default(),
+    })
+}
+
 /// What the run may need on the disk.
-fn room(input: &Input) -> u64 {
+pub(super) fn room(input: &Input) -> u64 {
     let bytes = match input {
         Input::Path(path) => fs::metadata(path).map_or(0, |metadata| metadata.len()),
         Input::Stdin => 0,
@@ -429,7 +438,7 @@ fn announce(
     )
 }
 
-fn folder_problem(error: &JournalError) -> Problem {
+pub(super) fn folder_problem(error: &JournalError) -> Problem {
     let problem = Problem::new(exit::ERROR, "the runs folder cannot be used").caused_by(error);
     match error {
         JournalError::Network { .. } => {

@@ -32,6 +32,7 @@ mod review;
 mod runs;
 mod search;
 mod summary;
+mod survey;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -67,6 +68,7 @@ pub use search::{
 pub use summary::{
     InputFigures, OutcomeFigures, RejectFigures, Requests, Rows, Summary, Wait, Waits,
 };
+pub use survey::{Alike, Survey};
 pub use verification::{Mark, Verification};
 
 /// A report that could not be made.

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use super::forecast::{forecast, misfit};
 use super::held::breach;
 use super::phrase::{column, count, ids, number, place, visible};
+use super::survey::{Offer, Survey};
 use super::text::Page;
 use super::{Rows, Style};
 use crate::journal::Breach;
@@ -37,6 +38,8 @@ pub struct Plan<'a> {
     pub breaches: &'a [Breach],
     /// What else there is to say about them: those that found nothing.
     pub guards: &'a [String],
+    /// What reading the IDs has shown, if they were read.
+    pub survey: Option<&'a Survey>,
 }
 
 /// A row that would be left out.
@@ -80,7 +83,11 @@ impl Plan<'_> {
             path => visible(path),
         };
         let place = place(self.environment, &visible(self.base_url));
-        page.wrapped("", "", &format!("PLAN {place}: nothing was sent."));
+        let sent = match self.survey {
+            Some(_) => "IDs were read, nothing was revoked",
+            None => "nothing was sent",
+        };
+        page.wrapped("", "", &format!("PLAN {place}: {sent}."));
         page.line("");
         page.wrapped(
             "List     ",
@@ -137,8 +144,20 @@ impl Plan<'_> {
             page.wrapped(label, "           ", &line);
             label = "         ";
         }
+        let Some(survey) = self.survey else {
+            page.line("");
+            page.wrapped("", "", &self.verdict());
+            return page.text;
+        };
+        survey.lay(&mut page, self.environment, self.base_url);
         page.line("");
-        page.wrapped("", "", &self.verdict());
+        let offer = Offer {
+            invalid: rows.invalid,
+            read_first: self.workload.read_first,
+        };
+        for line in survey.verdict(self.environment, self.base_url, &offer) {
+            page.wrapped("", "", &line);
+        }
         page.text
     }
 
@@ -241,6 +260,7 @@ mod tests {
             max_invalid_percent: 5.0,
             breaches: &[],
             guards: &[],
+            survey: None,
         }
     }
 

@@ -44,7 +44,7 @@ enum Phase {
 /// How it is told that the API knows none of what was read first.
 const UNMARKED: Words = Words {
     which: "that were read first",
-    so: "nothing was marked",
+    so: "nothing more was read",
     cause: "Wrong environment or column, or somebody else's token?",
 };
 

@@ -18,6 +18,7 @@ mod holds;
 mod input;
 mod isolation;
 mod login;
+mod online;
 mod pacing;
 mod proof;
 mod pruning;

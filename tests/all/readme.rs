@@ -163,6 +163,8 @@ fn every_command_is_run_or_is_one_that_ci_runs() {
         ("cargo test", Err("ci")),
         ("export RESCIND_TOKEN_FILE=/etc/rescind/token", Err("shell")),
         ("rescind plan --env demo list.csv", Ok(0)),
+        // It would call the real API.
+        ("rescind plan --env demo --online list.csv", Err("real")),
         // Nobody is there to type the number of IDs.
         ("rescind run --env demo list.csv", Ok(2)),
         ("rescind resume --env demo", Ok(2)),

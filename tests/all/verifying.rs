@@ -160,6 +160,36 @@ async fn what_is_active_again_is_marked_and_never_revoked_again() {
     assert_eq!(posts(&stage), sent);
 }
 
+/// As `plan --online` has it: a list that nobody sent yet.
+#[tokio::test(start_paused = true)]
+async fn a_list_that_was_never_sent_is_read_and_not_one_revocation_goes_out() {
+    let ids = plain_ids(95);
+    let mut stage = Stage::new(Rules::default(), &ids, 10);
+    stage.policy.read_size = 30;
+    stage.world.set(ids[12], Some(Status::Revoked)).unwrap();
+    stage.world.set(ids[13], Some(Status::Declined)).unwrap();
+    stage.world.set(ids[14], None).unwrap();
+    let ended = stage.verify().await;
+    assert_eq!(ended.reason, None);
+    assert_eq!(posts(&stage), 0);
+    let found = evidence(&stage);
+    let found: Vec<_> = found.iter().map(|row| (row.id, row.found)).collect();
+    let expected = ids.iter().enumerate().map(|(index, id)| {
+        let found = match index {
+            12 => Evidence::Revoked,
+            13 => Evidence::Declined,
+            14 => Evidence::Absent,
+            _ => Evidence::Active,
+        };
+        (*id, found)
+    });
+    assert_eq!(found, expected.collect::<Vec<_>>());
+    // Four reads, and one for what they did not show.
+    assert_eq!(stage.wire.calls().len(), 5);
+    assert_eq!(stage.calls().len(), 5);
+    assert!(stage.calls().iter().all(|call| call.kind == "read"));
+}
+
 /// One read that is behind the times frightens nobody.
 #[tokio::test(start_paused = true)]
 async fn what_a_second_look_shows_as_revoked_is_as_claimed() {
@@ -368,7 +398,7 @@ async fn where_nothing_is_known_nothing_is_marked() {
         why.contains("knows none of the 60 IDs that were read first"),
         "{why}"
     );
-    assert!(why.contains("nothing was marked"), "{why}");
+    assert!(why.contains("nothing more was read"), "{why}");
     assert_eq!(stage.batches(), before);
     assert!(evidence(&stage).is_empty());
     assert_eq!(
@@ -379,7 +409,7 @@ async fn where_nothing_is_known_nothing_is_marked() {
 
     stage.wire.forge(|_, _| status(503));
     let ended = stage.verify().await;
-    assert!(guarded(&ended).contains("could not be read, so nothing was marked"));
+    assert!(guarded(&ended).contains("could not be read, so nothing more was read"));
     assert_eq!(stage.batches(), before);
     assert!(evidence(&stage).is_empty());
 

@@ -1,0 +1,128 @@
+//! `rescind plan --online`: reading a list alone, in the afternoon before the
+//! night.
+//!
+//! Its calls are like any others: the list is frozen and each call recorded
+//! before it is made, in a folder beside the runs that is no run; they are
+//! paced, held back by what holds others back, and count for the limits of
+//! whoever comes next. Nothing is revoked, so nobody is asked.
+
+use std::fs::File;
+use std::io::Write;
+
+use rescind::journal::{JournalError, Lock, NewRun, PLANNING, RunFolder, RunsDir};
+use rescind::list::{Census, Frozen, Input};
+use rescind::report::{Survey, number, visible};
+
+use super::carry::{self, Task, Worked, broken, unreported, work};
+use super::exit;
+use super::gateway::Gateway;
+use super::problem::Problem;
+use super::run::{self, facts_of, folder_problem};
+use super::settings::{Effective, Verbosity};
+use super::uptime;
+
+/// A list that is being frozen, to be read.
+pub(super) struct Reading<'a> {
+    effective: &'a Effective,
+    runs: RunsDir,
+    new: NewRun,
+    _lock: Lock,
+}
+
+/// What came of the reading.
+pub(super) enum Read {
+    /// This, and the exit code.
+    Shown(Box<Survey>, u8),
+    /// A second signal cut it off.
+    Cut(u8),
+}
+
+impl<'a> Reading<'a> {
+    /// Takes the lock of the environment and gets ready to freeze a list.
+    pub(super) fn begin(effective: &'a Effective, input: &Input) -> Result<Self, Problem> {
+        Gateway::check(effective)?;
+        let settings = &effective.settings;
+        let runs = RunsDir::create(&settings.runs_dir).map_err(|error| folder_problem(&error))?;
+        let lock = run::lock(&runs, effective, PLANNING)?;
+        clear(&runs, effective).map_err(|error| folder_problem(&error))?;
+        runs.check_room(run::room(input))
+            .map_err(|error| folder_problem(&error))?;
+        let new = NewRun::begin(&runs).map_err(|error| broken(&error))?;
+        Ok(Self {
+            effective,
+            runs,
+            new,
+            _lock: lock,
+        })
+    }
+
+    /// Takes what freezing hands on.
+    pub(super) fn take(&mut self, frozen: &Frozen<'_>) -> Result<(), JournalError> {
+        match frozen {
+            Frozen::Batch { ids, lines } => self.new.batch(ids, lines),
+            Frozen::Reject {
+                line,
+                value,
+                reason,
+            } => self.new.reject(*line, value, &reason.to_string()),
+        }
+    }
+
+    /// Reads every ID of the list.
+    pub(super) fn read(self, input: &Input, census: &Census) -> Result<Read, Problem> {
+        let Self {
+            effective,
+            runs,
+            new,
+            _lock,
+        } = self;
+        let runtime = carry::runtime()?;
+        let gateway = Gateway::open(effective, &runtime)?;
+        let facts = facts_of(effective, input, census)?;
+        let (folder, _being_made): (_, File) =
+            new.commit_plan(&facts).map_err(|error| broken(&error))?;
+        if effective.settings.verbosity != Verbosity::Quiet {
+            // Nobody is left to be told if stderr is closed.
+            let _ = writeln!(
+                std::io::stderr(),
+                "plan of {} ({}): {} IDs to be read; nothing is revoked",
+                visible(&facts.input_path),
+                facts.environment,
+                number(facts.rows_distinct),
+            );
+        }
+        let task = Task {
+            command: PLANNING,
+            runs: &runs,
+            folder: &folder,
+            facts: &facts,
+            effective,
+        };
+        match work(&task, gateway, runtime)? {
+            Worked::Cut(number) => Ok(Read::Cut(exit::signal(number))),
+            Worked::Ended(journal, stop, clock) => {
+                let (outcome, why) = match carry::stopped(&stop) {
+                    Some(stopped) => stopped,
+                    None => (survey(&folder)?.ending(), String::new()),
+                };
+                let code = outcome.code();
+                journal
+                    .end_process(clock.now(), outcome.word(), code, &why)
+                    .map_err(|error| broken(&error))?;
+                Ok(Read::Shown(Box::new(survey(&folder)?), code))
+            }
+        }
+    }
+}
+
+fn survey(folder: &RunFolder) -> Result<Survey, Problem> {
+    Survey::of(folder).map_err(|error| unreported(&error))
+}
+
+/// Clears away what processes left that were cut off, and plans whose calls
+/// do not count any more.
+pub(super) fn clear(runs: &RunsDir, effective: &Effective) -> Result<(), JournalError> {
+    runs.clear_scratch()?;
+    let (now, boot) = uptime::moment();
+    runs.clear_plans(&carry::lookback(&effective.settings.policy(now), now, boot))
+}

@@ -173,3 +173,6 @@ impl<A: Api> Sweep<A> {
             .await;
     }
 }
+
+#[cfg(test)]
+mod tests;

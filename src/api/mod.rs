@@ -28,7 +28,7 @@ pub use judge::{
     Admission, Permission, Reading, Shown, Verdict, judge_auth, judge_read, judge_revoke,
 };
 pub use login::{Credentials, LogIn};
-pub use token::{Token, TokenError, TokenSource};
+pub use token::{Token, TokenError, TokenSource, unread_file};
 
 /// The longest wait that is believed when a server asks for one, 30 days: far
 /// beyond any known penalty or lockout, and small enough to be added to any

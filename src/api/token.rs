@@ -6,7 +6,11 @@
 //! value or a command's output.
 
 use std::{
-    ffi::OsString, fmt, io, path::PathBuf, process::ExitStatus, process::Stdio, time::Duration,
+    ffi::OsString,
+    fmt, io,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
 };
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -162,14 +166,23 @@ impl TokenSource {
                     path: path.clone(),
                     source,
                 })?;
-                Token::new(text.expose_secret().trim(), &self.describe())
+                self.token(&text, |text| text)
             }
             Source::Command { program, arguments } => {
                 let text = run(program, arguments, COMMAND_LIMIT).await?;
-                let first = text.expose_secret().lines().next().unwrap_or_default();
-                Token::new(first.trim(), &self.describe())
+                self.token(&text, |text| text.lines().next().unwrap_or_default())
             }
         }
+    }
+
+    /// The token in what was read, unless something of that is missing: a
+    /// token that is cut off is none.
+    fn token(&self, text: &SecretString, part: impl Fn(&str) -> &str) -> Result<Token, TokenError> {
+        let (text, origin) = (text.expose_secret(), self.describe());
+        if text.len() as u64 > LARGEST_SOURCE {
+            return Err(TokenError::TooLong { origin });
+        }
+        Token::new(part(text).trim(), &origin)
     }
 }
 
@@ -199,7 +212,7 @@ fn read_file(path: &PathBuf) -> io::Result<SecretString> {
 
     let mut text = String::new();
     std::fs::File::open(path)?
-        .take(LARGEST_SOURCE)
+        .take(LARGEST_SOURCE + 1)
         .read_to_string(&mut text)?;
     Ok(text.into())
 }
@@ -249,11 +262,24 @@ async fn read_output(stdout: Option<impl AsyncRead + Unpin>) -> io::Result<Secre
     let mut text = String::new();
     if let Some(stdout) = stdout {
         stdout
-            .take(LARGEST_SOURCE)
+            .take(LARGEST_SOURCE + 1)
             .read_to_string(&mut text)
             .await?;
     }
     Ok(text.into())
+}
+
+/// A file that cannot be read, as `what` it is. What is no file, and in no
+/// folder either, may be the secret itself, put there by mistake: then
+/// `setting` is named instead.
+#[must_use]
+pub fn unread_file(what: &str, path: &Path, setting: &str) -> String {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    if path.exists() || folder.is_some_and(Path::is_dir) {
+        format!("{what} {}", path.display())
+    } else {
+        format!("{what} that {setting} names")
+    }
 }
 
 /// Why there is no token. No variant holds a value or a command's output.
@@ -279,10 +305,16 @@ pub enum TokenError {
         /// The variable, file or command.
         origin: String,
     },
+    /// More than can be a token.
+    #[error("{origin} gives more than {} KiB, which is no token", LARGEST_SOURCE >> 10)]
+    TooLong {
+        /// The file or command.
+        origin: String,
+    },
     /// The file could not be read.
-    #[error("cannot read the token file {}", path.display())]
+    #[error("cannot read {}", unread_file("the token file", path, FILE))]
     File {
-        /// The file.
+        /// The file. It is named only where it may be one.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -456,6 +488,10 @@ mod tests {
     async fn a_flood_is_cut_off() {
         let error = obtain(COMMAND, "yes").await.unwrap_err();
         assert!(matches!(error, TokenError::Status { .. }), "{error}");
+        // One that does not mind is no better.
+        let error = obtain(COMMAND, "sh -c 'trap \"\" PIPE; yes 2>&-; true'").await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, TokenError::TooLong { .. }), "{error}");
     }
 
     #[test]

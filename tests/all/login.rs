@@ -88,7 +88,7 @@ fn the_settings_of_a_log_in_may_all_stand_in_a_file_with_its_secrets_in_others()
     Running::start(bare.env_remove("RESCIND_TOKEN"))
         .end()
         .with(2)
-        .says("login-password-file: cannot read password");
+        .says("login-password-file: cannot read the file that it names");
     assert_eq!(site.runs().len(), 1);
 }
 
@@ -337,7 +337,7 @@ fn exit_8_a_file_that_is_gone_when_it_is_to_be_read_again() {
     running
         .end()
         .with(8)
-        .shows("and cannot read the token file token: No such file");
+        .shows("and cannot read the token file that RESCIND_TOKEN_FILE names: No such file");
     ended_so(
         &site.the_run(),
         "unauthorized",

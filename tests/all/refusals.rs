@@ -78,7 +78,11 @@ fn exit_2_a_token_that_is_missing_or_cannot_be_obtained() {
     for (name, value, words) in [
         ("RESCIND_NOTE", "none", "no token is given"),
         ("RESCIND_TOKEN", "", "RESCIND_TOKEN"),
-        ("RESCIND_TOKEN_FILE", "absent", "absent"),
+        (
+            "RESCIND_TOKEN_FILE",
+            "absent",
+            "that RESCIND_TOKEN_FILE names",
+        ),
         ("RESCIND_TOKEN_COMMAND", "false", "caused by"),
         (
             "RESCIND_TOKEN_COMMAND",

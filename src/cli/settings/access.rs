@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use rescind::api::{Credentials, TokenError, TokenSource};
+use rescind::api::{Credentials, TokenError, TokenSource, unread_file};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -111,7 +111,8 @@ impl Secret {
             Self::File(path) => path,
         };
         let text = read_file(&path).map_err(|error| {
-            Problem::usage(format!("{key}: cannot read {}", path.display())).caused_by(&error)
+            let file = unread_file("the file", &path, "it");
+            Problem::usage(format!("{key}: cannot read {file}")).caused_by(&error)
         })?;
         // An editor ends the line; blanks may be part of a password.
         let line = text.strip_suffix('\n').unwrap_or(&text);

@@ -216,6 +216,6 @@ fn a_secret_in_a_file_is_one_line() {
     let problem = plan.credentials().unwrap_err();
     assert_eq!(
         problem.message,
-        "login-password-file: cannot read /no/such/file"
+        "login-password-file: cannot read the file that it names"
     );
 }

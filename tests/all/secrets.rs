@@ -1,6 +1,7 @@
 //! Promise 7: no token, password or API secret is in any file, output or
 //! message, whatever goes wrong.
 
+mod everywhere;
 mod parrot;
 
 use std::{fs, path::Path};
@@ -14,9 +15,16 @@ const MARKED: &str = "mArKeD-s3cr3t-7f3a";
 /// Searches what was said, and every file below the site's folder but those
 /// that the test itself wrote.
 fn searched(site: &Site, ended: &Ended, what: &str) {
-    assert!(!ended.out.contains(MARK), "{what}:\n{}", ended.out);
-    assert!(!ended.err.contains(MARK), "{what}:\n{}", ended.err);
-    let own = ["rules.toml", "token", "secret.toml", "list.csv", "world"];
+    unmarked(ended.out.as_bytes(), what);
+    unmarked(ended.err.as_bytes(), what);
+    let own = [
+        "rules.toml",
+        "token",
+        "password",
+        "secret.toml",
+        "list.csv",
+        "world",
+    ];
     for entry in fs::read_dir(site.home()).unwrap() {
         let path = entry.unwrap().path();
         if !own.contains(&path.file_name().unwrap().to_str().unwrap()) {
@@ -35,9 +43,66 @@ fn search(path: &Path, what: &str) {
         }
         return;
     }
-    let bytes = fs::read(path).unwrap();
-    let found = memchr::memmem::find(&bytes, MARK.as_bytes());
-    assert!(found.is_none(), "{what}: in {}", path.display());
+    let name = path.display().to_string();
+    unmarked(name.as_bytes(), what);
+    unmarked(&fs::read(path).unwrap(), &format!("{what}: in {name}"));
+}
+
+/// What a secret may look like that was written otherwise: as it is, in
+/// another case, as hexadecimal digits, percent-encoded, in UTF-16, or in
+/// Base64, where it may begin at any of three places.
+fn forms() -> Vec<Vec<u8>> {
+    let hex = |before: &str| -> String {
+        let digits = MARK.bytes().map(|byte| format!("{before}{byte:02x}"));
+        digits.collect()
+    };
+    let other = format!("{MARK}-");
+    vec![
+        MARK.into(),
+        other.to_lowercase().into(),
+        other.to_uppercase().into(),
+        hex("").into(),
+        hex("").to_uppercase().into(),
+        hex("%").into(),
+        hex("%").to_uppercase().into(),
+        MARK.bytes().flat_map(|byte| [byte, 0]).collect(),
+        // base64 of MARK after none, one and two bytes, less what its
+        // neighbours have a part in.
+        b"bUFyS2VE".to_vec(),
+        b"1BcktlR".to_vec(),
+        b"tQXJLZU".to_vec(),
+    ]
+}
+
+/// Asserts that no secret is in it, in whatever form.
+fn unmarked(bytes: &[u8], what: &str) {
+    for form in forms() {
+        let found = memchr::memmem::find(bytes, &form);
+        assert!(
+            found.is_none(),
+            "{what}: {}\n{}",
+            String::from_utf8_lossy(&form),
+            String::from_utf8_lossy(bytes)
+        );
+    }
+}
+
+#[test]
+fn a_secret_is_found_in_each_form_it_may_be_written_in() {
+    for text in [
+        "x mArKeD-y",
+        "http://marked-s3cr3t/",
+        "6d41724b6544",
+        "%6D%41%72%4B%65%44",
+        // echo -n 'mArKeD-s3cr3t' | base64, with none, one and two bytes before
+        "bUFyS2VELXMzY3IzdA==",
+        "eG1BcktlRC1zM2NyM3Q=",
+        "eHhtQXJLZUQtczNjcjN0",
+    ] {
+        let found = std::panic::catch_unwind(|| unmarked(text.as_bytes(), text));
+        assert!(found.is_err(), "{text}");
+    }
+    unmarked(b"marked, and Marked", "words");
 }
 
 fn sources(site: &Site) -> [(&'static str, String); 3] {

@@ -31,13 +31,17 @@ const BRISK: &str = "--rate unlimited --retry-initial 5ms --retry-max 20ms --tim
                      --lockout-wait 100ms --penalty-margin 10ms";
 
 /// Looks until something is so.
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(DEADLINE, what, look)
+}
+
+fn within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begun.elapsed() < DEADLINE, "waited in vain: {what}");
+        assert!(begun.elapsed() < limit, "waited in vain: {what}");
         thread::sleep(Duration::from_millis(3));
     }
 }
@@ -138,8 +142,13 @@ impl Running {
     }
 
     /// Waits for the end.
-    pub(crate) fn end(mut self) -> Ended {
-        let status = until("the process ends", || self.child.try_wait().unwrap());
+    pub(crate) fn end(self) -> Ended {
+        self.end_within(DEADLINE)
+    }
+
+    /// Waits for the end, so long.
+    pub(crate) fn end_within(mut self, limit: Duration) -> Ended {
+        let status = within(limit, "the process ends", || self.child.try_wait().unwrap());
         let [out, err] = self.readers.take().unwrap().map(|r| r.join().unwrap());
         Ended {
             code: status.code(),

@@ -1,7 +1,18 @@
 //! Every way in which a run, a plan or a verification can fail, with marked
 //! secrets: none of them is in anything that was written or said.
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+use std::{
+    fmt::Debug, fs, os::unix::fs::PermissionsExt, process::Command, sync::Arc, time::Duration,
+};
+
+use jiff::Timestamp;
+use rescind::{
+    api::{
+        Answer, Api, BaseUrl, Call, Credentials, HttpApi, HttpSettings, LogIn, Response, Token,
+        TokenCache, TokenSource, judge_auth,
+    },
+    sweep::Custody,
+};
 
 use super::{MARKED, call, search, searched, sources};
 use crate::binary::{Running, Site};
@@ -523,4 +534,68 @@ fn a_connection_that_fails_does_not_show_what_it_was_to_carry() {
             searched(&site, &ended, &plan);
         }
     }
+}
+
+/// What a panic or a log of a developer would show of a value.
+#[test]
+fn what_holds_a_secret_does_not_show_it_when_it_is_debugged() {
+    let credentials = Arc::new(Credentials {
+        name: "clerk".into(),
+        password: format!("{MARKED} \"password").into(),
+        app_id: "x".into(),
+        app_version: "1".into(),
+        cid: "1".into(),
+        sec: format!("{MARKED}-sec").into(),
+        device_id: None,
+    });
+    let token = Token::new(MARKED, "test").unwrap();
+    let command =
+        |name: &str| (name == "RESCIND_TOKEN_COMMAND").then(|| format!("echo {MARKED}").into());
+    let command = TokenSource::from_env(command).unwrap().unwrap();
+    let log_in = LogIn::new(&credentials, Some(MARKED));
+    let base_url = BaseUrl::parse("http://127.0.0.1:9/v1").unwrap();
+    let cache = TokenCache::new("cache".into(), &base_url, &credentials);
+    let api = HttpApi::new(&HttpSettings {
+        base_url,
+        timeout: Duration::from_secs(1),
+        connect_timeout: Duration::from_secs(1),
+        ca_cert: None,
+        user_agent: "x".into(),
+    })
+    .unwrap();
+    api.bear(&token);
+    let answer = Answer::Response(Response {
+        status: 200,
+        retry_after: None,
+        date: None,
+        body: format!("{{\"accessToken\":\"{MARKED}\"}}").into(),
+    });
+    let call = Call::LogIn(log_in.clone());
+    let authorization = judge_auth(&call, &answer);
+    let held: [&dyn Debug; 12] = [
+        &token,
+        &TokenSource::fixed(token.clone()),
+        &command,
+        &credentials,
+        &log_in,
+        &call,
+        &cache,
+        &api,
+        &answer,
+        &authorization,
+        &Custody::given(token.clone()),
+        &Custody::log_in(
+            Arc::clone(&credentials),
+            Some((token.clone(), Timestamp::MAX)),
+        ),
+    ];
+    for value in held {
+        for shown in [format!("{value:?}"), format!("{value:#?}")] {
+            super::unmarked(shown.as_bytes(), "debugged");
+        }
+    }
+    assert!(
+        format!("{authorization:?}").contains("Granted"),
+        "{authorization:?}"
+    );
 }

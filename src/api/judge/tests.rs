@@ -162,6 +162,26 @@ fn every_row_of_the_answer_table_has_its_verdict() {
     }
 }
 
+/// A key without the permission in either form, and the time of maintenance.
+#[test]
+fn what_the_api_says_with_a_status_is_kept_and_changes_no_verdict() {
+    let denied = Verdict::Unauthorized {
+        message: "Access is denied".to_owned(),
+    };
+    let table = [
+        (401, r#"{"errorText":"Access is denied"}"#, denied),
+        (403, r#"{"errorText":"No right"}"#, unfit(403, "No right")),
+        (
+            503,
+            "<html>Down for\nmaintenance",
+            in_doubt("http_503", "<html>Down for maintenance"),
+        ),
+    ];
+    for (status, body, expected) in table {
+        assert_eq!(revoke(status, body), expected, "{status} {body}");
+    }
+}
+
 #[test]
 fn a_status_other_than_200_is_never_accepted() {
     for status in (100..=999).filter(|&status| status != 200) {

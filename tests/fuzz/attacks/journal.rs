@@ -1,13 +1,13 @@
 //! Any file in place of a journal, and journals that somebody has changed: an
 //! error that can be shown, or a summary that adds up.
 
-use std::{fs, path::Path, sync::LazyLock};
+use std::{fs, path::Path, sync::LazyLock, time::Duration};
 
 use jiff::Timestamp;
 use rescind::{
     journal::{
-        Batch, CallKind, Entry, Facts, HoldCause, Journal, Move, NewRun, Part, Pick, Process,
-        RunFolder, RunsDir, State, Verified, recent_calls,
+        Batch, CallKind, Entry, Facts, HoldCause, Journal, Lookback, Move, NewRun, Part, Pick,
+        Process, RunFolder, RunsDir, State, Verified, recent_calls,
     },
     list::PermissionId,
     report::{self, Format, Style, Summary},
@@ -85,6 +85,7 @@ fn carry(folder: &RunFolder) {
         pid: 7,
         version: "0.1.0",
         settings: r#"{"verify":"all"}"#.to_owned(),
+        boot: None,
     };
     journal.begin_process(&process).unwrap();
     let fates = [
@@ -140,6 +141,7 @@ fn carry(folder: &RunFolder) {
     entries.push(Entry::Held {
         hold: 1,
         cause: HoldCause::Lockout,
+        detail: "429".to_owned(),
         began: at(21),
         until: at(3_621),
         full_ms: 3_600_000,
@@ -287,7 +289,13 @@ fn examine(runs: &RunsDir, folder: &RunFolder, path: &Path) {
             report::write(folder).unwrap_err();
         }
     }
-    let _ = recent_calls(runs, URL, at(-7_200));
+    let lookback = Lookback {
+        now: at(40),
+        span: Duration::from_hours(2),
+        timeout: Duration::from_mins(1),
+        boot: None,
+    };
+    let _ = recent_calls(runs, URL, &lookback);
     let Ok(journal) = Journal::open(path) else {
         return;
     };

@@ -4,14 +4,19 @@
 //! The settings belong to the binary, so their source is taken in here as it
 //! stands there.
 #![no_main]
-#![expect(dead_code, reason = "the binary uses more of it than is attacked here")]
+#![expect(
+    dead_code,
+    unused_imports,
+    reason = "the binary uses more of it than is attacked here"
+)]
 
+#[path = "."]
 mod cli {
-    #[path = "../../../../src/cli/exit.rs"]
+    #[path = "../../../src/cli/exit.rs"]
     mod exit;
-    #[path = "../../../../src/cli/problem.rs"]
+    #[path = "../../../src/cli/problem.rs"]
     pub(crate) mod problem;
-    #[path = "../../../../src/cli/settings/mod.rs"]
+    #[path = "../../../src/cli/settings/mod.rs"]
     pub(crate) mod settings;
 }
 

@@ -492,6 +492,36 @@ async fn run_log_has_every_call_and_every_change_of_state() {
     assert_eq!(logged[3]["call"], 13);
 }
 
+#[tokio::test(start_paused = true)]
+async fn of_what_was_never_sent_only_what_cannot_be_read_is_shown() {
+    let mut stage = Stage::new(2);
+    stage.only_reads = true;
+    let (screen, _guard) = stage.screen(false);
+    stage.shown();
+    for (batch, found) in [(1, Evidence::Absent), (2, Evidence::Unreadable)] {
+        let examined = Entry::Examined(Testimony {
+            batch,
+            root: batch,
+            claimed: State::Pending,
+            found,
+            ids: 1,
+            some: Vec::new(),
+        });
+        screen.recorded(&[examined], &stage.tally);
+    }
+    screen.finish();
+    assert_eq!(
+        stage.shown(),
+        [
+            "WARN unreadable batch=2 ids=1 claimed=pending found=unreadable",
+            "INFO 2 of 2 IDs read: 1 absent, 1 unreadable; 0.0 calls/s",
+        ]
+    );
+    let logged = stage.logged();
+    let absent = |line: &serde_json::Value| line["message"] == "absent";
+    assert!(logged.iter().any(absent), "{logged:?}");
+}
+
 #[tokio::test]
 async fn lines_print_above_the_bar_and_the_bar_goes_at_the_end() {
     let mut stage = Stage::new(400);

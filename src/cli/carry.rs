@@ -46,6 +46,9 @@ pub(super) struct Task<'a> {
     pub(super) folder: &'a RunFolder,
     pub(super) facts: &'a Facts,
     pub(super) effective: &'a Effective,
+    /// When the command was given. The time allowed counts from then, however
+    /// long the lock, the list or a person was waited for.
+    pub(super) given: Timestamp,
 }
 
 impl Task<'_> {
@@ -126,7 +129,7 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
         let _runtime = runtime.enter();
         Clock::with_sleep(started, uptime::asleep)
     };
-    let policy = settings.policy(started);
+    let policy = settings.policy(task.given);
     let terminal = Terminal::stderr(settings.progress, settings.verbosity);
     start_log(task, &terminal)?;
     let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;

@@ -9,6 +9,7 @@
 use std::fs::File;
 use std::io::Write;
 
+use jiff::Timestamp;
 use rescind::journal::{JournalError, Lock, NewRun, PLANNING, RunFolder, RunsDir};
 use rescind::list::{Census, Frozen, Input};
 use rescind::report::{Survey, number, visible};
@@ -24,6 +25,7 @@ use super::uptime;
 /// A list that is being frozen, to be read.
 pub(super) struct Reading<'a> {
     effective: &'a Effective,
+    given: Timestamp,
     runs: RunsDir,
     new: NewRun,
     _lock: Lock,
@@ -39,7 +41,11 @@ pub(super) enum Read {
 
 impl<'a> Reading<'a> {
     /// Takes the lock of the environment and gets ready to freeze a list.
-    pub(super) fn begin(effective: &'a Effective, input: &Input) -> Result<Self, Problem> {
+    pub(super) fn begin(
+        effective: &'a Effective,
+        input: &Input,
+        given: Timestamp,
+    ) -> Result<Self, Problem> {
         Gateway::check(effective)?;
         let settings = &effective.settings;
         let runs = RunsDir::create(&settings.runs_dir).map_err(|error| folder_problem(&error))?;
@@ -50,6 +56,7 @@ impl<'a> Reading<'a> {
         let new = NewRun::begin(&runs).map_err(|error| broken(&error))?;
         Ok(Self {
             effective,
+            given,
             runs,
             new,
             _lock: lock,
@@ -72,6 +79,7 @@ impl<'a> Reading<'a> {
     pub(super) fn read(self, input: &Input, census: &Census) -> Result<Read, Problem> {
         let Self {
             effective,
+            given,
             runs,
             new,
             _lock,
@@ -97,6 +105,7 @@ impl<'a> Reading<'a> {
             folder: &folder,
             facts: &facts,
             effective,
+            given,
         };
         match work(&task, gateway, runtime)? {
             Worked::Cut(number) => Ok(Read::Cut(exit::signal(number))),

@@ -29,13 +29,14 @@ pub(super) fn plan(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
+    let given = Timestamp::now();
     let effective = Layers::gather(&options.0, variables)?.settle(None)?;
     warn(&effective);
     let environment = effective.environment()?;
     let settings = &effective.settings;
     let input = input(path);
     let mut reading = online
-        .then(|| Reading::begin(&effective, &input))
+        .then(|| Reading::begin(&effective, &input, given))
         .transpose()?;
     let rows =
         Rows::open(&input, settings.id_column.as_deref()).map_err(|error| unreadable(&error))?;
@@ -93,7 +94,7 @@ pub(super) fn plan(
         read_first: settings.read_first,
     };
     let (now, boot) = uptime::moment();
-    let policy = settings.policy(now);
+    let policy = settings.policy(given);
     let past = past(&runs, &url, &lookback(&policy, now, boot))?;
     let estimate = outlook::estimate(workload.calls(), &policy, now, &past);
     let plan = Plan {

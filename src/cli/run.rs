@@ -39,6 +39,7 @@ pub(super) fn run(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
+    let given = Timestamp::now();
     let effective = Layers::gather(&options.0, variables)?.settle(None)?;
     warn(&effective);
     let environment = effective.environment()?;
@@ -106,6 +107,7 @@ pub(super) fn run(
         folder: &folder,
         facts: &facts,
         effective: &effective,
+        given,
     };
     let Some((gateway, runtime)) = ready else {
         let problem = guards::held_at_once(&folder, &facts, &judged.findings);
@@ -123,6 +125,7 @@ pub(super) fn resume(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
+    let given = Timestamp::now();
     let layers = Layers::gather(&options.0, variables)?;
     let before = layers.settle(None)?;
     let runs = RunsDir::at(&before.settings.runs_dir);
@@ -148,6 +151,7 @@ pub(super) fn resume(
         folder: &folder,
         facts: &frozen,
         effective: &effective,
+        given,
     };
     let now = Timestamp::now();
     let watch = Watch::over(&effective.settings, &runs, &folder, &frozen, now)?;

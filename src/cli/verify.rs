@@ -4,6 +4,8 @@
 use std::ffi::OsString;
 use std::io::Write;
 
+use jiff::Timestamp;
+
 use rescind::journal::{RunFolder, RunsDir};
 use rescind::report::{self, number, visible};
 
@@ -22,6 +24,7 @@ pub(super) fn verify(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
+    let given = Timestamp::now();
     let layers = Layers::gather(&options.0, variables)?;
     let before = layers.settle(None)?;
     let runs = RunsDir::at(&before.settings.runs_dir);
@@ -55,6 +58,7 @@ pub(super) fn verify(
         folder: &folder,
         facts: &frozen,
         effective: &effective,
+        given,
     };
     carry_out(&task, gateway, runtime, out)
 }

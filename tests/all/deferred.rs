@@ -1,13 +1,13 @@
 //! Exit 5, by the built binary: a wait or a run that does not fit the time
 //! allowed ends at once, says when to resume, and a resume carries on.
 
-use std::{path::Path, time::Duration};
+use std::{io::Write as _, path::Path, process::Stdio, thread, time::Duration};
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use rescind::sandbox::Kind;
 use rustix::process::Signal;
 
-use crate::binary::{Ended, Site, claims_hold, ended_so, summary, until};
+use crate::binary::{Ended, Running, Site, claims_hold, ended_so, summary, until};
 
 /// The time of day so many minutes from now, by UTC.
 fn minutes_from_now(minutes: i64) -> String {
@@ -82,6 +82,28 @@ fn exit_5_what_would_not_be_answered_by_finish_by_is_not_begun() {
     resumed(&site, "--finish-by off", 0);
     ended_so(&run, "complete", 0, &[("revoked", 10)]);
     claims_hold(&site, &run);
+}
+
+/// Whoever asks for an end at a time of day would otherwise get that of the
+/// next day, if the list or the lock came late.
+#[test]
+fn exit_5_the_time_allowed_counts_from_the_command_and_not_from_the_end_of_the_list() {
+    let site = Site::new("");
+    let allowed = Duration::from_secs(2);
+    let line = format!(
+        "run - --base-url {} --timeout 1s --max-duration 2s",
+        site.url
+    );
+    let mut running = Running::start(site.command(&line).stdin(Stdio::piped()));
+    let mut list = running.stdin();
+    // The command was given before it began with anything.
+    until("it begins", || site.runs_dir().exists().then_some(()));
+    thread::sleep(allowed);
+    list.write_all(b"1001\n1002\n").unwrap();
+    drop(list);
+    running.end().with(5).shows("--max-duration 2s");
+    ended_so(&site.the_run(), "deferred", 5, &[("pending", 2)]);
+    assert!(site.truth().calls.is_empty());
 }
 
 #[test]

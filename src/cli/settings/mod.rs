@@ -225,7 +225,7 @@ impl Settings {
         self.time_zone.clone().unwrap_or_else(TimeZone::system)
     }
 
-    /// When calls may start, for a process that starts now: clear of the
+    /// When calls may start, for a process that was asked for at `now`: clear of the
     /// windows, and within the tighter of its two limits.
     pub(crate) fn timetable(&self, now: Timestamp) -> Timetable {
         let zone = self.zone();
@@ -254,7 +254,7 @@ impl Settings {
         }
     }
 
-    /// How the sweep is to carry the run out, in a process that starts now.
+    /// How the sweep is to carry the run out, in a process that was asked for at `now`.
     pub(crate) fn policy(&self, now: Timestamp) -> Policy {
         Policy {
             workers: self.workers.get(),

@@ -188,6 +188,11 @@ impl HoldCause {
     }
 }
 
+/// The reason of what was shown as revoked before it was sent: no revocation
+/// was spent on it. The journal knows whether any process ever sent it, and
+/// then records no such reason: it may have been that one's doing.
+pub const ALREADY_REVOKED: &str = "already_revoked";
+
 /// A change of a batch's state.
 #[derive(Clone, Debug)]
 pub struct Move {

@@ -31,8 +31,8 @@ pub use activity::{CallTiming, TokenRow};
 pub use boot::Boot;
 pub use breach::{Approval, Breach, BreachRow, Breaches, Finding, release_digest};
 pub use entry::{
-    Batch, BatchId, CallId, CallKind, Claim, Entry, HoldCause, Move, Owed, Part, Provenance,
-    Sighting, Testimony, Waited,
+    ALREADY_REVOKED, Batch, BatchId, CallId, CallKind, Claim, Entry, HoldCause, Move, Owed, Part,
+    Provenance, Sighting, Testimony, Waited,
 };
 pub use error::JournalError;
 pub use evidence::EvidenceRow;

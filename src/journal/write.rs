@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{BatchId, Entry, Move, Part, Provenance, Sighting, State, Testimony, Waited, freeze};
+use super::{
+    ALREADY_REVOKED, BatchId, Entry, Move, Part, Provenance, Sighting, State, Testimony, Waited,
+    freeze,
+};
 
 /// Why an entry cannot be written.
 pub(super) enum Refusal {
@@ -209,7 +212,8 @@ fn write_move(db: &Connection, change: &Move) -> Result<(), Refusal> {
     allowed(change.batch, change.from, change.to)?;
     let changed = db
         .prepare_cached(
-            "UPDATE batch SET state = ?3, reason = ?4, message = ?5, verified = ?6, owed = ?7,
+            "UPDATE batch SET state = ?3,
+                 reason = CASE WHEN ?4 = ?10 AND attempts > 0 THEN '' ELSE ?4 END, message = ?5, verified = ?6, owed = ?7,
                  settled_at = CASE WHEN state = ?3 AND ?8 IS NOT NULL
                                    THEN coalesce(settled_at, ?8) ELSE ?8 END,
                  http_status = coalesce(?9, http_status)
@@ -225,6 +229,7 @@ fn write_move(db: &Connection, change: &Move) -> Result<(), Refusal> {
             change.owed,
             change.to.is_settled().then(|| change.at.as_millisecond()),
             change.http_status,
+            ALREADY_REVOKED,
         ])?;
     exactly_one(changed, change.batch, change.from)
 }
@@ -258,7 +263,9 @@ fn write_parts(
         db.prepare_cached(
             "INSERT INTO batch (id, path, parent, root, ids, first_line, last_line, state, reason,
                  message, http_status, attempts, first_sent_at, settled_at, verified, owed)
-             SELECT ?2, ?3, ?1, root, ?4, ?5, ?6, ?7, ?8, ?9, http_status, attempts, first_sent_at,
+             SELECT ?2, ?3, ?1, root, ?4, ?5, ?6, ?7,
+                 CASE WHEN ?8 = ?14 AND attempts > 0 THEN '' ELSE ?8 END, ?9,
+                 http_status, attempts, first_sent_at,
                  CASE WHEN ?13 AND ?10 IS NOT NULL THEN coalesce(settled_at, ?10) ELSE ?10 END,
                  ?11, ?12
              FROM batch WHERE id = ?1",
@@ -277,6 +284,7 @@ fn write_parts(
             part.verified.word(),
             part.owed,
             batch.state == from,
+            ALREADY_REVOKED,
         ])?;
         freeze::insert_member(db, batch.id, &batch.ids, &batch.lines)?;
     }

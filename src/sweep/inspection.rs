@@ -5,6 +5,10 @@
 //! have been granted anew since: what was revoked and is active now stays
 //! `revoked` and says so. A claim is only corrected towards what needs no
 //! revocation. Nothing here sends one.
+//!
+//! Of a run that is not finished it also pays the reads that are owed: what was
+//! only accepted and is shown as active never counted as proven, and becomes
+//! `unknown` here as it would in the sweep.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -20,12 +24,10 @@ use super::verify::{MISMATCH, compared};
 use super::worker::{Finding, Worker};
 use crate::api::Api;
 use crate::journal::{
-    BatchId, Claim, Doubt, Entry, Evidence, JournalError, Owed, State, Testimony, Verified,
+    ALREADY_REVOKED, BatchId, Claim, Doubt, Entry, Evidence, JournalError, Owed, State, Testimony,
+    Verified,
 };
 use crate::list::PermissionId;
-
-/// Read first, and no revocation was spent on it.
-pub(super) const ALREADY_REVOKED: &str = "already_revoked";
 
 /// About this many IDs are fetched from the journal at once.
 const FETCH: usize = 20_000;
@@ -373,6 +375,7 @@ fn marked(claim: &Claim, found: Found, now: &str) -> (State, Finding) {
         (State::InFlight, _) => plain(State::Unknown, "crash", Verified::No),
         // A resume looks for itself.
         (State::Pending | State::Exhausted | State::Unknown, _) => (state, standing(claim)),
+        // This is the read that the sweep owes, and settles it as the sweep would.
         (State::Revoked | State::Refused, _) if claim.owed => compared(&owed(claim), found),
         (_, Found::Declined) => plain(State::Refused, "declined", Verified::No),
         (State::Refused | State::Missing, Found::Absent) => {

@@ -4,12 +4,11 @@
 use std::borrow::Cow;
 
 use super::delivery::{Delivery, Piece, join};
-use super::inspection::ALREADY_REVOKED;
 use super::reading::{Findings, Found, Seen};
 use super::stop::Stopped;
 use super::worker::{Finding, Worker};
 use crate::api::Api;
-use crate::journal::{Batch, Entry, Sighting, State, Verified};
+use crate::journal::{ALREADY_REVOKED, Batch, Entry, Sighting, State, Verified};
 
 impl<A: Api> Worker<A> {
     /// Reads the batch that is about to be delivered, unless it was `seen`

@@ -17,7 +17,7 @@ use rescind::{
 use crate::{
     books::{audit, carried, count, finished, is_post, posts, status},
     guards::slow,
-    stage::{Stage, Start, plain_ids},
+    stage::{Stage, Start, plain_ids, rules},
 };
 
 fn stage(rules: Rules, ids: &[PermissionId], batch: usize) -> Stage {
@@ -80,6 +80,25 @@ async fn no_revocation_is_spent_on_what_needs_none() {
             assert_eq!(row.verified, Verified::Revoked);
         }
     }
+}
+
+/// Promise 2: what an earlier process sent may have been revoked by that.
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_before_is_not_said_to_have_been_revoked_already() {
+    let ids = plain_ids(30);
+    let mut stage = stage(rules("faults.late_by = '100s'"), &ids, 10);
+    stage.policy.workers = 1;
+    stage.policy.max_attempts = 1;
+    stage.world.script(Kind::Revoke, [Fault::None, Fault::Late]);
+    stage.run().await;
+    let claims = audit(&stage, &ids);
+    assert_eq!(count(&claims, State::Exhausted, "still_active"), 10);
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    let ended = stage.run().await;
+    assert_eq!(ended.reason, None);
+    assert!(finished(&stage));
+    assert_eq!(count(&audit(&stage, &ids), State::Revoked, ""), 30);
+    assert_eq!(posts(&stage), 3);
 }
 
 /// One look does for both: whether the first batch is known, and what of it is

@@ -248,8 +248,10 @@ async fn every_claim_is_corrected_towards_what_needs_no_revocation_and_no_other_
         for (held, after) in FOUND.into_iter().zip(&row[1..]) {
             let (id, batch) = id.next().unwrap();
             let claim: Vec<_> = row[0].split_whitespace().map(word).collect();
-            let sql = "UPDATE batch SET state = ?2, reason = ?3, verified = ?4 WHERE id = ?1";
-            let values = rusqlite::params![batch, claim[0], claim[1], claim[2]];
+            let sent = claim[0] != "pending" && claim[1] != "already_revoked";
+            let sql = "UPDATE batch SET state = ?2, reason = ?3, verified = ?4, attempts = ?5
+                 WHERE id = ?1";
+            let values = rusqlite::params![batch, claim[0], claim[1], claim[2], sent];
             journal.execute(sql, values).unwrap();
             stage.world.set(*id, held).unwrap();
             let after: Vec<_> = after.split_whitespace().map(word).collect();

@@ -3,8 +3,10 @@
 //! where an undisturbed run would have ended.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod campaign;
-mod rig;
+pub(crate) mod campaign;
+pub(crate) mod claims;
+mod phase;
+pub(crate) mod rig;
 
 use std::{
     fs::{self, OpenOptions},
@@ -14,8 +16,10 @@ use std::{
     time::Duration,
 };
 
-use campaign::{Figures, Terms, Verify, campaign, examine, finish, settled};
+use campaign::{Figures, campaign, every_phase, finish};
+use claims::{Terms, Verify, examine, settled};
 use fastrand::Rng;
+use phase::Phase;
 use rescind::{
     journal::Archive,
     sandbox::{Fault, Faults, Kind, Latency, Odds, Rules},
@@ -75,6 +79,13 @@ fn kills_in_other_worlds_lose_no_id_and_claim_none_falsely() {
 }
 
 #[test]
+fn a_kill_in_any_phase_loses_no_id_and_claims_none_falsely() {
+    let figures = every_phase(3);
+    assert_eq!(figures.missed(), []);
+    assert!(figures.waits_kept > 0, "{figures:?}");
+}
+
+#[test]
 fn a_kill_while_freezing_leaves_no_run_and_the_next_run_clears_up() {
     let home = tempfile::tempdir().unwrap();
     let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(5), 200, 1);
@@ -127,7 +138,8 @@ fn a_run_killed_between_its_freezing_and_its_beginning_is_resumed_as_it_was_froz
     let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(6), 100, 1);
     let sandbox = Sandbox::serve(home.path(), "one", gentle(6));
     let site = Site::new(home.path(), "one", &QUICK);
-    site.until(Moment::Frozen, site.command(&list, &sandbox), &sandbox);
+    let moment = Moment::In(Phase::Frozen, Duration::ZERO);
+    site.until(moment, site.command(&list, &sandbox), &sandbox);
     let run = site.run().unwrap();
     // That process may have come a little further: it is put back to where
     // the list is frozen and nobody has taken the run up.

@@ -3,8 +3,13 @@
 //! the folder that shows it.
 #![expect(clippy::print_stdout, reason = "a benchmark for the terminal")]
 
+#[expect(dead_code, reason = "one kill in every phase is for the tests")]
 #[path = "../all/crash/campaign.rs"]
 mod campaign;
+#[path = "../all/crash/claims.rs"]
+mod claims;
+#[path = "../all/crash/phase.rs"]
+mod phase;
 #[path = "../all/crash/rig.rs"]
 mod rig;
 

@@ -12,8 +12,12 @@
 )]
 
 #[expect(dead_code, reason = "the soak needs only a part of it")]
-#[path = "../all/crash/campaign.rs"]
-mod campaign;
+#[path = "../all/crash/claims.rs"]
+mod claims;
+#[expect(dead_code, reason = "the soak needs only a part of it")]
+#[path = "../all/crash/phase.rs"]
+mod phase;
+#[expect(dead_code, reason = "the soak needs only a part of it")]
 #[path = "../all/crash/rig.rs"]
 mod rig;
 
@@ -25,7 +29,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use campaign::{Terms, Verify, examine, settled};
+use claims::{Terms, Verify, examine, settled};
 use fastrand::Rng;
 use rescind::{
     journal::{Archive, State},

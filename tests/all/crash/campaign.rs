@@ -1,19 +1,27 @@
-//! Killing a run again and again, at moments drawn from a seed, and comparing
-//! what it claims with what the world knows.
+//! Killing a run again and again, at moments drawn from a seed and in phases
+//! that are waited for, and comparing what it claims with what the world
+//! knows.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use fastrand::Rng;
+use jiff::{SignedDuration, Timestamp};
 use rescind::{
-    journal::{Archive, BatchRow, JournalError, RunFolder, State},
-    list::PermissionId,
+    journal::{Archive, RunFolder},
     report::is_finished,
-    sandbox::{Fault, Faults, Kind, Latency, Odds, Refusal, RefusalForm, Rules, Status, Unknown},
+    sandbox::{Fault, Faults, Kind, Latency, Odds, Refusal, RefusalForm, Rules, Truth, Unknown},
 };
 use rusqlite::{Connection, OpenFlags};
 
-use super::rig::{List, Moment, Nature, Sandbox, Site, gentle};
+use super::claims::{Terms, Verify, examine, settled};
+use super::phase::{Before, Phase, phases};
+use super::rig::{List, Moment, Sandbox, Site, gentle};
 
 /// The time-out of every call. What the world executes late it executes
 /// within it: a read that comes after the time-out sees it, and nothing has
@@ -25,70 +33,32 @@ const LATE_BY: Duration = Duration::from_millis(150);
 const KILLS: usize = 9;
 
 /// A run that is not killed has to finish in so many processes: one may stop
-/// early because the first batch or several in a row met too many faults.
-const PROCESSES: usize = 12;
+/// early because the first batch or several in a row met too many faults, or
+/// one lockout came after the other.
+const PROCESSES: usize = 15;
 
-/// What is read back in a run, which says how much of its claims is proven.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Verify {
-    All,
-    Doubtful,
-    Off,
-}
+/// In so many runs every phase is met that is waited for.
+const RUNS: usize = 40;
 
-impl Verify {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Doubtful => "doubtful",
-            Self::Off => "off",
-        }
-    }
-}
+/// A campaign of so many kills has met every phase.
+const LONG: usize = 300;
 
-/// What has to hold of a run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Terms {
-    pub(crate) verify: Verify,
-    /// Whether the journal holds all that it said it had recorded: a cut
-    /// power line may take a part of it, a kill may not.
-    pub(crate) whole: bool,
-}
-
-impl Terms {
-    /// Nothing is posted again that is revoked already; not where nothing is
-    /// read back, or the record of the sending was lost.
-    fn posts_once(self) -> bool {
-        self.whole && self.verify != Verify::Off
-    }
-
-    fn allows(self, nature: Nature, row: &BatchRow) -> bool {
-        match row.batch.state {
-            // Accepted, with an ID that the API passed over in silence: that
-            // shows in the read that is still owed.
-            State::Revoked if row.owed && nature == Nature::Unknown => true,
-            State::Revoked => matches!(nature, Nature::Plain | Nature::RevokedBefore),
-            // Without a read the API's refusal is all that is known.
-            State::Refused if self.verify == Verify::Off => {
-                !matches!(nature, Nature::Plain | Nature::RevokedBefore)
-            }
-            State::Refused => matches!(nature, Nature::Protected | Nature::Declined),
-            State::Missing => nature == Nature::Unknown,
-            _ => true,
-        }
-    }
-}
+/// A call that was on its way when its process was killed arrives so much
+/// later at the most.
+const ON_ITS_WAY: Duration = Duration::from_millis(250);
 
 /// What a campaign did.
 #[derive(Default, Debug)]
 pub(crate) struct Figures {
     pub(crate) runs: usize,
     pub(crate) kills: usize,
-    /// Kills by what they cut off.
-    pub(crate) phases: BTreeMap<&'static str, usize>,
+    /// Kills by the phase that they cut off; it may be more than one.
+    pub(crate) phases: BTreeMap<Phase, usize>,
     /// Kills that left batches in flight, and how many IDs were in doubt.
     pub(crate) in_flight: usize,
     pub(crate) doubtful_ids: u64,
+    /// Kills within a wait that the next process had to keep.
+    pub(crate) waits_kept: usize,
     /// Processes that ended by themselves, by exit code.
     pub(crate) ended: BTreeMap<i32, usize>,
     /// Faults the worlds struck with, and calls they saw.
@@ -98,9 +68,95 @@ pub(crate) struct Figures {
     pub(crate) posted_again: usize,
 }
 
+impl Figures {
+    /// The phases that no kill has cut off yet.
+    pub(crate) fn missed(&self) -> Vec<Phase> {
+        let every = Phase::EVERY.into_iter();
+        every
+            .filter(|phase| !self.phases.contains_key(phase))
+            .collect()
+    }
+}
+
+/// One of the many ways for a run to go.
+struct Course {
+    verify: Verify,
+    workers: &'static str,
+    /// Whether the world holds calls back, with penalties and lockouts.
+    holds: bool,
+    /// Whether the run logs in, and whether it keeps the token for the next
+    /// process.
+    log_in: Option<bool>,
+    rules: Rules,
+}
+
+impl Course {
+    fn draw(rng: &mut Rng) -> Self {
+        let verify = match rng.u32(0..10) {
+            0 => Verify::Off,
+            1 | 2 => Verify::Doubtful,
+            _ => Verify::All,
+        };
+        let holds = rng.u32(0..3) == 0;
+        let log_in = rng.bool().then(|| rng.bool());
+        Self {
+            verify,
+            workers: rng.choice(["1", "4", "8"]).unwrap(),
+            holds,
+            log_in,
+            rules: Rules {
+                token: log_in.is_none().then(|| "sandbox".into()),
+                ..world(rng, verify, holds)
+            },
+        }
+    }
+
+    /// Whether a run of this course comes to such a phase.
+    fn has(&self, phase: Phase) -> bool {
+        match phase {
+            Phase::LoggingIn | Phase::Renewing => self.log_in.is_some(),
+            Phase::Penalty | Phase::Lockout => self.holds,
+            Phase::ReadingBack => self.verify == Verify::All,
+            Phase::Settling | Phase::Verifying => self.verify != Verify::Off,
+            _ => true,
+        }
+    }
+
+    fn site(&self, home: &Path, name: &str) -> Site {
+        let mut site = Site::new(home, name, &options(self.verify, self.workers));
+        if let Some(kept) = self.log_in {
+            let who = "--login-name sandbox --login-cid 1 --login-app-id x --login-app-version 1 \
+                       --login-limit 900/h --renewal-limit 900/h";
+            site.access.extend(who.split(' ').map(str::to_owned));
+            if kept {
+                let file = site.home.join("token").display().to_string();
+                site.access.extend(["--token-cache".to_owned(), file]);
+            }
+            site.secrets = vec![
+                ("RESCIND_LOGIN_PASSWORD", "sandbox"),
+                ("RESCIND_LOGIN_SEC", "sandbox"),
+            ];
+        }
+        site
+    }
+}
+
 /// A world of many faults, and how it is met.
-fn world(rng: &mut Rng, verify: Verify) -> Rules {
+fn world(rng: &mut Rng, verify: Verify, holds: bool) -> Rules {
     let ms = Duration::from_millis;
+    let mut revoke = Odds::from([
+        (Fault::ServerErrorBefore, 0.03),
+        (Fault::ServerErrorAfter, 0.03),
+        (Fault::ResetBefore, 0.02),
+        (Fault::ResetAfter, 0.03),
+        (Fault::Truncated, 0.02),
+        (Fault::Late, 0.02),
+        (Fault::NotJson, 0.01),
+        (Fault::Status(503), 0.01),
+    ]);
+    if holds {
+        revoke.extend([(Fault::Penalty, 0.02), (Fault::Status(429), 0.015)]);
+    }
     Rules {
         // Where nothing shows that an ID is unknown, the answer has to.
         unknown: if verify != Verify::All || rng.bool() {
@@ -123,16 +179,7 @@ fn world(rng: &mut Rng, verify: Verify) -> Rules {
             max: ms(rng.u64(2..20)),
         },
         faults: Faults {
-            revoke: Odds::from([
-                (Fault::ServerErrorBefore, 0.03),
-                (Fault::ServerErrorAfter, 0.03),
-                (Fault::ResetBefore, 0.02),
-                (Fault::ResetAfter, 0.03),
-                (Fault::Truncated, 0.02),
-                (Fault::Late, 0.02),
-                (Fault::NotJson, 0.01),
-                (Fault::Status(503), 0.01),
-            ]),
+            revoke,
             read: Odds::from([
                 (Fault::Omit, 0.05),
                 (Fault::Reorder, 0.1),
@@ -143,11 +190,18 @@ fn world(rng: &mut Rng, verify: Verify) -> Rules {
             late_by: LATE_BY,
             ..Faults::default()
         },
+        penalty: Duration::from_secs(1),
+        lockout: Duration::from_secs(1),
+        // Killed processes leave sessions open, and their log-ins without an
+        // answer.
+        endpoint_limits: Vec::new(),
+        sessions: 1000,
+        token_lifetime: Duration::from_secs(3),
         ..gentle(rng.u64(..))
     }
 }
 
-fn options(verify: Verify, workers: &str) -> [&str; 22] {
+fn options(verify: Verify, workers: &str) -> [&str; 26] {
     [
         "--batch-size",
         "20",
@@ -163,6 +217,10 @@ fn options(verify: Verify, workers: &str) -> [&str; 22] {
         "20ms",
         "--retry-max",
         "100ms",
+        "--lockout-wait",
+        "1100ms",
+        "--penalty-margin",
+        "100ms",
         "--max-consecutive-failures",
         "8",
         "--verify",
@@ -175,7 +233,7 @@ fn options(verify: Verify, workers: &str) -> [&str; 22] {
 }
 
 /// A moment to kill at; `first`, when there is no run yet.
-fn moment(rng: &mut Rng, first: bool) -> Moment {
+fn moment(rng: &mut Rng, course: &Course, first: bool) -> Moment {
     let file = |rng: &mut Rng| {
         let files = [
             "results.csv",
@@ -186,16 +244,38 @@ fn moment(rng: &mut Rng, first: bool) -> Moment {
         rng.choice(files).unwrap()
     };
     match rng.u32(0..100) {
-        0..12 if first => Moment::Frozen,
-        0..7 => Moment::Written(file(rng)),
-        7..10 => Moment::Sent,
-        10..25 => Moment::After(Duration::from_millis(rng.u64(0..120))),
-        25..40 => Moment::After(Duration::from_millis(rng.u64(0..2_500))),
+        0..6 => Moment::Written(file(rng)),
+        6..8 => Moment::Sent,
+        8..18 => Moment::After(Duration::from_millis(rng.u64(0..120))),
+        18..28 => Moment::After(Duration::from_millis(rng.u64(0..2_500))),
         // A call is some two hundred bytes of the world's log: this is from
         // the first read to the last.
-        40..60 => Moment::Happened(rng.u64(1..2_000)),
-        _ => Moment::Happened(rng.u64(1..40_000)),
+        28..38 => Moment::Happened(rng.u64(1..2_000)),
+        38..60 => Moment::Happened(rng.u64(1..40_000)),
+        _ => {
+            let early = matches!(rng.u32(0..2), 0 if first);
+            let phases = if early {
+                &Phase::EVERY[..5]
+            } else {
+                &Phase::EVERY[..]
+            };
+            let phases = phases.iter().filter(|phase| course.has(**phase));
+            let phase = rng.choice(phases.collect::<Vec<_>>()).unwrap();
+            aimed(rng, *phase)
+        }
     }
+}
+
+/// A moment within a phase.
+fn aimed(rng: &mut Rng, phase: Phase) -> Moment {
+    let most = match phase {
+        Phase::Penalty | Phase::Lockout | Phase::Window => 600_000,
+        Phase::Verifying => 100_000,
+        Phase::FullPool | Phase::ReadingBack | Phase::FirstBatch => 10_000,
+        _ => 1_500,
+    };
+    let most = if rng.bool() { most } else { 1 };
+    Moment::In(phase, Duration::from_micros(rng.u64(0..most)))
 }
 
 /// Kills runs until there were `kills`, each run in a world of its own, and
@@ -204,27 +284,54 @@ pub(crate) fn campaign(seed: u64, kills: usize) -> Figures {
     let mut rng = Rng::with_seed(seed);
     let mut figures = Figures::default();
     while figures.kills < kills {
-        let home = tempfile::tempdir().unwrap();
-        let one = rng.u64(..);
         let most = KILLS.min(kills - figures.kills);
-        let verify = match rng.u32(0..10) {
-            0 => Verify::Off,
-            1 | 2 => Verify::Doubtful,
-            _ => Verify::All,
-        };
-        let told = format!(
-            "campaign of seed {seed}, run {} ({one}, {verify:?})",
-            figures.runs
-        );
-        if let Err(cause) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            one_run(home.path(), one, verify, most, &mut figures);
-        })) {
-            let kept = home.keep();
-            panic!("{told}: {}\nevidence in {}", words(&*cause), kept.display());
-        }
-        figures.runs += 1;
+        round(seed, rng.u64(..), most, &[], &mut figures);
     }
+    let missed = figures.missed();
+    assert!(
+        kills < LONG || missed.is_empty(),
+        "no kill was in {missed:?}: {figures:#?}"
+    );
     figures
+}
+
+/// Kills runs until every phase was cut off at least once, those of `wanted`
+/// first of all.
+pub(crate) fn every_phase(seed: u64) -> Figures {
+    let mut rng = Rng::with_seed(seed);
+    let mut figures = Figures::default();
+    loop {
+        let missed = figures.missed();
+        if missed.is_empty() {
+            return figures;
+        }
+        assert!(
+            figures.runs < RUNS,
+            "no kill was in {missed:?}: {figures:#?}"
+        );
+        // A run that comes to what is missing.
+        let one = loop {
+            let one = rng.u64(..);
+            let course = Course::draw(&mut Rng::with_seed(one));
+            if missed.iter().all(|phase| course.has(*phase)) {
+                break one;
+            }
+        };
+        round(seed, one, usize::MAX, &missed, &mut figures);
+    }
+}
+
+/// One run, from its freezing to its end.
+fn round(seed: u64, one: u64, most: usize, wanted: &[Phase], figures: &mut Figures) {
+    let home = tempfile::tempdir().unwrap();
+    let told = format!("campaign of seed {seed}, run {} ({one})", figures.runs);
+    if let Err(cause) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        one_run(home.path(), one, most, wanted, figures);
+    })) {
+        let kept = home.keep();
+        panic!("{told}: {}\nevidence in {}", words(&*cause), kept.display());
+    }
+    figures.runs += 1;
 }
 
 fn words(cause: &(dyn std::any::Any + Send)) -> &str {
@@ -233,65 +340,224 @@ fn words(cause: &(dyn std::any::Any + Send)) -> &str {
         .unwrap_or("?")
 }
 
-fn one_run(home: &Path, seed: u64, verify: Verify, most: usize, figures: &mut Figures) {
+/// A time in which no call may arrive.
+#[derive(Clone, Copy, Debug)]
+struct Silence {
+    from: Duration,
+    until: Duration,
+}
+
+/// A run that is being killed.
+struct Victim<'a> {
+    course: Course,
+    site: Site,
+    sandbox: Sandbox,
+    list: List,
+    silences: Vec<Silence>,
+    figures: &'a mut Figures,
+}
+
+impl Victim<'_> {
+    fn terms(&self) -> Terms {
+        Terms {
+            verify: self.course.verify,
+            whole: true,
+        }
+    }
+
+    /// Starts a process to be killed, and looks at what it left. Tells whether
+    /// it was; it may have been quicker.
+    fn strike(
+        &mut self,
+        moment: Moment,
+        command: impl FnOnce(&Self) -> std::process::Command,
+    ) -> bool {
+        let avoids = matches!(moment, Moment::In(Phase::Window, _));
+        let calls = |victim: &Self| victim.sandbox.look().truth().calls.len();
+        let called = calls(self);
+        if avoids {
+            self.site.config = Some(window(&self.site.home, true));
+        }
+        let before = Before::of(&self.site);
+        let command = command(self);
+        if avoids {
+            self.site.config = Some(window(&self.site.home, false));
+        }
+        if let Some(status) = self.site.until(moment, command, &self.sandbox) {
+            ended(&self.site, status.code().unwrap(), self.figures);
+            return false;
+        }
+        assert!(!avoids || called == calls(self), "a call within a window");
+        self.figures.kills += 1;
+        let now = since_epoch(Timestamp::now());
+        for phase in phases(&self.site, &before).unwrap() {
+            *self.figures.phases.entry(phase).or_default() += 1;
+        }
+        let Some(run) = self.site.run() else {
+            assert_eq!(self.sandbox.look().truth().calls.len(), 0);
+            return true;
+        };
+        let left = examine(&run, &self.sandbox, &self.list, self.terms());
+        self.figures.in_flight += usize::from(left.in_flight > 0);
+        self.figures.doubtful_ids += left.in_flight + left.unknown;
+        keep_silent(&self.sandbox.look().truth(), &self.silences);
+        if let Some(until) = held_until(&run) {
+            let silence = Silence {
+                from: now + ON_ITS_WAY,
+                until,
+            };
+            self.figures.waits_kept += usize::from(silence.from < until);
+            self.silences.push(silence);
+        }
+        true
+    }
+}
+
+fn one_run(home: &Path, seed: u64, most: usize, wanted: &[Phase], figures: &mut Figures) {
     let mut rng = Rng::with_seed(seed);
-    let rules = world(&mut rng, verify);
-    let list = List::write(home.join("list.csv"), &mut rng, 1_500, 3);
-    let sandbox = Sandbox::serve(home, "killed", rules.clone());
-    let workers = rng.choice(["1", "4", "8"]).unwrap();
-    let site = Site::new(home, "killed", &options(verify, workers));
+    let course = Course::draw(&mut rng);
     let terms = Terms {
-        verify,
+        verify: course.verify,
         whole: true,
     };
-    let mut killed = 0;
-    while killed < most {
-        let moment = moment(&mut rng, site.run().is_none());
-        let ended = site.until(moment, site.command(&list, &sandbox), &sandbox);
-        if let Some(status) = ended {
-            let code = status.code().unwrap();
-            *figures.ended.entry(code).or_default() += 1;
-            assert!(matches!(code, 3 | 6), "exit {code}: {}", site.said());
-            if finished(&site) {
+    let list = List::write(home.join("list.csv"), &mut rng, 1_200, 3);
+    let sandbox = Sandbox::serve(home, "killed", course.rules.clone());
+    let site = course.site(home, "killed");
+    let already = figures.kills;
+    let mut victim = Victim {
+        course,
+        site,
+        sandbox,
+        list,
+        silences: Vec::new(),
+        figures,
+    };
+    let mut wanted: Vec<_> = wanted.to_vec();
+    while victim.figures.kills < already.saturating_add(most) {
+        let moment = if most == usize::MAX {
+            // Each once, if it comes: the next one is waited for in the next
+            // process.
+            wanted.retain(|phase| !victim.figures.phases.contains_key(phase));
+            wanted.retain(|phase| *phase != Phase::Verifying);
+            if wanted.is_empty() {
                 break;
             }
-            continue;
-        }
-        killed += 1;
-        figures.kills += 1;
-        let Some(run) = site.run() else {
-            *figures.phases.entry("freezing").or_default() += 1;
-            assert_eq!(sandbox.look().truth().calls.len(), 0);
-            continue;
+            aimed(&mut rng, wanted.remove(0))
+        } else {
+            moment(&mut rng, &victim.course, victim.site.run().is_none())
         };
-        *figures.phases.entry(phase(&run)).or_default() += 1;
-        let left = examine(&run, &sandbox, &list, terms);
-        figures.in_flight += usize::from(left.in_flight > 0);
-        figures.doubtful_ids += left.in_flight + left.unknown;
+        let killed = victim.strike(moment, |on| on.site.command(&on.list, &on.sandbox));
+        if !killed && finished(&victim.site) {
+            break;
+        }
     }
-    finish(&site, &sandbox, &list, figures);
-    examine(&site.run().unwrap(), &sandbox, &list, terms);
-    let claims = settled(&site, &list, terms);
+    finish(&victim.site, &victim.sandbox, &victim.list, victim.figures);
+    examine(
+        &victim.site.run().unwrap(),
+        &victim.sandbox,
+        &victim.list,
+        terms,
+    );
+    let claims = settled(&victim.site, &victim.list, terms);
+    keep_silent(&victim.sandbox.look().truth(), &victim.silences);
+
+    // Where nothing was read, it would find what the API only said.
+    if victim.course.verify != Verify::Off && (most == usize::MAX || rng.u32(0..3) == 0) {
+        verify(&mut victim, &mut rng);
+    }
 
     // Nobody kills this one. Its world is the same, and so is its end.
-    let calm = Sandbox::serve(home, "calm", rules);
-    let beside = Site::new(home, "calm", &options(verify, workers));
-    finish(&beside, &calm, &list, &mut Figures::default());
-    assert_eq!(claims, settled(&beside, &list, terms));
+    let calm = Sandbox::serve(home, "calm", victim.course.rules.clone());
+    let beside = victim.course.site(home, "calm");
+    finish(&beside, &calm, &victim.list, &mut Figures::default());
+    assert_eq!(claims, settled(&beside, &victim.list, terms));
 
-    let truth = sandbox.look().truth();
-    figures.faults += truth.faults.len();
-    figures.calls += truth.calls.len();
-    figures.posted_again += truth.posted_again().len();
+    let truth = victim.sandbox.look().truth();
+    victim.figures.faults += truth.faults.len();
+    victim.figures.calls += truth.calls.len();
+    victim.figures.posted_again += truth.posted_again().len();
+}
+
+/// Kills verifications of a finished run, and sees one through: nothing is
+/// revoked, and every claim stands.
+fn verify(victim: &mut Victim<'_>, rng: &mut Rng) {
+    let posts = |victim: &Victim<'_>| victim.sandbox.look().truth().count(Kind::Revoke);
+    let before = posts(victim);
+    for _ in 0..2 {
+        let moment = aimed(rng, Phase::Verifying);
+        victim.strike(moment, |on| on.site.verify());
+        if rng.bool() {
+            // Nothing is left to do for it.
+            finish(&victim.site, &victim.sandbox, &victim.list, victim.figures);
+        }
+    }
+    let status = victim
+        .site
+        .until(Moment::Never, victim.site.verify(), &victim.sandbox);
+    let code = status.unwrap().code();
+    assert_eq!(code, Some(0), "{}", victim.site.said());
+    let run = victim.site.run().unwrap();
+    examine(&run, &victim.sandbox, &victim.list, victim.terms());
+    settled(&victim.site, &victim.list, victim.terms());
+    keep_silent(&victim.sandbox.look().truth(), &victim.silences);
+    assert_eq!(posts(victim), before, "a verification revokes nothing");
+}
+
+/// A settings file with a window to avoid that is on, and so for two minutes;
+/// or one without any, which outweighs what is on record.
+fn window(home: &Path, on: bool) -> PathBuf {
+    let path = home.join(if on { "window.toml" } else { "none.toml" });
+    let time = |minutes| {
+        let at = Timestamp::now() + SignedDuration::from_mins(minutes);
+        at.to_string()["2026-11-24T".len()..][.."12:00".len()].to_owned()
+    };
+    let text = format!(
+        "[[avoid]]\ndays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']\nfrom = '{}'\n\
+         to = '{}'\nzone = 'UTC'\n",
+        time(-1),
+        time(3)
+    );
+    fs::write(&path, if on { &text } else { "avoid = []\n" }).unwrap();
+    path
+}
+
+fn since_epoch(at: Timestamp) -> Duration {
+    Duration::try_from(at.as_duration()).unwrap()
+}
+
+/// Until when the journal says that no call may start. A window to avoid is
+/// a setting, and no wait that was imposed.
+fn held_until(run: &RunFolder) -> Option<Duration> {
+    let journal = Connection::open_with_flags(run.journal(), OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let until: Option<i64> = journal
+        .unwrap()
+        .query_row(
+            "SELECT max(until) FROM hold WHERE ended_at IS NULL AND cause <> 'window'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    until.map(|ms| Duration::from_millis(ms.cast_unsigned()))
+}
+
+/// A wait that was on record when a process was killed is kept by the next
+/// ones.
+fn keep_silent(truth: &Truth, silences: &[Silence]) {
+    for silence in silences {
+        let early = truth
+            .calls
+            .iter()
+            .find(|call| silence.from < call.at && call.at < silence.until);
+        assert!(early.is_none(), "{early:?} within {silence:?}");
+    }
 }
 
 /// Carries a run on, undisturbed, until nothing is left to do.
 pub(crate) fn finish(site: &Site, sandbox: &Sandbox, list: &List, figures: &mut Figures) {
     for _ in 0..PROCESSES {
-        let ended = site.until(Moment::Never, site.command(list, sandbox), sandbox);
-        let code = ended.unwrap().code().unwrap();
-        *figures.ended.entry(code).or_default() += 1;
-        assert!(matches!(code, 3 | 6), "exit {code}: {}", site.said());
+        let status = site.until(Moment::Never, site.command(list, sandbox), sandbox);
+        let code = status.unwrap().code().unwrap();
+        ended(site, code, figures);
         if finished(site) {
             assert_eq!(code, 3, "the list has invalid rows");
             return;
@@ -300,148 +566,17 @@ pub(crate) fn finish(site: &Site, sandbox: &Sandbox, list: &List, figures: &mut 
     panic!("it does not finish: {}", site.said());
 }
 
+/// A process ended by itself.
+fn ended(site: &Site, code: i32, figures: &mut Figures) {
+    *figures.ended.entry(code).or_default() += 1;
+    assert!(
+        matches!(code, 0 | 3 | 5 | 6),
+        "exit {code}: {}",
+        site.said()
+    );
+}
+
 fn finished(site: &Site) -> bool {
     let archive = Archive::open(&site.run().unwrap().journal()).unwrap();
     is_finished(&archive.tally().unwrap(), archive.owed().unwrap())
-}
-
-/// How many IDs a process left in doubt.
-pub(crate) struct Left {
-    pub(crate) in_flight: u64,
-    pub(crate) unknown: u64,
-}
-
-/// Compares the journal, as it is, with the world's truth.
-pub(crate) fn examine(run: &RunFolder, sandbox: &Sandbox, list: &List, terms: Terms) -> Left {
-    let archive = Archive::open(&run.journal()).unwrap();
-    let world = sandbox.look();
-    let truth = world.truth();
-    assert_eq!(truth.mistakes, [], "every request keeps to the API");
-
-    let tally = archive.tally().unwrap();
-    let facts = archive.facts().unwrap();
-    assert_eq!(tally.total(), facts.rows_distinct);
-    assert_eq!(facts.rows_distinct, list.natures.len() as u64);
-
-    let mut seen = BTreeMap::new();
-    let visit = |row: BatchRow| {
-        let state = row.batch.state;
-        for id in &row.batch.ids {
-            let nature = list.natures[id];
-            let before = seen.insert(*id, state);
-            assert_eq!(before, None, "{id} is in two batches");
-            assert!(terms.allows(nature, &row), "{id} is {nature:?}: {row:?}");
-            let revoked = world.status(*id) == Some(Status::Revoked);
-            if state == State::Revoked {
-                let proven = revoked || nature == Nature::Unknown;
-                assert!(proven, "claimed, and not so: {row:?}");
-            } else if terms.posts_once() && truth.revoked.contains_key(id) {
-                let doubted = state.is_doubtful() || state == State::Exhausted && row.owed;
-                assert!(doubted, "{id} is revoked, and nothing says so: {row:?}");
-            }
-        }
-        Ok::<_, JournalError>(())
-    };
-    archive.each_batch(visit).unwrap();
-    assert!(seen.keys().eq(list.natures.keys()), "an ID is lost");
-
-    if terms.whole {
-        let recorded = archive.calls().unwrap();
-        let count = |kind| truth.count(kind) as u64;
-        let (sent, read) = (
-            count(Kind::Revoke),
-            count(Kind::Items) + count(Kind::Item) + count(Kind::List),
-        );
-        assert!(sent <= recorded.revoke, "{sent} sent, {recorded:?}");
-        assert!(read <= recorded.read, "{read} read, {recorded:?}");
-    }
-    if terms.posts_once() {
-        assert_eq!(truth.posted_again(), BTreeMap::new());
-    }
-    Left {
-        in_flight: tally.of(State::InFlight),
-        unknown: tally.of(State::Unknown),
-    }
-}
-
-/// What a finished run says of an ID: its line, state and reason.
-type Claim = (u64, String, String);
-
-/// Reads the results of a finished run: every ID once, in the state that is
-/// its due.
-pub(crate) fn settled(site: &Site, list: &List, terms: Terms) -> BTreeMap<PermissionId, Claim> {
-    let run = site.run().unwrap();
-    let mut claims = BTreeMap::new();
-    let mut reader = csv::Reader::from_path(run.path().join("permissions.csv")).unwrap();
-    for row in reader.deserialize() {
-        let (id, line, state, reason, _): (i64, u64, String, String, String) = row.unwrap();
-        let id = PermissionId::try_from(id).unwrap();
-        let due = match list.natures[&id] {
-            Nature::Plain | Nature::RevokedBefore => "revoked",
-            Nature::Protected | Nature::Declined => "refused",
-            Nature::Unknown if terms.verify == Verify::Off => "refused",
-            Nature::Unknown => "missing",
-        };
-        assert_eq!(state, due, "{id}, {reason}");
-        // What was read and what was not differs where reading is not the
-        // rule.
-        let reason = match terms.verify {
-            Verify::All => reason,
-            Verify::Doubtful | Verify::Off => String::new(),
-        };
-        let before = claims.insert(id, (line, state, reason));
-        assert_eq!(before, None, "{id} stands there twice");
-    }
-    assert!(claims.keys().eq(list.natures.keys()), "an ID is lost");
-    let summary = fs::read(run.path().join("summary.json")).unwrap();
-    let summary: serde_json::Value = serde_json::from_slice(&summary).unwrap();
-    assert_eq!(summary["outcome"], "partial");
-    assert_eq!(summary["rows"]["distinct"], claims.len());
-    assert_eq!(summary["rows"]["duplicate"], list.duplicate);
-    assert_eq!(summary["rows"]["invalid"], list.invalid);
-    let revoked = claims.values().filter(|claim| claim.1 == "revoked").count();
-    assert_eq!(summary["ids"]["revoked"], revoked);
-    claims
-}
-
-/// What a kill cut off, as far as the journal tells.
-fn phase(run: &RunFolder) -> &'static str {
-    let journal = Connection::open_with_flags(run.journal(), OpenFlags::SQLITE_OPEN_READ_ONLY);
-    let journal = journal.unwrap();
-    let count = |sql: &str| {
-        journal
-            .query_row(sql, [], |row| row.get::<_, i64>(0))
-            .unwrap()
-    };
-    let last = "process = (SELECT max(id) FROM process)";
-    if count("SELECT count(*) FROM process") == 0 {
-        return "frozen, not begun";
-    }
-    if count(
-        "SELECT count(*) FROM process WHERE id = (SELECT max(id) FROM process) AND ended_at IS NOT NULL",
-    ) == 1
-    {
-        return "writing files, or starting anew";
-    }
-    let posts = count(&format!(
-        "SELECT count(*) FROM call WHERE kind = 'revoke' AND {last}"
-    ));
-    let open = count(
-        "SELECT count(*) FROM batch WHERE state IN ('pending', 'in_flight', 'exhausted', 'unknown')",
-    );
-    let owed = count("SELECT count(*) FROM batch WHERE owed = 1 AND state <> 'divided'");
-    let parts = count(
-        "SELECT count(*) FROM batch WHERE parent IS NOT NULL AND state IN ('pending', 'in_flight')",
-    );
-    let first = count("SELECT count(*) FROM process") == 1;
-    match (posts, open, owed) {
-        (_, 0, 0) => "ending",
-        (0, _, _) if first => "reading the first batch",
-        (0, 0, _) => "verifying",
-        (0, _, _) => "settling",
-        (1..=2, _, _) => "the first batch",
-        (_, 0, _) => "verifying",
-        _ if parts > 0 => "dividing",
-        _ => "the full pool",
-    }
 }

@@ -23,6 +23,8 @@ use rescind::{
     sandbox::{Population, Rules, World},
 };
 
+use super::phase::{Before, Phase, phases};
+
 /// How long anything may take before the test gives up on it.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -159,6 +161,8 @@ impl List {
 /// When a process is to be killed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Moment {
+    /// So long after a phase was seen to be on.
+    In(Phase, Duration),
     /// So long after its start.
     After(Duration),
     /// When the world's log has grown by so many bytes.
@@ -167,8 +171,6 @@ pub(crate) enum Moment {
     Written(&'static str),
     /// When nothing is left to send.
     Sent,
-    /// When a run has come to exist.
-    Frozen,
     /// Not at all.
     Never,
 }
@@ -179,6 +181,12 @@ pub(crate) struct Site {
     pub(crate) runs: RunsDir,
     /// Options of every command that sends.
     pub(crate) options: Vec<String>,
+    /// Options that no journal keeps: every command is given them.
+    pub(crate) access: Vec<String>,
+    /// The secrets it is given.
+    pub(crate) secrets: Vec<(&'static str, &'static str)>,
+    /// A settings file that the next commands are given.
+    pub(crate) config: Option<PathBuf>,
 }
 
 impl Site {
@@ -189,7 +197,17 @@ impl Site {
             runs: RunsDir::at(&home.join("runs")),
             home,
             options: options.iter().map(ToString::to_string).collect(),
+            access: Vec::new(),
+            secrets: vec![("RESCIND_TOKEN", "sandbox")],
+            config: None,
         }
+    }
+
+    /// How many calls there are at once.
+    pub(crate) fn workers(&self) -> usize {
+        let mut options = self.options.iter();
+        let named = options.find(|option| *option == "--workers");
+        named.map_or(4, |_| options.next().unwrap().parse().unwrap())
     }
 
     /// The one run there is, if there is one.
@@ -218,13 +236,29 @@ impl Site {
                 &mut command
             }
         };
+        self.equip(&mut command);
         command
+    }
+
+    /// `rescind verify` of the run.
+    pub(crate) fn verify(&self) -> Command {
+        let mut command = program();
+        command.args(["verify", self.run().unwrap().run().as_str()]);
+        self.equip(&mut command);
+        command
+    }
+
+    fn equip(&self, command: &mut Command) {
+        if let Some(config) = &self.config {
+            command.arg("--config").arg(config);
+        }
+        command
+            .args(&self.access)
             .arg("--runs-dir")
             .arg(self.runs.path())
-            .env("RESCIND_TOKEN", "sandbox")
+            .envs(self.secrets.iter().copied())
             .stdout(Stdio::null())
             .stderr(File::create(self.home.join("stderr.txt")).unwrap());
-        command
     }
 
     /// What the last command said.
@@ -258,6 +292,8 @@ impl Site {
             Moment::Written(file) => self.modified(file),
             _ => None,
         };
+        let left = Before::of(self);
+        let mut due_at = None;
         let begun = Instant::now();
         let mut child = command.spawn().unwrap();
         loop {
@@ -265,11 +301,15 @@ impl Site {
                 return Some(status);
             }
             let due = match moment {
+                Moment::In(phase, delay) => {
+                    let on = |_: &_| phases(self, &left).is_some_and(|on| on.contains(&phase));
+                    due_at = due_at.or_else(|| Some(Instant::now() + delay).filter(on));
+                    due_at.is_some_and(|at| at <= Instant::now())
+                }
                 Moment::After(time) => begun.elapsed() >= time,
                 Moment::Happened(bytes) => sandbox.happened() >= before + bytes,
                 Moment::Written(file) => self.modified(file) != written,
                 Moment::Sent => self.all_sent(),
-                Moment::Frozen => self.run().is_some(),
                 Moment::Never => false,
             };
             let hopeless = begun.elapsed() > PATIENCE;
@@ -279,7 +319,11 @@ impl Site {
                 assert!(!hopeless, "{moment:?} never came: {}", self.said());
                 return (status.signal() != Some(9)).then_some(status);
             }
-            thread::sleep(Duration::from_micros(300));
+            thread::sleep(match moment {
+                // Some of them are short.
+                Moment::In(..) => Duration::from_micros(50),
+                _ => Duration::from_micros(300),
+            });
         }
     }
 }

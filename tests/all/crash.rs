@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use campaign::{Figures, campaign, every_phase, finish};
+use campaign::{Figures, campaign, every_phase, finish, window};
 use claims::{Terms, Verify, examine, settled};
 use fastrand::Rng;
 use phase::Phase;
@@ -158,6 +158,35 @@ fn a_run_killed_between_its_freezing_and_its_beginning_is_resumed_as_it_was_froz
 
     let ended = site.until(Moment::Never, site.command(&list, &sandbox), &sandbox);
     assert_eq!(ended.unwrap().code(), Some(3), "{}", site.said());
+    settled(&site, &list, ALL);
+}
+
+#[test]
+fn a_run_killed_within_a_wait_long_after_its_last_call_can_be_looked_at() {
+    let home = tempfile::tempdir().unwrap();
+    let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(4), 300, 1);
+    let sandbox = Sandbox::serve(home.path(), "one", slow(4));
+    let mut site = Site::new(home.path(), "one", &QUICK);
+    let moment = Moment::Happened(3_000);
+    site.until(moment, site.command(&list, &sandbox), &sandbox);
+    site.config = Some(window(home.path(), true));
+    let moment = Moment::In(Phase::Window, Duration::ZERO);
+    let ended = site.until(moment, site.command(&list, &sandbox), &sandbox);
+    assert!(ended.is_none(), "{}", site.said());
+    let run = site.run().unwrap();
+    let journal = rusqlite::Connection::open(run.journal()).unwrap();
+    let moved = journal.execute("UPDATE hold SET began_at = began_at + 30000", []);
+    assert_eq!(moved.unwrap(), 1);
+    drop(journal);
+
+    let mut report = program();
+    report.args(["report", "--format", "html", "--runs-dir"]);
+    let shown = report.arg(site.runs.path()).output().unwrap();
+    assert_eq!(shown.status.code(), Some(0), "{shown:?}");
+    let page = String::from_utf8(shown.stdout).unwrap();
+    assert!(page.contains("class=\"c-hold\" x="), "the wait is drawn");
+    site.config = Some(window(home.path(), false));
+    finish(&site, &sandbox, &list, &mut Figures::default());
     settled(&site, &list, ALL);
 }
 

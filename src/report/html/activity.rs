@@ -156,6 +156,8 @@ fn stints(archive: &Archive) -> Result<Vec<Stint>, JournalError> {
             .rev()
             .find(|stint| stint.process.started <= hold.began);
         if let Some(stint) = stint {
+            // That it began may be the last that a killed process recorded.
+            stint.end = stint.end.max(hold.began);
             stint.holds.push(hold);
         }
     }

@@ -505,7 +505,7 @@ fn verify(victim: &mut Victim<'_>, rng: &mut Rng) {
 
 /// A settings file with a window to avoid that is on, and so for two minutes;
 /// or one without any, which outweighs what is on record.
-fn window(home: &Path, on: bool) -> PathBuf {
+pub(crate) fn window(home: &Path, on: bool) -> PathBuf {
     let path = home.join(if on { "window.toml" } else { "none.toml" });
     let time = |minutes| {
         let at = Timestamp::now() + SignedDuration::from_mins(minutes);

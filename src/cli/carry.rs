@@ -115,10 +115,17 @@ pub(super) fn carry_out(
     runtime: Runtime,
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
-    match work(task, gateway, runtime)? {
+    let worked = work(task, gateway, runtime).and_then(|worked| match worked {
         Worked::Ended(journal, stop, clock) => finish(task, *journal, &stop, clock, out),
         Worked::Cut(number) => Ok(exit::signal(number)),
-    }
+    });
+    worked.map_err(|problem| {
+        if task.only_reads() {
+            problem
+        } else {
+            problem.then(&report::resume_command(task.folder))
+        }
+    })
 }
 
 /// Does what there is to be done, and shows how it goes on.

@@ -85,7 +85,7 @@ impl Gateway {
             Self::Http(api, custody) => return Ok((*api, custody)),
             Self::Sandbox(credentials) => credentials,
         };
-        let failed = |error: &dyn std::error::Error| {
+        let failed = |error: &(dyn std::error::Error + 'static)| {
             Problem::new(exit::ERROR, "cannot start the sandbox").caused_by(error)
         };
         let file = run.path().join("sandbox.world");

@@ -3,8 +3,10 @@
 
 use std::{
     error::Error,
-    io::{self, Write},
+    io::{self, ErrorKind, Write},
 };
+
+use rusqlite::ErrorCode;
 
 use rescind::report::visible;
 
@@ -39,11 +41,13 @@ impl Problem {
         Self::new(exit::USAGE, message)
     }
 
-    /// Adds `error` and everything below it as causes.
-    pub(crate) fn caused_by(mut self, error: &dyn Error) -> Self {
+    /// Adds `error` and everything below it as causes; where the disk is one
+    /// of them, with what to do about it.
+    pub(crate) fn caused_by(mut self, error: &(dyn Error + 'static)) -> Self {
         let mut next = Some(error);
         while let Some(error) = next {
             self.causes.push(error.to_string());
+            self.hint = self.hint.or_else(|| advice(error).map(str::to_owned));
             next = error.source();
         }
         self
@@ -52,6 +56,18 @@ impl Problem {
     /// Adds advice.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Where the disk was the cause, there is a run by now: to try again is to
+    /// carry it on by this command, and not to begin another.
+    pub(crate) fn then(mut self, command: &str) -> Self {
+        for advice in [MAKE_ROOM, MAKE_WRITABLE, LOOK_AT_THE_DISK] {
+            if self.hint.as_deref() == Some(advice) {
+                let made = advice.trim_end_matches(", and try again");
+                self.hint = Some(format!("{made}, then: {command}"));
+            }
+        }
         self
     }
 
@@ -68,6 +84,29 @@ impl Problem {
             writeln!(out, "\nhint: {}", lines.join("\n"))?;
         }
         Ok(())
+    }
+}
+
+/// What to do where a disk is full, where it cannot be written to at all, and
+/// where nobody says what it is about it.
+const MAKE_ROOM: &str = "make room, and try again";
+const MAKE_WRITABLE: &str = "make it writable, and try again";
+const LOOK_AT_THE_DISK: &str = "see whether the disk is in order and has room, and try again";
+
+/// What to do where a disk takes no more.
+fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let by_system = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    let by_database = error
+        .downcast_ref::<rusqlite::Error>()
+        .and_then(rusqlite::Error::sqlite_error_code);
+    match (by_system, by_database) {
+        (Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge), _)
+        | (_, Some(ErrorCode::DiskFull)) => Some(MAKE_ROOM),
+        (Some(ErrorKind::ReadOnlyFilesystem), _) | (_, Some(ErrorCode::ReadOnly)) => {
+            Some(MAKE_WRITABLE)
+        }
+        (_, Some(ErrorCode::SystemIoFailure)) => Some(LOOK_AT_THE_DISK),
+        _ => None,
     }
 }
 

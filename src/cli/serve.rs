@@ -21,7 +21,7 @@ pub(super) fn sandbox(
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
     let rules = rules(options, variables)?;
-    let failed = |error: &dyn std::error::Error| {
+    let failed = |error: &(dyn std::error::Error + 'static)| {
         Problem::usage("the sandbox cannot be started").caused_by(error)
     };
     let runtime = carry::runtime()?;

@@ -114,7 +114,20 @@ impl ReportError {
 
     fn file(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
-        move |source| Self::File { what, path, source }
+        move |source| Self::File {
+            what,
+            path,
+            source: by_the_system(source),
+        }
+    }
+}
+
+/// What the system said of a file, of an error that a table may have wrapped
+/// up.
+fn by_the_system(error: io::Error) -> io::Error {
+    match error.downcast::<csv::Error>().map(csv::Error::into_kind) {
+        Ok(csv::ErrorKind::Io(error)) | Err(error) => error,
+        Ok(kind) => io::Error::other(format!("{kind:?}")),
     }
 }
 

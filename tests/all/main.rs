@@ -8,6 +8,7 @@ mod commands;
 mod contract;
 mod crash;
 mod deferred;
+mod disk;
 mod estimates;
 mod exits;
 mod faults;

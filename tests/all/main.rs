@@ -7,6 +7,7 @@ mod books;
 mod commands;
 mod contract;
 mod crash;
+mod damage;
 mod deferred;
 mod disk;
 mod estimates;

@@ -39,11 +39,16 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// Serves a new world with these rules, kept in `home` under `name`.
     pub(crate) fn serve(home: &Path, name: &str, rules: Rules) -> Self {
+        Self::serve_at("127.0.0.1:0", home, name, rules)
+    }
+
+    /// Serves the world of this name, a new one if there is none yet.
+    pub(crate) fn serve_at(listen: &str, home: &Path, name: &str, rules: Rules) -> Self {
         let world = home.join(format!("{name}.world"));
         let path = home.join(format!("{name}.toml"));
         fs::write(&path, toml::to_string(&rules).unwrap()).unwrap();
         let mut child = program()
-            .args(["sandbox", "--listen", "127.0.0.1:0", "--world"])
+            .args(["sandbox", "--listen", listen, "--world"])
             .arg(&world)
             .arg("--rules")
             .arg(&path)
@@ -54,7 +59,7 @@ impl Sandbox {
         let stdout = child.stdout.take().unwrap();
         BufReader::new(stdout).read_line(&mut url).unwrap();
         let url = url.trim().to_owned();
-        assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+        assert!(url.starts_with("http://127.0.0."), "{url}");
         Self {
             child,
             url,

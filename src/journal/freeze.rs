@@ -19,6 +19,9 @@ use super::seal::{self, ListSeal};
 use super::{BatchId, Finding, JournalError, store};
 use crate::list::PermissionId;
 
+/// The tables of a journal.
+pub(super) const SCHEMA: &str = include_str!("schema.sql");
+
 /// The fact that is the seal on the list.
 pub(super) const LIST_SEAL: &str = "rows_sha256";
 
@@ -98,7 +101,7 @@ impl NewRun {
                 store::APPLICATION_ID,
                 store::FORMAT_VERSION
             ))
-            .and_then(|()| database.execute_batch(include_str!("schema.sql")))
+            .and_then(|()| database.execute_batch(SCHEMA))
             .map_err(at)?;
         Ok(Self {
             runs: runs.clone(),

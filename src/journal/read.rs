@@ -208,6 +208,17 @@ impl Archive {
         seal.ok_or_else(|| self.damaged(format!("it lacks {LIST_SEAL}")))
     }
 
+    /// Checks that the rows that are written twice agree with themselves.
+    ///
+    /// # Errors
+    /// If the journal cannot be read, or is damaged.
+    pub fn check_rows(&self) -> Result<(), JournalError> {
+        match self.with(seal::rows)? {
+            Some(what) => Err(self.damaged(what)),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn damaged(&self, what: String) -> JournalError {
         JournalError::Damaged {
             path: self.path.clone(),

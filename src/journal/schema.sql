@@ -34,7 +34,13 @@ CREATE TABLE batch (
     settled_at    INTEGER,
     verified      TEXT NOT NULL DEFAULT '',
     -- 1: these IDs have to be read before the run is finished
-    owed          INTEGER NOT NULL DEFAULT 0
+    owed          INTEGER NOT NULL DEFAULT 0,
+    -- All that a claim or a sending follows from once more, kept beside it by
+    -- SQLite: a row of which a part was altered no longer agrees with itself.
+    twin          TEXT NOT NULL GENERATED ALWAYS AS (
+        format('%d %s %d %d %d %d %d %s %s %s %d %d %d %d', id, path, coalesce(parent, 0), root, ids,
+               first_line, last_line, state, reason, verified, owed, attempts,
+               coalesce(first_sent_at, 0), coalesce(settled_at, 0))) STORED
 ) STRICT;
 
 -- The IDs of each batch, as JSON arrays, apart from what changes.
@@ -100,7 +106,11 @@ CREATE TABLE hold (
     began_at INTEGER NOT NULL,
     until    INTEGER NOT NULL,
     full_ms  INTEGER NOT NULL,
-    ended_at INTEGER
+    ended_at INTEGER,
+    -- as in batch
+    twin     TEXT NOT NULL GENERATED ALWAYS AS (
+        format('%d %d %s %d %d %d %d', id, process, cause, began_at, until, full_ms,
+               coalesce(ended_at, 0))) STORED
 ) STRICT;
 
 -- Each token that calls bore, in order; the token itself is nowhere.

@@ -16,7 +16,7 @@ pub(super) const APPLICATION_ID: i32 = 0x5253_4344;
 
 /// The version of the journal's format. A journal of another version is
 /// refused, never guessed at.
-pub(super) const FORMAT_VERSION: i32 = 3;
+pub(super) const FORMAT_VERSION: i32 = 4;
 
 /// The journal of a run, open for writing. Only one process may hold it: the
 /// [`Lock`](super::Lock) sees to that.
@@ -84,6 +84,14 @@ impl Journal {
         let connection = Connection::open_with_flags(real, flags).map_err(at)?;
         check_format(&connection, path)?;
         check_pages(&connection, path)?;
+        seal::rows(&connection)
+            .map_err(|source| JournalError::read(path, source))?
+            .map_or(Ok(()), |what| {
+                Err(JournalError::Damaged {
+                    path: path.to_owned(),
+                    what,
+                })
+            })?;
         connection
             .execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;",

@@ -208,6 +208,7 @@ impl Summary {
         folder: &RunFolder,
         live: bool,
     ) -> Result<Self, ReportError> {
+        archive.check_rows()?;
         let facts = archive.facts()?;
         let rows = Rows::of(&facts);
         account

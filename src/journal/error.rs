@@ -125,6 +125,16 @@ impl JournalError {
         }
     }
 
+    /// Whether a killed process left something half written, which has to be
+    /// taken back before anything can be read.
+    pub(super) fn is_half_written(&self) -> bool {
+        let (Self::Open { source, .. } | Self::Read { source, .. }) = self else {
+            return false;
+        };
+        let code = source.sqlite_error().map(|error| error.extended_code);
+        code == Some(rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
+    }
+
     pub(super) fn open(path: &Path, source: rusqlite::Error) -> Self {
         Self::Open {
             path: path.to_owned(),

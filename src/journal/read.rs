@@ -114,11 +114,22 @@ pub struct HoldRow {
 }
 
 impl Archive {
-    /// Opens the journal at `path` for reading.
+    /// Opens the journal at `path` for reading. What a killed process had half
+    /// written is taken back before.
     ///
     /// # Errors
     /// If it cannot be opened, or is no journal of this format.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
+        match Self::look_at(path) {
+            Err(error) if error.is_half_written() => {
+                store::take_back(path)?;
+                Self::look_at(path)
+            }
+            opened => opened,
+        }
+    }
+
+    fn look_at(path: &Path) -> Result<Self, JournalError> {
         let at = |source| JournalError::open(path, source);
         let connection =
             Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(at)?;

@@ -70,18 +70,7 @@ impl Journal {
     /// if it is a symbolic link.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let at = |source| JournalError::open(path, source);
-        if path.is_symlink() {
-            return Err(JournalError::Link {
-                path: path.to_owned(),
-            });
-        }
-        // SQLite refuses links on the whole way; only the last step matters.
-        let real = match (path.parent().map(Path::canonicalize), path.file_name()) {
-            (Some(Ok(folder)), Some(name)) => folder.join(name),
-            _ => path.to_owned(),
-        };
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let connection = Connection::open_with_flags(real, flags).map_err(at)?;
+        let connection = connect(path)?;
         check_format(&connection, path)?;
         check_pages(&connection, path)?;
         seal::rows(&connection)
@@ -471,6 +460,29 @@ impl Pick {
             Self::Undivided => "state <> 'divided'",
         }
     }
+}
+
+/// Opens a journal for writing, whatever it holds.
+fn connect(path: &Path) -> Result<Connection, JournalError> {
+    if path.is_symlink() {
+        return Err(JournalError::Link {
+            path: path.to_owned(),
+        });
+    }
+    // SQLite refuses links on the whole way; only the last step matters.
+    let real = match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    Connection::open_with_flags(real, flags).map_err(|source| JournalError::open(path, source))
+}
+
+/// Takes back what a process that was killed had half written into the file
+/// itself: that is so while the write-ahead log begins or ends. SQLite does it
+/// at the first look, and cannot where it may only read.
+pub(super) fn take_back(path: &Path) -> Result<(), JournalError> {
+    check_format(&connect(path)?, path)
 }
 
 /// Refuses a file that is no journal, or one of another format.

@@ -162,6 +162,49 @@ fn a_run_killed_between_its_freezing_and_its_beginning_is_resumed_as_it_was_froz
 }
 
 #[test]
+fn a_run_killed_while_its_journal_becomes_one_file_can_be_looked_at_and_resumed() {
+    let home = tempfile::tempdir().unwrap();
+    let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(3), 100, 1);
+    let sandbox = Sandbox::serve(home.path(), "one", slow(3));
+    let site = Site::new(home.path(), "one", &QUICK);
+    let moment = Moment::Happened(2_000);
+    site.until(moment, site.command(&list, &sandbox), &sandbox);
+    let run = site.run().unwrap();
+    // What SQLite had kept of the old pages, as if the process had been killed
+    // before it could throw that away.
+    let aside = run.path().join("journal.db-journal");
+    let journal = rusqlite::Connection::open(run.journal()).unwrap();
+    journal
+        .pragma_update(None, "journal_mode", "DELETE")
+        .unwrap();
+    journal
+        .execute_batch("BEGIN IMMEDIATE; UPDATE process SET pid = pid + 1")
+        .unwrap();
+    let half = fs::read(&aside).unwrap();
+    drop(journal);
+
+    let look = |line: &str| {
+        let mut look = program();
+        look.args(line.split(' ')).arg(site.runs.path());
+        look.output().unwrap()
+    };
+    for line in ["report --runs-dir", "runs --runs-dir"] {
+        fs::write(&aside, &half).unwrap();
+        let shown = look(line);
+        assert_eq!(shown.status.code(), Some(0), "{shown:?}");
+        assert!(String::from_utf8_lossy(&shown.stdout).contains(run.run().as_str()));
+    }
+    fs::write(&aside, &half).unwrap();
+    let mut resume = program();
+    resume.args(["resume", "--base-url", &sandbox.url, "--runs-dir"]);
+    resume.arg(site.runs.path()).env("RESCIND_TOKEN", "sandbox");
+    let resumed = resume.output().unwrap();
+    assert_eq!(resumed.status.code(), Some(3), "{resumed:?}");
+    examine(&run, &sandbox, &list, ALL);
+    settled(&site, &list, ALL);
+}
+
+#[test]
 fn a_run_killed_within_a_wait_long_after_its_last_call_can_be_looked_at() {
     let home = tempfile::tempdir().unwrap();
     let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(4), 300, 1);

@@ -464,6 +464,12 @@ fn the_calls_of_a_verification_count_in_the_budget_of_the_hour() {
         "run {other} --base-url {} --rate {calls}/h",
         site.url
     ));
+    // It is at work once the second run's log says so; then it has time to
+    // make a call that it may not make.
+    until("the other run is begun", || {
+        let log = fs::read_to_string(site.runs().get(1)?.join("run.log")).ok()?;
+        log.contains("1 IDs in 1 batches").then_some(())
+    });
     std::thread::sleep(std::time::Duration::from_millis(700));
     waiting.signal(Signal::TERM);
     waiting.end().with(143);

@@ -41,7 +41,7 @@ const PROCESSES: usize = 15;
 const RUNS: usize = 40;
 
 /// A campaign of so many kills has met every phase.
-const LONG: usize = 300;
+const LONG: usize = 500;
 
 /// A call that was on its way when its process was killed arrives so much
 /// later at the most.

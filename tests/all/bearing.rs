@@ -423,11 +423,16 @@ async fn an_early_renewal_that_fails_is_tried_again_while_the_token_is_good() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_log_in_is_never_repeated() {
-    for wrong in ["wrong", "sandbox"] {
+    for wrong in ["wrong", "sandbox", "locked"] {
         let stage = stage(Rules::default(), 40);
         if wrong == "sandbox" {
             // As the conformance page has it.
             stage.world.script(Kind::LogIn, [Fault::Status(401)]);
+        }
+        if wrong == "locked" {
+            // Neither a token nor a complaint.
+            let locked = json!({ "userStatus": "Locked", "userId": 1 }).to_string();
+            stage.wire.forge(move |_, _| ok(locked.clone()));
         }
         let custody = Custody::log_in(credentials(wrong), None);
         let ended = act(&stage, custody).await;

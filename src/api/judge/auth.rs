@@ -15,6 +15,9 @@ use super::{
 };
 use crate::api::{Answer, Call, Response, Token, message::one_line, scrub::scrub};
 
+/// What is wrong with an answer that grants and says nothing.
+const NO_TOKEN: &str = "there is no token in the answer";
+
 /// What the answer to a log-in or a renewal means.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Admission {
@@ -31,8 +34,8 @@ pub enum Admission {
     /// Refused, and it would be refused again: wrong credentials, a token
     /// that cannot be renewed any more.
     Refused {
-        /// `refused` (200 with an `errorText`), `violation`, or the status:
-        /// `http_401`.
+        /// `refused` (200 with an `errorText`, or to a log-in without a
+        /// token), `violation`, or the status: `http_401`.
         reason: Cow<'static, str>,
         /// The server's words.
         message: String,
@@ -213,7 +216,13 @@ fn judge_grant(call: &Call, response: &Response) -> Admission {
             }),
             message: one_line(&scrubbed(call, text.as_bytes())),
         },
-        (None, None) => Admission::unreadable("there is no token in the answer"),
+        // What can be read and grants nothing is a refusal, e.g. of a user who
+        // is locked. Who repeats it is locked out after five.
+        (None, None) if matches!(call, Call::LogIn(_)) => Admission::Refused {
+            reason: Cow::Borrowed("refused"),
+            message: NO_TOKEN.to_owned(),
+        },
+        (None, None) => Admission::unreadable(NO_TOKEN),
     }
 }
 

@@ -130,12 +130,6 @@ fn every_answer_without_a_token_has_its_verdict() {
         (408, "", failed("http_408", "", true)),
         (201, "", failed("http_201", "", true)),
         // What is no answer at all.
-        (200, "{}", unreadable("there is no token in the answer")),
-        (
-            200,
-            r#"{"ok":true}"#,
-            unreadable("there is no token in the answer"),
-        ),
         (
             200,
             "<html>Just a moment",
@@ -166,6 +160,24 @@ fn every_answer_without_a_token_has_its_verdict() {
             ),
         ),
     ]);
+}
+
+/// Repeated, it would count towards the lockout after five.
+#[test]
+fn a_log_in_that_is_answered_without_a_token_is_refused_and_a_renewal_unreadable() {
+    let message = "there is no token in the answer";
+    for body in [
+        "{}",
+        r#"{"ok":true}"#,
+        r#"{"accessToken":""}"#,
+        r#"{"accessToken":null,"mdAccessToken":"m"}"#,
+        r#"{"userStatus":"Locked"}"#,
+    ] {
+        let judged = |call: &Call| judge_auth(call, &response(200, body));
+        assert_eq!(judged(&log_in()), refused("refused", message), "{body}");
+        let unreadable = failed("unreadable", message, true);
+        assert_eq!(judged(&Call::Renew), unreadable, "{body}");
+    }
 }
 
 #[test]

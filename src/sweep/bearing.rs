@@ -127,10 +127,15 @@ impl<A: Api> Worker<A> {
                 (Step::Refused, _) => {
                     return Err(self.unauthorized(format!("{}. {CAUSES}", refusal())));
                 }
-                (Step::Evicted, _) => {
+                (Step::Evicted { untold }, _) => {
+                    let when = if untold {
+                        "again, and when it was to end was not told: probably"
+                    } else {
+                        "again before its time:"
+                    };
                     return Err(self.unauthorized(format!(
-                        "{}, again before its time: somebody else logs in as the same user, \
-                         and each log-in ends the session of another",
+                        "{}, {when} somebody else logs in as the same user, and each log-in \
+                         ends the session of another",
                         refusal()
                     )));
                 }

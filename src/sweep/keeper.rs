@@ -143,8 +143,8 @@ pub(super) enum Step {
     Fetch,
     /// It was refused, and there is nothing else to try.
     Refused,
-    /// It was refused before its time once more.
-    Evicted,
+    /// It was refused once more before its time, or when its end was `untold`.
+    Evicted { untold: bool },
     /// What is to be done has been done so often that it may not be done
     /// before that time.
     Full { what: &'static str, until: Instant },
@@ -208,7 +208,8 @@ struct State {
     renewals: Window,
     /// Log-ins that were refused or may have been.
     refusals: Window,
-    /// How often a log-in had to replace a token before its time.
+    /// How often a log-in had to replace a token before its time, or one of
+    /// unknown end that was refused.
     evictions: u32,
 }
 
@@ -403,10 +404,13 @@ impl Keeper {
         let recorded = expires.map(|expires| self.clock.at(expires));
         let mut state = self.lock();
         bear(token);
-        // Nobody logs in anew while a token is good.
-        let early = state
-            .expires
-            .is_some_and(|expires| expires > Instant::now());
+        // Nobody logs in anew while a token is good. Where its end was not told,
+        // a refusal has to be taken for an early one: two who throw each other
+        // out would go on until no renewal is left.
+        let early = match state.expires {
+            Some(expires) => expires > Instant::now(),
+            None => state.refused.is_some(),
+        };
         state.evictions += u32::from(early && provenance == Provenance::LogIn);
         state.generation += 1;
         state.expires = expires;
@@ -461,7 +465,9 @@ impl State {
                 let what = "refused log-ins";
                 Step::Full { what, until }
             }
-            Ok(()) if self.evictions >= EVICTIONS => Step::Evicted,
+            Ok(()) if self.evictions >= EVICTIONS => Step::Evicted {
+                untold: self.expires.is_none(),
+            },
             Ok(()) => Step::LogIn,
         }
     }

@@ -660,6 +660,29 @@ async fn somebody_who_ends_the_session_again_and_again_is_given_way_to() {
     assert_eq!(stage.tally().of(State::InFlight), 0);
 }
 
+/// Nor does it help where the API does not tell when a token is to end.
+#[tokio::test(start_paused = true)]
+async fn a_session_of_untold_end_that_is_ended_again_and_again_is_given_up_too() {
+    let text = "token = ''\nsessions = 1\n\
+                others_log_in = ['5m', '10m', '15m', '20m', '25m']";
+    let stage = stage(rules(text), 120);
+    stage.wire.forge(|call, answer| match (call, answer) {
+        (Call::LogIn(_), Answer::Response(mut response)) => {
+            let mut body: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
+            body.as_object_mut().unwrap().remove("expirationTime");
+            response.body = body.to_string().into_bytes().into();
+            Answer::Response(response)
+        }
+        (_, answer) => answer,
+    });
+    let ended = act(&stage, log_in()).await;
+    let words = unauthorized(&ended);
+    assert!(words.contains("was not told: probably somebody"), "{words}");
+    assert_eq!(log_ins(&stage).len(), 3);
+    assert!(ended.took > 15 * MIN && ended.took < 16 * MIN);
+    assert_eq!(stage.tally().of(State::InFlight), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_key_without_the_permission_ends_the_run_after_one_renewal() {
     for custody in [given(), log_in()] {

@@ -122,6 +122,8 @@ pub(super) struct Watch<'a> {
     known: Breaches,
     /// Found just now.
     new: Vec<Finding>,
+    /// What a person has to be told: guards that are set and guard nothing.
+    pub(super) idle: Vec<String>,
 }
 
 impl<'a> Watch<'a> {
@@ -150,7 +152,8 @@ impl<'a> Watch<'a> {
         }
         let place = (facts.environment.as_str(), facts.base_url.as_str());
         let list = (facts.rows_distinct, facts.created);
-        let mut new = judge(settings, runs, place, list, sieve, &exclusion)?.findings;
+        let judged = judge(settings, runs, place, list, sieve, &exclusion)?;
+        let (mut new, idle) = (judged.findings, judged.idle);
         // What was found once is not found again.
         new.retain(|finding| {
             let guard = finding.breach.guard();
@@ -166,6 +169,7 @@ impl<'a> Watch<'a> {
             facts,
             known,
             new,
+            idle,
         })
     }
 

@@ -155,6 +155,12 @@ pub(super) fn resume(
     };
     let now = Timestamp::now();
     let watch = Watch::over(&effective.settings, &runs, &folder, &frozen, now)?;
+    if effective.settings.verbosity != Verbosity::Quiet {
+        for idle in &watch.idle {
+            // Nobody is left to be told if stderr is closed.
+            let _ = writeln!(std::io::stderr(), "note: {}", visible(idle));
+        }
+    }
     if watch.holds() && approve.is_none() {
         watch.record(now)?;
         let problem = watch.problem();

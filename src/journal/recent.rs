@@ -47,7 +47,8 @@ pub struct Lookback {
     pub now: Timestamp,
     /// Calls that are older do not matter.
     pub span: Duration,
-    /// How long a call may take that nobody has seen the end of.
+    /// How long a call may take that nobody has seen the end of, unless the
+    /// process that made it gave it longer.
     pub timeout: Duration,
     /// The boot that it belongs to, if it is known.
     pub boot: Option<Boot>,
@@ -127,6 +128,8 @@ pub fn counts_since(folder: &RunFolder, lookback: &Lookback) -> Result<bool, Jou
 /// A process as the journal knows it.
 struct Past {
     id: i64,
+    /// How long its calls could take, if its settings tell.
+    timeout: Option<SignedDuration>,
     /// What its times are to be shifted by.
     shift: SignedDuration,
     ended: Option<Timestamp>,
@@ -167,15 +170,18 @@ impl Recent {
             .checked_sub(lookback.span)
             .unwrap_or(Timestamp::MIN);
         let processes = archive.with(|db| {
-            db.prepare("SELECT id, boot_id, booted_at, ended_at FROM process ORDER BY id")?
-                .query_map([], |row| {
-                    Ok(Past {
-                        id: row.get(0)?,
-                        shift: Boot::shift(lookback.boot.as_ref(), boot(row, 1)?.as_ref()),
-                        ended: optional_moment(row, 3)?,
-                    })
-                })?
-                .collect::<Result<Vec<_>, _>>()
+            db.prepare(
+                "SELECT id, boot_id, booted_at, ended_at, settings FROM process ORDER BY id",
+            )?
+            .query_map([], |row| {
+                Ok(Past {
+                    id: row.get(0)?,
+                    shift: Boot::shift(lookback.boot.as_ref(), boot(row, 1)?.as_ref()),
+                    ended: optional_moment(row, 3)?,
+                    timeout: timeout(&row.get::<_, String>(4)?),
+                })
+            })?
+            .collect::<Result<Vec<_>, _>>()
         })?;
         for process in &processes {
             self.holds.extend(remaining(archive, process, lookback)?);
@@ -198,6 +204,12 @@ impl Recent {
         }
         Ok(())
     }
+}
+
+/// The time-out among the settings that a process recorded.
+fn timeout(settings: &str) -> Option<SignedDuration> {
+    let settings: serde_json::Value = serde_json::from_str(settings).ok()?;
+    settings.get("timeout")?.as_str()?.parse().ok()
 }
 
 /// The holds of a process that are still on: those that no call has followed,
@@ -223,7 +235,8 @@ fn remaining(
         return Ok(Vec::new());
     }
     // A hold counts from the end of the last call that was under way. Of one
-    // that was cut off with its process no end is known but the time-out.
+    // that was cut off with its process no end is known but the time-out: its
+    // own, if that was longer than the one of whoever asks.
     let unanswered = archive.with(|db| {
         db.prepare_cached(
             "SELECT max(recorded_at) FROM call WHERE process = ?1 AND answered_at IS NULL",
@@ -231,6 +244,7 @@ fn remaining(
         .query_row([process.id], |row| optional_moment(row, 0))
     })?;
     let timeout = SignedDuration::try_from(lookback.timeout).unwrap_or(SignedDuration::ZERO);
+    let timeout = process.timeout.map_or(timeout, |own| own.max(timeout));
     let last = unanswered
         .map(|recorded| shifted(shifted(recorded, process.shift), AHEAD + timeout))
         .map(|end| end.min(lookback.now));
@@ -280,7 +294,7 @@ mod tests {
         environment: &str,
         base_url: &str,
         calls: &[(Timestamp, CallKind, Option<&'static str>)],
-    ) {
+    ) -> Journal {
         let created = calls[0].0;
         let facts = Facts {
             created,
@@ -308,7 +322,7 @@ mod tests {
                 host: String::new(),
                 pid: 1,
                 version: "0",
-                settings: "{}".into(),
+                settings: r#"{"timeout":"1m30s","rate":null}"#.into(),
                 boot: None,
             })
             .unwrap();
@@ -333,6 +347,7 @@ mod tests {
                 journal.write(&[answered]).unwrap();
             }
         }
+        journal
     }
 
     #[test]
@@ -354,6 +369,38 @@ mod tests {
             .iter()
             .map(|run| counts_since(run, &lookback).unwrap());
         assert_eq!(counts.collect::<Vec<_>>(), [false, true, true, true]);
+    }
+
+    /// A hold counts from the end of the last call under way: how long that
+    /// took at most, the process that made it decided.
+    #[test]
+    fn a_hold_cut_off_lasts_by_the_time_out_of_the_process_that_was_cut_off() {
+        let home = tempfile::tempdir().unwrap();
+        let runs = RunsDir::create(home.path()).unwrap();
+        let began = at("2026-11-23T02:00:00Z");
+        let url = "https://demo.example/v1";
+        let mut journal = called(&runs, "demo", url, &[(began, CallKind::Revoke, None)]);
+        let hold = Entry::Held {
+            hold: 1,
+            cause: HoldCause::Lockout,
+            detail: String::new(),
+            began,
+            until: began + SignedDuration::from_mins(10),
+            full_ms: 600_000,
+        };
+        journal.write(&[hold]).unwrap();
+        // Recorded, and at most a second later sent, and 90 s later answered.
+        let end = |timeout| {
+            let now = began + SignedDuration::from_mins(5);
+            let lookback = Lookback {
+                timeout,
+                ..lookback(now, None)
+            };
+            let recent = recent_calls(&runs, url, &lookback).unwrap();
+            MINUTE * 5 + recent.holds[0].left
+        };
+        assert_eq!(end(Duration::from_secs(1)), Duration::from_secs(600 + 91));
+        assert_eq!(end(MINUTE * 2), Duration::from_secs(600 + 121));
     }
 
     #[test]

@@ -150,10 +150,14 @@ impl Standing {
         self.ended.map(|ended| seconds(self.started, ended))
     }
 
-    /// Whether it goes to the same place. As with the lock, the URL tells
-    /// one `custom` environment from another.
+    /// Whether it goes to the same place: the URL tells one `custom`
+    /// environment from another. It may also be the one of a named
+    /// environment, in a run that was frozen by its address.
     pub(super) fn goes_to(&self, environment: &str, base_url: &str) -> bool {
-        self.environment == environment && (environment != "custom" || self.base_url == base_url)
+        if self.environment == "custom" || environment == "custom" {
+            return self.base_url == base_url;
+        }
+        self.environment == environment
     }
 }
 

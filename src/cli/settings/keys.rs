@@ -160,8 +160,8 @@ pub(crate) static KEYS: &[Key] = &[
         doc: "An address instead of --env: https, or http to a loopback address",
         on_resume: OnResume::Frozen,
         set: |s, text| {
-            let custom = address(text).map(Target::Custom);
-            put(&mut s.environment, custom.map(Some))
+            let there = address(text).map(Target::at);
+            put(&mut s.environment, there.map(Some))
         },
         show: |s| match &s.environment {
             Some(Target::Custom(url)) => Some(url.to_string()),

@@ -269,6 +269,10 @@ impl Effective {
         (entry.key.set)(&mut self.settings, &entry.text)
             .map_err(|complaint| refuse(&entry.subject(), complaint))?;
         self.origins.insert(entry.key.name, entry.origin.clone());
+        // An address may name an environment.
+        if entry.key.name == "base-url" {
+            self.origins.insert("env", entry.origin.clone());
+        }
         Ok(())
     }
 

@@ -11,11 +11,20 @@ use super::values::Complaint;
 pub(crate) enum Target {
     /// One of [`Environment::CHOICES`].
     Named(Environment),
-    /// `--base-url` instead of `--env`.
+    /// `--base-url` instead of `--env`; the address of no named environment.
     Custom(BaseUrl),
 }
 
 impl Target {
+    /// What is at an address: a named environment is one, however it was
+    /// named, with one lock, one history and one set of limits.
+    pub(super) fn at(url: BaseUrl) -> Self {
+        let named = Environment::CHOICES
+            .into_iter()
+            .find(|environment| environment.base_url().as_ref() == Some(&url));
+        named.map_or(Self::Custom(url), Self::Named)
+    }
+
     /// The name, as it is recorded: `demo`, or `custom`.
     pub(crate) fn name(&self) -> &'static str {
         match self {
@@ -96,6 +105,36 @@ mod tests {
             assert_eq!(target.to_string(), kept);
             assert_eq!(target.is_real(), real, "{text}");
             assert_eq!(target.name(), "custom");
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_named_environment_is_that_environment() {
+        for environment in Environment::CHOICES {
+            let Some(url) = environment.base_url() else {
+                continue;
+            };
+            let text = url.to_string();
+            let (host, path) = text["https://".len()..].split_once('/').unwrap();
+            let host = host.to_uppercase();
+            for text in [
+                text.clone(),
+                format!("{text}/"),
+                format!("HTTPS://{host}/{path}"),
+                format!("https://{host}:443/{path}//"),
+            ] {
+                let target = Target::at(address(&text).unwrap());
+                assert_eq!(target, Target::Named(environment), "{text}");
+            }
+            for other in [
+                format!("https://{host}:8443/{path}"),
+                format!("https://{host}"),
+                format!("https://{host}/{path}2"),
+                format!("https://{host}.example.com/{path}"),
+            ] {
+                let target = Target::at(address(&other).unwrap());
+                assert_eq!(target.name(), "custom", "{other}");
+            }
         }
     }
 

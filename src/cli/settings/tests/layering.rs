@@ -211,6 +211,47 @@ fn what_excludes_each_other_is_refused_in_one_layer_and_outranked_in_two() {
     assert_eq!(effective.settings.verbosity, Verbosity::Verbose);
 }
 
+/// One address has one lock and one history, whatever it is called.
+#[test]
+fn an_address_names_its_environment_in_every_layer_and_on_a_resume() {
+    let url = "https://DEMO.tradovateapi.com:443/v1/";
+    let file = format!("base-url = '{url}'");
+    let by_url = option("base-url", url).unwrap();
+    for (effective, from) in [
+        (&by_url, "option"),
+        (
+            &Case {
+                file: Some(&file),
+                ..Case::default()
+            }
+            .settle()
+            .unwrap(),
+            "x.toml:1",
+        ),
+    ] {
+        assert_eq!(effective.environment().unwrap().name(), "demo");
+        assert!(origin(effective, "env").ends_with(from));
+        assert_eq!(origin(effective, "base-url"), "default");
+    }
+    let by_name = option("env", "demo").unwrap();
+    assert_eq!(by_url.settings, by_name.settings);
+    assert_eq!(by_url.recorded(), by_name.recorded());
+    // Either way of saying it resumes either run.
+    for (run, name, text) in [(&by_url, "env", "demo"), (&by_name, "base-url", url)] {
+        let resume = Case {
+            options: &[(name, text)],
+            recorded: Some(run),
+            ..Case::default()
+        };
+        assert_eq!(resume.settle().unwrap().settings, run.settings);
+    }
+    // One that an earlier version recorded by its address, too.
+    let mut settings = Settings::default();
+    let key = KEYS.iter().find(|key| key.name == "base-url").unwrap();
+    (key.set)(&mut settings, "https://demo.tradovateapi.com/v1").unwrap();
+    assert_eq!(settings.environment, by_name.settings.environment);
+}
+
 #[test]
 fn a_resume_takes_over_what_belongs_to_the_run() {
     let run = Case {

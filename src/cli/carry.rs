@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rescind::journal::{
-    Archive, Boot, Facts, Journal, JournalError, Lookback, Process, RunFolder, RunsDir,
-    open_private, recent_calls,
+    Archive, Boot, Facts, Journal, JournalError, Lookback, Process, Recent, RunFolder, RunsDir,
+    Unreadable, open_private, recent_calls,
 };
 use rescind::report::{self, Outcome, ReportError, Summary};
 use rescind::sweep::{Clock, Ledger, Past, Policy, Reason, Stop, Sweep};
@@ -141,8 +141,13 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
     start_log(task, &terminal)?;
     let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
     let lookback = lookback(&policy, started, boot.clone());
-    let past = past(task.runs, &task.facts.base_url, &lookback)?;
+    let found = recent_calls(task.runs, &task.facts.base_url, &lookback);
+    let recent = found.map_err(|error| broken(&error))?;
     begin(task, &mut journal, started, boot)?;
+    if let Some(problem) = uncounted(task, &recent) {
+        return Err(refuse(task, journal, problem));
+    }
+    let past = past(recent);
     let tally = journal.tally().map_err(|error| broken(&error))?;
     let calls = outlook::calls(task, &policy, &tally)?;
     outlook::foretell(calls, &policy, started, &past);
@@ -349,18 +354,67 @@ pub(super) fn lookback(policy: &Policy, now: Timestamp, boot: Option<Boot>) -> L
     }
 }
 
-/// What earlier calls and holds at this address still mean for this process.
-pub(super) fn past(runs: &RunsDir, url: &str, lookback: &Lookback) -> Result<Past, Problem> {
-    let recent = recent_calls(runs, url, lookback).map_err(|error| broken(&error))?;
-    for (run, error) in &recent.unreadable {
-        tracing::warn!(run, %error, "calls of a run cannot be counted");
+/// What earlier calls and holds at an address still mean for a process.
+pub(super) fn past(recent: Recent) -> Past {
+    for Unreadable { name, error, .. } in &recent.unreadable {
+        tracing::warn!(run = name, %error, "calls of a run cannot be counted");
     }
-    Ok(Past {
+    Past {
         calls: recent.calls,
         renewals: recent.renewals,
         refused_log_ins: recent.refused_log_ins,
         hold: recent.holds.into_iter().max_by_key(|hold| hold.left),
-    })
+    }
+}
+
+/// Why no call may be made, where a run that cannot be read was written to so
+/// lately that its calls may still count, or a lockout that it met be on.
+fn uncounted(task: &Task<'_>, recent: &Recent) -> Option<Problem> {
+    let matters = |run: &Unreadable| run.matters_until.is_some();
+    let runs = || recent.unreadable.iter().filter(|run| matters(run));
+    let until = runs().filter_map(|run| run.matters_until).max()?;
+    let names: Vec<_> = runs().map(|run| run.name.as_str()).collect();
+    // To the minute, and not before it.
+    let until = until.saturating_add(SignedDuration::from_secs(59));
+    let until = until
+        .ok()?
+        .to_zoned_datetime(task.effective.settings.zone());
+    let mut problem = Problem::new(
+        exit::ERROR,
+        format!(
+            "it is not known what {} called lately, nor whether a lockout or a penalty is on; \
+             nothing was sent",
+            names.join(" and ")
+        ),
+    );
+    for run in runs() {
+        problem = problem.caused_by(&run.error);
+    }
+    let again = match task.command {
+        "run" | "resume" => format!(", then: {}", report::resume_command(task.folder)),
+        _ => String::new(),
+    };
+    Some(problem.hint(format!(
+        "wait until {}, when it cannot matter any more, or move that folder out of {} (its calls \
+         then do not count, and a lockout is not waited for){again}",
+        until.strftime("%H:%M %Z"),
+        task.runs.path().display(),
+    )))
+}
+
+/// Records that the process ends with a problem before its first call.
+fn refuse(task: &Task<'_>, journal: Journal, problem: Problem) -> Problem {
+    let (word, code) = (Outcome::Error.word(), Outcome::Error.code());
+    let ended = journal.end_process(Timestamp::now(), word, code, &problem.message);
+    if let Err(error) = ended {
+        return broken(&error);
+    }
+    if !task.only_reads()
+        && let Err(error) = report::write(task.folder)
+    {
+        return unreported(&error);
+    }
+    problem
 }
 
 fn start_log(task: &Task<'_>, terminal: &Terminal) -> Result<(), Problem> {

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
-use rescind::journal::RunsDir;
+use rescind::journal::{RunsDir, recent_calls};
 use rescind::list::{FreezeError, Frozen, Rows, freeze};
 use rescind::report::{self, History, Plan, ReportError, Restriction, Style};
 use rescind::sweep::{Sieve, Workload};
@@ -95,7 +95,8 @@ pub(super) fn plan(
     };
     let (now, boot) = uptime::moment();
     let policy = settings.policy(given);
-    let past = past(&runs, &url, &lookback(&policy, now, boot))?;
+    let recent = recent_calls(&runs, &url, &lookback(&policy, now, boot));
+    let past = past(recent.map_err(|error| broken(&error))?);
     let estimate = outlook::estimate(workload.calls(), &policy, now, &past);
     let plan = Plan {
         input: &path.display().to_string(),

@@ -41,7 +41,7 @@ pub use folder::{RunFolder, RunId, RunsDir, open_private};
 pub use freeze::{Facts, NewRun};
 pub use lock::{Holder, Lock, LockError, PLANNING, PRUNING};
 pub use read::{Archive, BatchRow, CallCounts, HoldRow, ProcessRow, RejectRow};
-pub use recent::{Lookback, Recent, Remaining, counts_since, recent_calls};
+pub use recent::{Lookback, Recent, Remaining, Unreadable, counts_since, recent_calls};
 pub use seal::ListSeal;
 pub use state::{Evidence, State, Tally, Verified};
 pub use store::{Doubt, Journal, Pick, Process};

@@ -5,10 +5,7 @@
 //! calls are recorded before they are made, and count for the limits of
 //! whoever comes next; once none of them counts any more, it is cleared away.
 
-use std::fs::{self, File, TryLockError};
-use std::time::{Duration, SystemTime};
-
-use jiff::Timestamp;
+use std::fs::{File, TryLockError};
 
 use super::recent::{Lookback, counts_since};
 use super::{JournalError, RunFolder, RunId, RunsDir};
@@ -42,7 +39,8 @@ impl RunsDir {
         for plan in self.plans()? {
             let counts = || {
                 // What nobody can read is of use to nobody either.
-                counts_since(&plan, lookback).unwrap_or_else(|_| is_recent(&plan, lookback))
+                let matters = lookback.matters_until(&plan.journal()).is_some();
+                counts_since(&plan, lookback).unwrap_or(matters)
             };
             if is_being_made(&plan) || counts() {
                 continue;
@@ -61,16 +59,4 @@ impl RunsDir {
 fn is_being_made(plan: &RunFolder) -> bool {
     File::open(plan.path())
         .is_ok_and(|folder| matches!(folder.try_lock(), Err(TryLockError::WouldBlock)))
-}
-
-/// Whether it was written to so lately that its calls may count.
-fn is_recent(plan: &RunFolder, lookback: &Lookback) -> bool {
-    let written = fs::metadata(plan.journal()).and_then(|found| found.modified());
-    written.is_ok_and(|at| age(at, lookback.now) < lookback.span)
-}
-
-/// A time that lies in the future counts as now.
-fn age(at: SystemTime, now: Timestamp) -> Duration {
-    let at = Timestamp::try_from(at).unwrap_or(Timestamp::MIN);
-    Duration::try_from(now.duration_since(at)).unwrap_or_default()
 }

@@ -6,8 +6,9 @@
 //! lies in the future counts as now, and no hold lasts longer than its full
 //! length.
 
+use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::params;
@@ -62,6 +63,22 @@ impl Lookback {
             .try_into()
             .unwrap_or_default()
     }
+
+    /// Until when the calls matter that the journal at `path` may hold, if
+    /// they still do: it, or its log, was written to within the span.
+    pub(super) fn matters_until(&self, path: &Path) -> Option<Timestamp> {
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let written = |path: &Path| {
+            let found = fs::metadata(path).ok().filter(|found| found.len() > 0)?;
+            // What cannot be told or lies in the future counts as now.
+            let at = found.modified().unwrap_or_else(|_| SystemTime::now());
+            Some(Timestamp::try_from(at).unwrap_or(self.now).min(self.now))
+        };
+        let last = written(path).max(written(Path::new(&log)))?;
+        let until = last.checked_add(self.span).unwrap_or(Timestamp::MAX);
+        (until > self.now).then_some(until)
+    }
 }
 
 /// What a new process has to know of earlier calls to keep the limits.
@@ -76,8 +93,20 @@ pub struct Recent {
     pub refused_log_ins: Vec<Duration>,
     /// Holds that are still on.
     pub holds: Vec<Remaining>,
-    /// Journals that could not be read, and what they are called.
-    pub unreadable: Vec<(String, JournalError)>,
+    /// Journals that could not be read.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A run whose calls and holds are not known.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// What it is called.
+    pub name: String,
+    /// Why they are not known.
+    pub error: JournalError,
+    /// Until when they may matter, going by the last time that the journal was
+    /// written to; `None` if they do not matter any more.
+    pub matters_until: Option<Timestamp>,
 }
 
 /// What is left of a hold.
@@ -139,6 +168,8 @@ impl Recent {
     /// Adds what the journal at `path`, called `name`, knows of calls to
     /// `base_url`.
     pub fn add(&mut self, name: &str, path: &Path, base_url: &str, lookback: &Lookback) {
+        // Before it is opened, which may make a log that is empty.
+        let matters_until = lookback.matters_until(path);
         let found = Archive::open(path).and_then(|archive| {
             if archive.facts()?.base_url == base_url {
                 self.look(&archive, lookback)?;
@@ -148,7 +179,11 @@ impl Recent {
         if let Err(error) = found
             && path.exists()
         {
-            self.unreadable.push((name.to_owned(), error));
+            self.unreadable.push(Unreadable {
+                name: name.to_owned(),
+                error,
+                matters_until,
+            });
         }
         for (ages, _) in self.ages() {
             ages.sort_unstable_by(|one, other| other.cmp(one));

@@ -238,23 +238,47 @@ fn a_sandbox_by_itself_ends_well_at_a_signal() {
     site.call("sandbox --rules absent.toml").with(2);
 }
 
-/// Promise 5 holds as far as the journals can be read, and no further without
-/// a word.
+/// Promise 5: what a run that cannot be read called lately may count, and a
+/// lockout that it met may be on.
 #[test]
-fn a_run_whose_calls_cannot_be_counted_is_named() {
+fn exit_1_nothing_is_sent_while_the_calls_of_a_run_that_cannot_be_read_may_count() {
     let site = Site::new("");
     let list = site.list(1001..1003);
     let damaged = "20260101T000000Z-abcdef";
-    fs::create_dir_all(site.runs_dir().join(damaged)).unwrap();
-    fs::write(
-        site.runs_dir().join(damaged).join("journal.db"),
-        "no journal",
-    )
-    .unwrap();
+    let journal = site.runs_dir().join(damaged).join("journal.db");
+    fs::create_dir_all(journal.parent().unwrap()).unwrap();
+    fs::write(&journal, "no journal").unwrap();
     site.run(&list)
+        .with(1)
+        .says(&format!(
+            "error: it is not known what {damaged} called lately"
+        ))
+        .says("hint: wait until ")
+        .says("its calls then do not count")
+        .says("rescind resume");
+    assert!(site.truth().calls.is_empty());
+    // What calls nothing goes on.
+    site.call(&format!("plan --base-url {} {list}", site.url))
+        .with(0);
+    // Long ago, it is only named.
+    let ago = std::time::SystemTime::now() - Duration::from_hours(3);
+    let file = fs::File::options().write(true).open(&journal);
+    file.unwrap().set_modified(ago).unwrap();
+    site.call("resume latest")
         .with(0)
         .says("cannot be counted")
         .says(damaged);
+    assert_eq!(site.revoked(), (1001..1003).collect());
+    // One of another version of the program holds what nobody here can read.
+    let other = site.runs().into_iter().max().unwrap().join("journal.db");
+    let db = rusqlite::Connection::open(other).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    drop(db);
+    let calls = site.truth().calls.len();
+    site.run(&site.list(1003..1005))
+        .with(1)
+        .says("has format 99");
+    assert_eq!(site.truth().calls.len(), calls);
 }
 
 /// It is for people; a run does not depend on it.

@@ -170,7 +170,7 @@ pub(super) fn meaning(state: State, reason: &str) -> Cow<'_, str> {
         "unverified" => "answered with ok:true, not read back",
         "refused" => "refused by the API",
         "violation" => "refused by the API's validation",
-        "declined" => "shown as Declined: never came into force, never sent",
+        "declined" => "shown as Declined: never came into force",
         "absent" => "not known to the API in this environment, by two reads",
         "connect" => "no connection to the API",
         "tls" => "no secure connection to the API",
@@ -286,6 +286,14 @@ mod tests {
         let at = "2026-11-23T02:00:00.07Z".parse().unwrap();
         assert_eq!(rfc3339(at), "2026-11-23T02:00:00.070Z");
         assert_eq!(moment(at), "2026-11-23 02:00:00 UTC");
+    }
+
+    /// It comes out before anything is sent, or only after the API refused it.
+    #[test]
+    fn what_was_shown_as_declined_may_have_been_sent() {
+        let words = meaning(State::Refused, "declined");
+        assert!(words.contains("never came into force"), "{words}");
+        assert!(!words.contains("sent"), "{words}");
     }
 
     #[test]

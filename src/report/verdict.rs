@@ -142,7 +142,13 @@ fn missed(summary: &Summary, place: &str) -> String {
 }
 
 pub(super) fn answers(kind: Kind, summary: &Summary) -> Vec<String> {
-    let (unread, short) = (summary.unread, shortfalls(summary));
+    let (unread, mut short) = (summary.unread, shortfalls(summary));
+    let bare = by_word_alone(summary);
+    if let Some(bare) = &bare
+        && !short.is_empty()
+    {
+        short = format!("{short}, {bare}");
+    }
     let unreadable = summary.verification.as_ref().map_or(0, |v| v.unreadable);
     let mut answers = vec![match kind {
         Kind::Complete if unreadable > 0 => format!(
@@ -167,6 +173,12 @@ pub(super) fn answers(kind: Kind, summary: &Summary) -> Vec<String> {
             format!("Safe to forget? No: {short}.")
         }
     }];
+    if let Some(bare) = bare
+        && short.is_empty()
+        && matches!(kind, Kind::Mismatch | Kind::Unfinished)
+    {
+        answers.push(format!("Of the IDs, {bare}."));
+    }
     if summary.environment == "sandbox" {
         answers.push("This was the sandbox: nothing real was revoked.".to_owned());
     }
@@ -207,6 +219,15 @@ fn shortfalls(summary: &Summary) -> String {
         all.push(format!("{rows} no valid ID"));
     }
     all.join(", ")
+}
+
+/// The IDs that count as revoked by the API's first word, which nobody is to
+/// read any more. Those that are still to be read are a shortfall.
+fn by_word_alone(summary: &Summary) -> Option<String> {
+    (summary.owed == 0 && summary.unread > 0).then(|| {
+        let unread = number(summary.unread);
+        format!("{unread} revoked by ok:true alone and not read back")
+    })
 }
 
 /// Why the last process ended before it was done, as far as its word says.

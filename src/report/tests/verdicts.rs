@@ -118,6 +118,26 @@ fn the_verdict_tells_the_outcomes_apart() {
     );
 }
 
+/// Nobody reads them any more: a verdict that is silent of them would say that
+/// they are shown as revoked.
+#[test]
+fn what_is_revoked_by_the_first_word_alone_is_named_where_a_run_falls_short() {
+    let refused = Fate {
+        reason: "refused",
+        ..plain(State::Refused)
+    };
+    let mut run = Fixture::freeze(facts("demo", ""), &[(&[1, 2], &[2, 3]), (&[3], &[4])], &[]);
+    run.process("run", r#"{"verify":"off"}"#);
+    run.deliver(1, 2, &UNVERIFIED);
+    run.deliver(2, 1, &refused);
+    run.end("partial", 3, "");
+    assert_eq!(
+        verdict(&run),
+        "NOT ALL REVOKED on DEMO: 1 of 3 IDs are not revoked.\n\
+         Safe to forget? No: 1 refused by the API, 2 revoked by ok:true alone and not read back."
+    );
+}
+
 #[test]
 fn rows_that_name_no_permission_keep_a_run_from_being_complete() {
     let rejects = [(3, "x", "invalid: not a number")];

@@ -3,6 +3,9 @@
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 
+use rescind::journal::Facts;
+use rescind::report::{column, number, visible};
+
 use super::problem::Problem;
 
 /// Whether somebody could be asked.
@@ -10,9 +13,10 @@ pub(super) fn is_possible() -> bool {
     io::stderr().is_terminal() && OpenOptions::new().read(true).open("/dev/tty").is_ok()
 }
 
-/// Asks the person at the terminal to type the number of IDs. The terminal is
-/// asked, not standard input: the list may come from there.
-pub(super) fn ask(environment: &str, ids: u64) -> Result<(), Problem> {
+/// Asks the person at the terminal to type the number of `ids` of the list
+/// frozen with `facts`. The terminal is asked, not standard input: the list may
+/// come from there.
+pub(super) fn ask(facts: &Facts, ids: u64) -> Result<(), Problem> {
     let failed = |error: io::Error| {
         Problem::usage("cannot ask at the terminal")
             .caused_by(&error)
@@ -26,8 +30,8 @@ pub(super) fn ask(environment: &str, ids: u64) -> Result<(), Problem> {
     let mut out = &terminal;
     write!(
         out,
-        "This revokes {ids} permissions on {environment}. There is no way back.\n\
-         Type the number of IDs to go on: "
+        "{} There is no way back.\nType the number of IDs to go on: ",
+        question(facts, ids)
     )
     .map_err(failed)?;
     let mut typed = String::new();
@@ -38,4 +42,62 @@ pub(super) fn ask(environment: &str, ids: u64) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::usage("not confirmed; nothing was sent"))
+}
+
+/// What would be done: how much, of which list, and where.
+fn question(facts: &Facts, ids: u64) -> String {
+    let list = match facts.input_path.as_str() {
+        "-" => "standard input",
+        path => path,
+    };
+    let what = if ids == 1 {
+        "permission"
+    } else {
+        "permissions"
+    };
+    let question = format!(
+        "This revokes {} {what} of {list} ({}) on {} ({}).",
+        number(ids),
+        column(&facts.column),
+        facts.environment.to_uppercase(),
+        facts.base_url
+    );
+    visible(&question).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_question_names_the_list_its_column_and_the_place() {
+        let mut facts = Facts {
+            created: "2026-11-23T02:00:00Z".parse().unwrap(),
+            environment: "live".into(),
+            base_url: "https://live.example/v1".into(),
+            input_path: "samples/small.csv".into(),
+            input_sha256: String::new(),
+            list_sha256: String::new(),
+            column: "tradingPermissionId".into(),
+            batch_size: 100,
+            rows_total: 0,
+            rows_distinct: 0,
+            rows_duplicate: 0,
+            rows_invalid: 0,
+            batches: 0,
+            note: String::new(),
+        };
+        assert_eq!(
+            question(&facts, 4_017),
+            "This revokes 4,017 permissions of samples/small.csv (column tradingPermissionId) on \
+             LIVE (https://live.example/v1)."
+        );
+        facts.input_path = "-".into();
+        facts.column = "1 (no header)".into();
+        assert_eq!(
+            question(&facts, 1),
+            "This revokes 1 permission of standard input (1 (no header)) on LIVE \
+             (https://live.example/v1)."
+        );
+    }
 }

@@ -79,7 +79,7 @@ pub(super) fn run(
         let runtime = carry::runtime()?;
         let gateway = Gateway::open(&effective, &runtime)?;
         if asks {
-            consent::ask(&environment.to_string(), census.distinct)?;
+            consent::ask(&facts, census.distinct)?;
         }
         Some((gateway, runtime))
     };
@@ -182,7 +182,7 @@ pub(super) fn resume(
         }
     }
     if asks {
-        consent::ask(&environment.to_string(), standing.open())?;
+        consent::ask(&frozen, standing.open())?;
     }
     let runtime = carry::runtime()?;
     let gateway = Gateway::open(&effective, &runtime)?;

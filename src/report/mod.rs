@@ -55,7 +55,7 @@ pub use history::{History, Night, Remark, Restriction};
 pub use listing::{listing, listing_json};
 pub use outcome::{Outcome, ending, is_finished, open_ids};
 pub use particulars::{FileFigures, HoldFigures, Particulars, ProcessFigures};
-pub use phrase::{number, visible};
+pub use phrase::{column, number, visible};
 pub use plan::{Plan, PlannedReject};
 pub use pruned::{pruned, pruned_json};
 pub use retention::{Fate, Kept, Retention};

@@ -153,7 +153,8 @@ pub(super) fn place(environment: &str, base_url: &str) -> String {
 
 /// Where the IDs were taken from: `column tradingPermissionId`; a list
 /// without a header has its own words.
-pub(super) fn column(name: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn column(name: &str) -> Cow<'_, str> {
     if name.ends_with(" (no header)") {
         Cow::Borrowed(name)
     } else {

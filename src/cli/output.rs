@@ -42,7 +42,14 @@ pub(super) fn write(
     let mut aside = tempfile::Builder::new()
         .prefix(".rescind-")
         .tempfile_in(folder)
-        .map_err(unwritable)?;
+        .map_err(|error| {
+            // It would name a file that nobody asked for.
+            unwritable(if folder.is_dir() {
+                error.kind().into()
+            } else {
+                io::Error::other(format!("there is no folder {}", folder.display()))
+            })
+        })?;
     let mut out = BufWriter::new(&mut aside);
     render(&mut out)?;
     out.flush().map_err(unwritable)?;

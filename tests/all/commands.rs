@@ -142,7 +142,9 @@ fn a_report_comes_in_each_format_and_to_a_file() {
         fs::read_to_string(site.home().join("here.csv")).unwrap(),
         csv
     );
-    site.call("report --output no/such/folder").with(1);
+    site.call("report --output no/such/folder")
+        .with(1)
+        .says("there is no folder no/such");
     site.call("report --format pdf").with(2);
     site.call("report --format csv --format json").with(0);
 }

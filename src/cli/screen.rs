@@ -18,13 +18,13 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use rescind::journal::{BatchId, Entry, Remaining, Tally};
-use rescind::report::Mark;
+use rescind::report::{Mark, number};
 use rescind::sweep::{Clock, Observer, Quota, Timetable, Waits};
 use tokio::time::{Instant, sleep};
 use tracing::info;
 
 use self::{
-    figures::Figures,
+    figures::{Figures, WONDERED_AT},
     narrator::{Narrator, Turn},
 };
 use super::{logging::ONLY_LOGGED, terminal::Terminal};
@@ -37,6 +37,9 @@ const LONG: Duration = Duration::from_mins(5);
 
 /// The time between counter lines, at least.
 const COUNT_EVERY: Duration = Duration::from_secs(10);
+
+/// After so long a sweep knows what it waits for first.
+const SETTLED_IN: Duration = Duration::from_millis(500);
 
 /// How a process finds its run.
 #[derive(Debug)]
@@ -115,7 +118,7 @@ impl Screen {
     /// Says of every long wait for the pace or the next try that it is on. It
     /// never ends.
     pub(crate) async fn say_waits(&self) {
-        let mut said = None;
+        let mut said = self.say_left_behind().await;
         loop {
             sleep(COUNT_EVERY).await;
             let idle = lock(&self.figures).idle(Instant::now(), LONG);
@@ -127,6 +130,34 @@ impl Screen {
                 said = Some(end);
             }
         }
+    }
+
+    /// Says from when on it is read what a process that was killed had under
+    /// way: it may still arrive, and until then nothing goes. Returns that
+    /// time.
+    async fn say_left_behind(&self) -> Option<Instant> {
+        if lock(&self.figures).left_behind() == 0 {
+            return None;
+        }
+        sleep(SETTLED_IN).await;
+        let figures = lock(&self.figures);
+        let left = figures.left_behind();
+        let (wait, end) = figures.idle(Instant::now(), WONDERED_AT)?;
+        drop(figures);
+        if left == 0 {
+            return None;
+        }
+        let (were, they) = if left == 1 {
+            ("ID was", "it is")
+        } else {
+            ("IDs were", "they are")
+        };
+        info!(
+            "{} {were} under way when the process ended; {they} read from {} on",
+            number(left),
+            wait.until
+        );
+        Some(end)
     }
 
     /// Clears the bar and says the last figures, if they were not said yet.

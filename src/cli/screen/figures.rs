@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rescind::journal::{HoldCause, Tally};
+use rescind::journal::{HoldCause, State, Tally};
 use rescind::report::Mark;
 use rescind::sweep::{Clock, Idle, Quota, Timetable, Waits};
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use super::line::{Looked, View, Wait};
 use super::narrator::Turn;
 
 /// A shorter wait for the pace or the next try is nothing to wonder at.
-const WONDERED_AT: Duration = Duration::from_secs(5);
+pub(super) const WONDERED_AT: Duration = Duration::from_secs(5);
 
 /// Calls a second are counted over this time.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -142,6 +142,7 @@ impl Figures {
             return None;
         }
         let cause = match (what, self.limit.map(|limit| limit.window.as_secs())) {
+            (Idle::Retry, _) if self.left_behind() > 0 => "waiting to read what was under way",
             (Idle::Retry, _) => "waiting for the next try",
             (Idle::Pace, Some(3_600)) => "waiting for the hourly budget",
             (Idle::Pace, _) => "waiting for the pace",
@@ -152,6 +153,15 @@ impl Figures {
             left,
         };
         Some((wait, until))
+    }
+
+    /// The IDs that a process that ended had under way: nothing of this one
+    /// carries them.
+    pub(super) fn left_behind(&self) -> u64 {
+        if self.under_way > 0 {
+            return 0;
+        }
+        self.tally.of(State::InFlight)
     }
 
     /// How things stand at this moment.
@@ -235,11 +245,24 @@ fn real(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use jiff::{civil::Weekday, tz::TimeZone};
-    use rescind::journal::State;
     use rescind::sweep::Avoid;
     use tokio::time::advance;
 
     use super::*;
+
+    /// What is under way now is none of it.
+    #[tokio::test(start_paused = true)]
+    async fn what_a_killed_process_left_is_told_from_what_is_under_way() {
+        let (mut figures, mut tally) = figures(100, &[]);
+        assert_eq!(figures.left_behind(), 0);
+        tally.shift(State::Pending, State::InFlight, 40);
+        figures.update(&tally, 0);
+        assert_eq!(figures.left_behind(), 40);
+        figures.calls(1, 0);
+        assert_eq!(figures.left_behind(), 0);
+        figures.calls(0, 1);
+        assert_eq!(figures.left_behind(), 40);
+    }
 
     fn figures(total: u64, rate: &[(u32, u64)]) -> (Figures, Tally) {
         let mut tally = Tally::default();

@@ -16,7 +16,7 @@ use super::carry::{broken, lookback, past, unreported};
 use super::online::{Read, Reading};
 use super::problem::Problem;
 use super::run::{input, recorded_url, warn};
-use super::runs::found;
+use super::runs::{found, runs_dir};
 use super::settings::{Layers, target_at};
 use super::unreadable::{Invalid, unreadable};
 use super::{exit, guards, outlook, output, uptime, written};
@@ -140,7 +140,7 @@ pub(super) fn report(
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
     let effective = Layers::gather(&folder.0, variables)?.settle(None)?;
-    let runs = RunsDir::at(&effective.settings.runs_dir);
+    let runs = runs_dir(&effective)?;
     let run = found(&runs, wanted.unwrap_or("latest"))?;
     let format = match format {
         Format::Text => report::Format::Text,
@@ -169,7 +169,7 @@ pub(super) fn history(
             .hint("rescind runs --json has the figures for programs"));
     }
     let effective = Layers::gather(&folder.0, variables)?.settle(None)?;
-    let runs = RunsDir::at(&effective.settings.runs_dir);
+    let runs = runs_dir(&effective)?;
     let restriction = Restriction {
         environment: nights.env.clone(),
         base_url: nights.base_url.as_deref().map(target_at).transpose()?,

@@ -22,7 +22,7 @@ use super::carry::{self, Task, broken, carry_out, facts, present};
 use super::gateway::Gateway;
 use super::guards::Watch;
 use super::problem::Problem;
-use super::runs::found;
+use super::runs::{found, runs_dir};
 use super::settings::{Effective, Layers, Verbosity, show_duration};
 use super::unreadable::{Invalid, unreadable};
 use super::{consent, exit, guards, online};
@@ -128,7 +128,7 @@ pub(super) fn resume(
     let given = Timestamp::now();
     let layers = Layers::gather(&options.0, variables)?;
     let before = layers.settle(None)?;
-    let runs = RunsDir::at(&before.settings.runs_dir);
+    let runs = runs_dir(&before)?;
     let folder = match wanted {
         Some(wanted) => found(&runs, wanted)?,
         None => newest_unfinished(&runs, &before)?,

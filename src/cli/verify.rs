@@ -14,7 +14,7 @@ use super::carry::{self, Task, carry_out, facts};
 use super::gateway::Gateway;
 use super::problem::Problem;
 use super::run::{lock, recorded, recorded_url};
-use super::runs::found;
+use super::runs::{found, runs_dir};
 use super::settings::{Effective, Layers, Verbosity};
 
 /// `rescind verify`.
@@ -27,7 +27,7 @@ pub(super) fn verify(
     let given = Timestamp::now();
     let layers = Layers::gather(&options.0, variables)?;
     let before = layers.settle(None)?;
-    let runs = RunsDir::at(&before.settings.runs_dir);
+    let runs = runs_dir(&before)?;
     let folder = match wanted {
         Some(wanted) => found(&runs, wanted)?,
         None => newest(&runs, &before)?,

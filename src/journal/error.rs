@@ -93,6 +93,12 @@ pub enum JournalError {
         /// The kind of file system.
         kind: &'static str,
     },
+    /// Nothing has run.
+    #[error("no run in {}", path.display())]
+    NoRun {
+        /// The runs folder.
+        path: PathBuf,
+    },
     /// No run answers to a name.
     #[error("no run {wanted} in {}", path.display())]
     NoSuchRun {
@@ -102,7 +108,7 @@ pub enum JournalError {
         path: PathBuf,
     },
     /// Several runs answer to a name.
-    #[error("{wanted} could be any of {}", candidates.join(", "))]
+    #[error("{wanted} could be {}", listed(candidates))]
     AmbiguousRun {
         /// What was asked for.
         wanted: String,
@@ -162,6 +168,15 @@ impl JournalError {
     ) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Folder { what, path, source }
+    }
+}
+
+/// The first five names, and how many there are besides.
+fn listed(names: &[String]) -> String {
+    let first: Vec<&str> = names.iter().take(5).map(String::as_str).collect();
+    match names.len() - first.len() {
+        0 => first.join(", "),
+        more => format!("{}, and {more} more", first.join(", ")),
     }
 }
 

@@ -106,6 +106,12 @@ impl RunsDir {
         Self(path.to_owned())
     }
 
+    /// Whether there is no such folder.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        fs::metadata(&self.0).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -211,16 +217,22 @@ impl RunsDir {
     }
 
     /// The run that `wanted` names: an ID, an unambiguous prefix of one, or
-    /// `latest`.
+    /// `latest`; also as a path of the run's folder.
     ///
     /// # Errors
     /// If none answers to it, or several do.
     pub fn find(&self, wanted: &str) -> Result<RunFolder, JournalError> {
         let mut runs = self.list()?;
+        if runs.is_empty() {
+            return Err(JournalError::NoRun {
+                path: self.0.clone(),
+            });
+        }
         let none = || JournalError::NoSuchRun {
             wanted: wanted.to_owned(),
             path: self.0.clone(),
         };
+        let wanted = self.name_in(wanted).ok_or_else(none)?;
         if wanted == "latest" {
             return runs.pop().ok_or_else(none);
         }
@@ -232,6 +244,18 @@ impl RunsDir {
             });
         }
         runs.pop().ok_or_else(none)
+    }
+
+    /// The name that `wanted` gives, by itself or as a path within this folder.
+    fn name_in<'a>(&self, wanted: &'a str) -> Option<&'a str> {
+        let wanted = wanted.trim_end_matches('/');
+        match wanted.rsplit_once('/') {
+            None => Some(wanted),
+            Some((folder, name)) => {
+                let folder = fs::canonicalize(folder).ok()?;
+                (folder == fs::canonicalize(&self.0).ok()?).then_some(name)
+            }
+        }
     }
 
     /// Points the link `latest` at `run`, at once. For people: the program
@@ -434,6 +458,30 @@ mod tests {
         let listed: Vec<_> = runs.list().unwrap().into_iter().map(|f| f.run).collect();
         assert_eq!(listed, [first, second, third.clone()]);
         assert_eq!(runs.find("latest").unwrap().run, third);
+    }
+
+    /// A shell completes the path of a run's folder.
+    #[test]
+    fn a_run_may_be_named_by_the_path_of_its_folder() {
+        let home = tempfile::tempdir().unwrap();
+        let runs = RunsDir::create(home.path()).unwrap();
+        assert!(matches!(
+            runs.find("latest"),
+            Err(JournalError::NoRun { .. })
+        ));
+        let name = "20261123T020000Z-3f2a9c";
+        fs::create_dir(home.path().join(name)).unwrap();
+        fs::write(home.path().join(name).join(JOURNAL), "").unwrap();
+        let path = home.path().join(name).display().to_string();
+        let latest = home.path().join("latest/").display().to_string();
+        for wanted in [name, "latest", "latest/", &path, &latest, "2026"] {
+            assert_eq!(runs.find(wanted).unwrap().run.as_str(), name, "{wanted}");
+        }
+        let elsewhere = format!("/{name}");
+        for wanted in ["", "/", &elsewhere, "nowhere/latest"] {
+            let error = runs.find(wanted).unwrap_err();
+            assert!(matches!(error, JournalError::NoSuchRun { .. }), "{wanted}");
+        }
     }
 
     #[test]

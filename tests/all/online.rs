@@ -63,7 +63,7 @@ fn exit_0_where_every_id_is_active() {
     only_read(&site);
     assert_eq!(site.truth().calls.len(), 3);
     // It is no run to anybody.
-    site.call("report").with(2).says("no such run");
+    site.call("report").with(2).says("there are no runs yet");
     site.call("resume latest").with(2);
     site.call(&format!("resume --base-url {}", site.url))
         .with(2)

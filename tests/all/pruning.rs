@@ -258,7 +258,10 @@ fn a_removal_has_to_say_which_runs_it_means() {
         site.call(line).with(2);
     }
     assert_eq!(names(&site), before);
-    let empty = site.call("runs prune --keep 3 --runs-dir nowhere").with(0);
-    empty.shows("there are no runs");
+    let nowhere = site.call("runs prune --keep 3 --runs-dir nowhere").with(2);
+    nowhere.says("there is no folder");
     assert!(!site.home().join("nowhere").exists());
+    fs::create_dir(site.home().join("empty")).unwrap();
+    let empty = site.call("runs prune --keep 3 --runs-dir empty").with(0);
+    empty.shows("there are no runs");
 }

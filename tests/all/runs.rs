@@ -86,7 +86,9 @@ fn the_runs_folder_may_be_named_before_or_after_the_command() {
         let shown = json(&site.call(line).with(0).out);
         assert_eq!(shown["ids"]["revoked"], 1, "{line}");
     }
-    site.call("runs show latest").with(2).says("no run latest");
+    site.call("runs show latest")
+        .with(2)
+        .says("no runs yet: there is no folder");
     site.call("runs show --runs-dir other no-such-run").with(2);
     site.call("runs show").with(2);
     site.call("runs shwo latest").with(2);
@@ -144,10 +146,56 @@ fn what_is_no_id_is_not_looked_for() {
     for wrong in ["", "0", "-5", "x", "1.5", "1001 x", "9223372036854775808"] {
         site.call(&format!("find {wrong}")).with(2);
     }
-    // A folder that is not there has no runs: that is an answer.
+    // Where nothing ran yet, no run has it: that is an answer.
     let found = site.call("find 9223372036854775807").with(0);
     found.shows("there is no run to look through");
     site.is_untouched();
+}
+
+/// A misspelt folder looks like a history without a run.
+#[test]
+fn a_runs_folder_that_is_not_there_is_told_from_an_empty_one() {
+    let site = Site::new("");
+    let nowhere = site.home().join("nowhere");
+    let missing = format!("there is no folder {}", nowhere.display());
+    for line in [
+        "runs",
+        "runs --json",
+        "runs show latest",
+        "runs prune --keep 3",
+        "find 1001",
+        "report",
+        "report --history",
+        "verify",
+        "resume",
+    ] {
+        let line = format!("{line} --runs-dir nowhere");
+        site.call(&line).with(2).says(&missing);
+    }
+    assert!(!nowhere.exists());
+    // The first run makes the one that nobody named.
+    let kind = "no runs yet: there is no folder";
+    site.call("runs").with(0).shows(kind);
+    assert_eq!(site.call("runs --json").with(0).out, "[]\n");
+    site.call("report").with(2).says(kind);
+    site.is_untouched();
+}
+
+#[test]
+fn a_name_that_several_runs_begin_with_is_no_unknown_one() {
+    let site = Site::new("");
+    for n in 1..=7 {
+        let name = format!("20260101T00000{n}Z-abcdef");
+        fs::create_dir_all(site.runs_dir().join(&name)).unwrap();
+        fs::write(site.runs_dir().join(&name).join("journal.db"), "").unwrap();
+    }
+    site.call("report 2026")
+        .with(2)
+        .says("several runs begin so; give more of it")
+        .says("20260101T000005Z-abcdef, and 2 more");
+    site.call("report 2027")
+        .with(2)
+        .says("there is no such run");
 }
 
 #[test]

@@ -235,6 +235,13 @@ impl Effective {
         shown.unwrap_or(&Origin::Default)
     }
 
+    /// Whether somebody gave the setting of this name a value.
+    pub(crate) fn is_given(&self, name: &str) -> bool {
+        self.origins
+            .get(name)
+            .is_some_and(|origin| !matches!(origin, Origin::Default))
+    }
+
     /// The environment.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 
 use super::freeze::{LIST_SEAL, SEAL};
 use super::seal;
-use super::{Batch, BatchId, Boot, Facts, JournalError, State, Tally, Verified, store};
+use super::{Batch, BatchId, Boot, Facts, HoldCause, JournalError, State, Tally, Verified, store};
 use crate::list::PermissionId;
 
 /// A journal open for reading, as of one moment: a run that goes on beside
@@ -111,6 +111,19 @@ pub struct HoldRow {
     pub until: Timestamp,
     /// When a call went again, if one did.
     pub ended: Option<Timestamp>,
+}
+
+impl HoldRow {
+    /// The cause for people, with what more is known of it: `lockout
+    /// (captcha)`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match HoldCause::from_word(&self.cause) {
+            Some(cause) => cause.in_words(&self.detail),
+            None if self.detail.is_empty() => self.cause.clone(),
+            None => format!("{} ({})", self.cause, self.detail),
+        }
+    }
 }
 
 impl Archive {

@@ -16,7 +16,7 @@ const LEAST_EARLIER: usize = 3;
 /// So many times more, or less, than usual is unusual.
 const UNUSUAL: f64 = 2.0;
 
-/// A share of IDs that are not revoked from which a night needs a look: what
+/// A share of IDs that are not revoked from which a night is a bad one: what
 /// `--max-invalid` grants a list.
 const FAILURES: f64 = 0.05;
 
@@ -194,11 +194,12 @@ fn remarks(standing: &Standing, usual: &Usual, type_in: impl Fn(&str) -> String)
         };
         say(tone, words, verb.map(type_in));
     }
-    let lost = real(standing.ids.total() - standing.ids.of(State::Revoked));
-    let all = real(standing.rows.distinct);
-    if standing.is_finished() && lost > FAILURES * all {
-        let words = format!("{:.0}% of its IDs are not revoked", 100.0 * lost / all);
-        say(Tone::Bad, words, None);
+    if let Some((tone, words)) = losses(standing) {
+        say(tone, words, None);
+    }
+    if standing.rows.invalid > 0 {
+        let rows = count(standing.rows.invalid, "row holds", "rows hold");
+        say(Tone::Wary, format!("{rows} no valid ID"), None);
     }
     if let Some(words) = volume(standing, usual) {
         say(Tone::Wary, words, None);
@@ -246,6 +247,24 @@ fn ending(standing: &Standing) -> Option<(Tone, String)> {
         ),
         "empty" => (Tone::Wary, "the list was empty".to_owned()),
         _ => return None,
+    })
+}
+
+/// The IDs that a finished night did not revoke: none is safe to forget.
+fn losses(standing: &Standing) -> Option<(Tone, String)> {
+    let lost = standing.ids.total() - standing.ids.of(State::Revoked);
+    if !standing.is_finished() || lost == 0 {
+        return None;
+    }
+    let all = standing.rows.distinct;
+    let share = real(lost) / real(all);
+    Some(if share > FAILURES {
+        let (lost, all) = (number(lost), ids_are(all));
+        let words = format!("{lost} of {all} not revoked: {:.0}%", 100.0 * share);
+        (Tone::Bad, words)
+    } else {
+        let words = format!("{} of {} not revoked", number(lost), ids_are(all));
+        (Tone::Wary, words)
     })
 }
 

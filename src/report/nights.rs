@@ -61,13 +61,19 @@ impl History {
             return format!("There are no runs{place}.");
         }
         let (revoked, all) = self.sums();
+        // An ID that was in several of them counts in each.
+        let together = if self.nights.len() > 1 {
+            " in all runs together"
+        } else {
+            ""
+        };
         let looks = match self.remarkable() as u64 {
             0 => "none needs a look".to_owned(),
             1 => "1 needs a look".to_owned(),
             n => format!("{} need a look", number(n)),
         };
         format!(
-            "{}{place}: {} of {} revoked; {looks}.",
+            "{}{place}: {} of {} revoked{together}; {looks}.",
             count(self.nights.len() as u64, "run", "runs"),
             number(revoked),
             count(all, "ID", "IDs"),

@@ -80,8 +80,14 @@ pub struct ProcessFigures {
 /// A wait that stopped every call.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct HoldFigures {
-    /// `penalty` or `lockout`.
+    /// `penalty`, `lockout` or `window`.
     pub cause: String,
+    /// What more is known of it, as `captcha`, `429` or the window's name; may
+    /// be empty.
+    pub detail: String,
+    /// Both, for people.
+    #[serde(skip)]
+    words: String,
     /// When it began.
     #[serde(rename = "began_at", serialize_with = "time")]
     pub began: Timestamp,
@@ -168,7 +174,7 @@ impl Particulars {
             ]);
             for hold in &self.holds {
                 grid.row(vec![
-                    hold.cause.clone().into(),
+                    hold.words.clone().into(),
                     moment(hold.began).into(),
                     moment(hold.until).into(),
                     duration(seconds(hold.began, hold.until)).into(),
@@ -363,6 +369,8 @@ impl HoldFigures {
     fn of(row: &HoldRow) -> Self {
         Self {
             cause: visible(&row.cause).into_owned(),
+            detail: visible(&row.detail).into_owned(),
+            words: visible(&row.in_words()).into_owned(),
             began: row.began,
             until: row.until,
         }

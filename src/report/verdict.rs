@@ -277,7 +277,8 @@ pub(super) fn next(kind: Kind, summary: &Summary, folder: &Path) -> Vec<Step> {
     if let Some(digest) = &summary.approve {
         steps.push(step(
             format!("{} --approve {digest}", command("resume")),
-            "releases this list, here and nowhere else, once a person has looked at it",
+            "releases this list, here and nowhere else, once a person has looked at it; if it is \
+             the wrong one, leave it: nothing is sent",
         ));
     } else if !summary.finished || kind == Kind::Unfinished {
         let later = summary

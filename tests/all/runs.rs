@@ -209,7 +209,7 @@ fn the_nights_are_shown_in_a_row() {
     site.run(&other).with(0);
     site.call("report --history")
         .with(0)
-        .shows("2 runs: 1 of 4 IDs revoked; 1 needs a look.")
+        .shows("2 runs: 1 of 4 IDs revoked in all runs together; 1 needs a look.")
         .shows("! not finished (unauthorized): 3 of 3 IDs are open")
         .shows(&format!("rescind resume {open}"));
     let here = format!("report --history --base-url {}", site.url);

@@ -181,7 +181,12 @@ fn answer(history: &History) -> String {
         (from, to) => format!("from {from} to {to}"),
     };
     let (revoked, all) = (number(revoked), count(all, "ID", "IDs"));
-    format!("{revoked} of {all} revoked, {when}.")
+    let together = if history.nights.len() > 1 {
+        " in all runs together"
+    } else {
+        ""
+    };
+    format!("{revoked} of {all} revoked{together}, {when}.")
 }
 
 /// Where it was: one place, or several.

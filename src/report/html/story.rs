@@ -128,7 +128,11 @@ fn hold(hold: &crate::journal::HoldRow) -> String {
     } else {
         time(hold.until)
     };
-    format!("{}: {} to {until}", visible(&hold.cause), time(hold.began))
+    format!(
+        "{}: {} to {until}",
+        visible(&hold.in_words()),
+        time(hold.began)
+    )
 }
 
 /// The batches that were sent so many times.

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::activity::{Activity, Column, Ending, Stint};
 use super::bar::Coord;
+use crate::journal::HoldCause;
 use crate::report::phrase::{count, duration, moment, number, seconds, visible};
 
 /// The drawing, in pixels from its top.
@@ -22,6 +23,9 @@ const GAP: f64 = 1.6;
 /// About what a letter takes on a page of full width, in percent. On a narrow
 /// one most labels are not shown; the table beside the drawing says it all.
 const LETTER: f64 = 0.78;
+/// The same for the labels of waits, which a page that is not wide enough for
+/// this goes without.
+const CAUSE_LETTER: f64 = 0.65;
 /// Two times are at least so far apart, in percent.
 const APART: f64 = 11.0;
 const DAY: i64 = 86_400;
@@ -63,6 +67,8 @@ pub(super) struct Timeline {
     pub(super) columns: Vec<Area>,
     pub(super) holds: Vec<Area>,
     pub(super) hold_labels: Vec<Label>,
+    /// How the waits of each cause are drawn, and what they are.
+    pub(super) hold_looks: Vec<(&'static str, &'static str)>,
     /// Where processes begin, and what they are.
     pub(super) starts: Vec<Label>,
     pub(super) ticks: Vec<Label>,
@@ -156,29 +162,38 @@ impl Timeline {
             let end = hold.until.min(stint.end).max(hold.began);
             let (from, to) = (at.of(stint, hold.began), at.of(stint, end));
             let to = to.clamp(from, at.x + width).max(from + 0.3);
-            let cause = visible(&hold.cause);
-            let text = format!("{cause} {}", duration(seconds(hold.began, end)));
+            let lasted = duration(seconds(hold.began, end));
+            let text = format!("{} {lasted}", visible(&hold.cause));
+            let (look, meaning) = cause(&hold.cause);
+            if !self.hold_looks.contains(&(look, meaning)) {
+                self.hold_looks.push((look, meaning));
+            }
             self.holds.push(Area {
-                look: "hold",
+                look,
                 x: Coord(from),
                 y: Coord(TOP - 22.0),
                 width: Coord(to - from),
                 height: Coord(BASE - TOP + 22.0),
-                title: format!("{text}, from {}", moment(hold.began)),
+                title: format!(
+                    "{} {lasted}, from {}",
+                    visible(&hold.in_words()),
+                    moment(hold.began)
+                ),
             });
-            longest.push((to - from, label(from, TOP - 9.0, text)));
+            longest.push((
+                to - from,
+                [text, lasted].map(|text| label(from, TOP - 9.0, text)),
+            ));
         }
         // The longest first: two labels do not stand on one another.
         longest.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-        for (_, label) in longest {
-            let (from, to) = extent(&label);
-            let free = to < 100.0
-                && self
-                    .hold_labels
-                    .iter()
-                    .map(extent)
-                    .all(|(start, end)| end < from || to < start);
-            if free {
+        for (_, labels) in longest {
+            let free = |label: &Label| {
+                let (from, to) = extent(label);
+                let mut others = self.hold_labels.iter().map(extent);
+                to < 100.0 && others.all(|(start, end)| end < from || to < start)
+            };
+            if let Some(label) = labels.into_iter().find(free) {
                 self.hold_labels.push(label);
             }
         }
@@ -248,9 +263,9 @@ impl Place {
     }
 }
 
-/// From where to where a label reaches.
+/// From where to where the label of a wait reaches.
 fn extent(label: &Label) -> (f64, f64) {
-    (label.x.0, label.x.0 + letters(&label.text) * LETTER)
+    (label.x.0, label.x.0 + letters(&label.text) * CAUSE_LETTER)
 }
 
 pub(super) fn label(x: f64, y: f64, text: String) -> Label {
@@ -266,6 +281,15 @@ pub(super) const fn look(ending: Ending) -> &'static str {
         Ending::Clean => "clean",
         Ending::Refused => "refused",
         Ending::Trouble => "trouble",
+    }
+}
+
+/// How a wait of that cause is drawn, and what the legend calls it.
+fn cause(word: &str) -> (&'static str, &'static str) {
+    match HoldCause::from_word(word) {
+        Some(HoldCause::Penalty) => ("hold-penalty", "penalty: every call waits"),
+        Some(HoldCause::Window) => ("hold-window", "window to avoid: every call waits"),
+        Some(HoldCause::Lockout) | None => ("hold", "lockout: every call waits"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::super::review::Tone;
 use super::page::{all, parsed, words};
 use super::{assert_same, placed};
 use crate::journal::{Facts, RunsDir, State, Verified, Waited};
@@ -25,12 +26,21 @@ impl Default for Plan {
         Self {
             environment: "live",
             ids: 400,
-            refused: 1,
+            refused: 0,
             seconds: 300,
             waited: Waited {
                 rate: 120.0,
                 ..Waited::default()
             },
+        }
+    }
+}
+
+impl Plan {
+    fn refusing(refused: i64) -> Self {
+        Self {
+            refused,
+            ..Self::default()
         }
     }
 }
@@ -103,9 +113,10 @@ impl Stage {
 /// A month of everything that can be the matter.
 fn month() -> Stage {
     let stage = Stage::new();
-    for day in 1..=4 {
+    for day in 1..=3 {
         stage.night(day, &Plan::default());
     }
+    stage.night(4, &Plan::refusing(1));
     stage.night(
         5,
         &Plan {
@@ -128,19 +139,13 @@ fn month() -> Stage {
             ..Plan::default()
         },
     );
-    stage.night(
-        7,
-        &Plan {
-            refused: 37,
-            ..Plan::default()
-        },
-    );
+    stage.night(7, &Plan::refusing(37));
     let held = Plan {
         ids: 90_000,
         ..Plan::default()
     };
     stage.begin(8, &held).end("held", 7, "too many");
-    let mut mismatch = stage.begin(9, &Plan::default());
+    let mut mismatch = stage.begin(9, &Plan::refusing(1));
     let active = Fate {
         reason: "verification_mismatch",
         verified: Verified::Active,
@@ -266,7 +271,21 @@ fn a_night_like_the_others_needs_no_look() {
     let history = stage.history();
     assert_eq!(history.remarkable(), 0, "{:#?}", history.nights);
     let text = history.text(Style::PLAIN);
-    assert!(text.starts_with("9 runs: 3,591 of 3,600 IDs revoked; none needs a look."));
+    assert!(text.starts_with(
+        "9 runs: 3,600 of 3,600 IDs revoked in all runs together; none needs a look."
+    ));
+}
+
+/// As its own report, which says that it is not safe to forget.
+#[test]
+fn a_night_with_ids_that_are_not_revoked_needs_a_look() {
+    let stage = Stage::new();
+    stage.night(1, &Plan::refusing(1));
+    assert_eq!(stage.remarks(), ["1 of 400 IDs are not revoked"]);
+    assert_eq!(stage.history().worst(), Some(Tone::Wary));
+    stage.night(2, &Plan::refusing(40));
+    assert_eq!(stage.remarks(), ["40 of 400 IDs are not revoked: 10%"]);
+    assert_eq!(stage.history().worst(), Some(Tone::Bad));
 }
 
 /// Twice as much, or half, of a list that is long enough to tell.
@@ -354,7 +373,7 @@ fn waits_and_slowness_are_told_apart() {
     assert_eq!(last(590, 0.0), none);
     let slow = last(620, 0.0);
     assert!(
-        slow[0].starts_with("slower than usual: 26m 06s for 1,000 IDs"),
+        slow[0].starts_with("slower than usual: 25m 59s for 1,000 IDs"),
         "{slow:?}"
     );
     assert_eq!(slow.len(), 1);

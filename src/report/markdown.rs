@@ -49,7 +49,8 @@ pub(super) fn markdown(summary: &Summary, folder: &RunFolder) -> String {
                 ""
             };
             format!(
-                "{} {}: {}{others}",
+                "{} {} [{}]: {}{others}",
+                number(figures.ids),
                 escaped(figures.state.word()),
                 escaped(&figures.reason),
                 code(&figures.message)

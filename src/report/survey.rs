@@ -206,6 +206,10 @@ impl Survey {
             Provenance::Renewal => "renewed",
         };
         let state = match self.process.outcome.as_deref() {
+            // When it would have expired is nothing to know.
+            Some("unauthorized") if token.expires.is_none() => {
+                return format!("{origin}, REFUSED");
+            }
             Some("unauthorized") => "REFUSED",
             _ if self.answered => "accepted",
             _ => "not tried with success",
@@ -430,6 +434,7 @@ Read     4,017 of 4,017 IDs, with 54 calls in 48.0s, which count for the limits
             ]
         );
         assert!(survey.token().contains("REFUSED"));
+        assert!(!survey.token().contains("not known"));
         assert_eq!(survey.ending(), Outcome::Partial);
     }
 }

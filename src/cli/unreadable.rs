@@ -116,7 +116,7 @@ fn instead_of(foreign: Foreign) -> &'static str {
         Foreign::WebPage => {
             "open it in a browser: it may be a log-in or error page that was saved in place of the list"
         }
-        Foreign::Xml | Foreign::Json | Foreign::Database | Foreign::Parquet => {
+        Foreign::Xml | Foreign::Json | Foreign::Picture | Foreign::Database | Foreign::Parquet => {
             "export the IDs as CSV: a line permissionId, then one ID a line"
         }
         Foreign::RichText | Foreign::Pdf => {

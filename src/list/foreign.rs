@@ -21,6 +21,8 @@ pub enum Foreign {
     RichText,
     /// PDF.
     Pdf,
+    /// A picture, such as one of the list on a screen.
+    Picture,
     /// An SQLite database, such as a run's own journal.
     Database,
     /// Apache Parquet.
@@ -44,6 +46,7 @@ impl fmt::Display for Foreign {
             Self::Json => f.write_str("JSON"),
             Self::RichText => f.write_str("rich text (RTF)"),
             Self::Pdf => f.write_str("a PDF"),
+            Self::Picture => f.write_str("a picture (PNG)"),
             Self::Database => f.write_str("an SQLite database"),
             Self::Parquet => f.write_str("Parquet"),
             Self::Packed(with) => write!(f, "compressed with {with}"),
@@ -54,11 +57,12 @@ impl fmt::Display for Foreign {
 }
 
 /// The files that begin with fixed bytes.
-const MAGIC: [(&[u8], Foreign); 15] = [
+const MAGIC: [(&[u8], Foreign); 16] = [
     (b"PK\x03\x04", Foreign::Zip),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Foreign::Workbook),
     (b"{\\rtf", Foreign::RichText),
     (b"%PDF-", Foreign::Pdf),
+    (b"\x89PNG\r\n\x1a\n", Foreign::Picture),
     (b"SQLite format 3\0", Foreign::Database),
     (b"PAR1", Foreign::Parquet),
     (b"BZh", Foreign::Packed("bzip2")),
@@ -134,6 +138,7 @@ mod tests {
             (b"[]", Foreign::Json),
             (b"{\\rtf1\\ansi", Foreign::RichText),
             (b"%PDF-1.7", Foreign::Pdf),
+            (b"\x89PNG\r\n\x1a\n\0", Foreign::Picture),
             (b"SQLite format 3\0\x10", Foreign::Database),
             (b"PAR1\x15\0", Foreign::Parquet),
             (b"BZh91AY&SY", Foreign::Packed("bzip2")),

@@ -152,7 +152,7 @@ impl View {
         match self.left {
             _ if self.all_done() => "last reads".to_owned(),
             Some(left) => format!("ETA {}", clock(left)),
-            None => "ETA --:--".to_owned(),
+            None => "ETA ?".to_owned(),
         }
     }
 
@@ -199,6 +199,14 @@ impl View {
     /// The words of a counter line.
     pub(super) fn counters(&self) -> String {
         let mut states = self.troubles();
+        let doubt = match self.tally.of(State::Unknown) {
+            ids if ids > 0 && self.looked.is_none() => {
+                // It is not settled, and so no part of what is.
+                states.pop();
+                format!("; {} in doubt", number(ids))
+            }
+            _ => String::new(),
+        };
         let revoked = self.tally.of(State::Revoked);
         if revoked > 0 && self.looked.is_none() {
             states.insert(0, format!("{} revoked", number(revoked)));
@@ -217,7 +225,7 @@ impl View {
             None => "settled",
         };
         let pace = rate(self.pace);
-        format!("{done} of {total} IDs {what}{states}; {pace} calls/s{left}")
+        format!("{done} of {total} IDs {what}{states}{doubt}; {pace} calls/s{left}")
     }
 }
 
@@ -240,17 +248,13 @@ fn quota(quota: Quota) -> String {
     }
 }
 
-/// `00:12`, `1:02:03` or `2d 03h`.
+/// `12s`, `1m 38s`, `1h 02m` or `2d 03h`: nothing that could be a time of day.
 pub(super) fn clock(span: Duration) -> String {
     let seconds = rounded_up(span);
     match seconds {
-        0..3_600 => format!("{:02}:{:02}", seconds / 60, seconds % 60),
-        3_600..86_400 => format!(
-            "{}:{:02}:{:02}",
-            seconds / 3600,
-            seconds / 60 % 60,
-            seconds % 60
-        ),
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
         _ => format!("{}d {:02}h", seconds / 86_400, seconds / 3600 % 24),
     }
 }
@@ -309,22 +313,22 @@ mod tests {
         for (columns, line) in [
             (
                 100,
-                "[####-----------] 1,231/4,020 IDs · 38/s of 200/s · 4 in flight · 12 refused · 3 unknown · ETA 00:12",
+                "[#####------------] 1,231/4,020 IDs · 38/s of 200/s · 4 in flight · 12 refused · 3 unknown · ETA 12s",
             ),
             (
                 82,
-                "1,231/4,020 IDs · 38/s of 200/s · 4 in flight · 12 refused · 3 unknown · ETA 00:12",
+                "1,231/4,020 IDs · 38/s of 200/s · 4 in flight · 12 refused · 3 unknown · ETA 12s",
             ),
             (
                 79,
-                "1,231/4,020 · 38/s of 200/s · 4 in flight · 12 refused · 3 unknown · ETA 00:12",
+                "1,231/4,020 · 38/s of 200/s · 4 in flight · 12 refused · 3 unknown · ETA 12s",
             ),
             (
                 75,
-                "1,231/4,020 IDs · 38/s of 200/s · 4 in flight · 15 not revoked · ETA 00:12",
+                "1,231/4,020 IDs · 38/s of 200/s · 4 in flight · 15 not revoked · ETA 12s",
             ),
-            (59, "1,231/4,020 IDs · 38/s · 15 not revoked · ETA 00:12"),
-            (45, "1,231/4,020 IDs · 15 not revoked · ETA 00:12"),
+            (59, "1,231/4,020 IDs · 38/s · 15 not revoked · ETA 12s"),
+            (45, "1,231/4,020 IDs · 15 not revoked · ETA 12s"),
             (30, "1,231/4,020 · 15 not revoked"),
             (15, "1,231/4,020 IDs"),
             (8, "1,231/4,"),
@@ -334,7 +338,7 @@ mod tests {
         }
         assert_eq!(
             view(1_200, 0, 0, 2_820).line(79),
-            "[#####--------------] 1,200/4,020 IDs · 38/s of 200/s · 4 in flight · ETA 00:12"
+            "[######---------------] 1,200/4,020 IDs · 38/s of 200/s · 4 in flight · ETA 12s"
         );
     }
 
@@ -390,8 +394,8 @@ mod tests {
         let words = view(1_180, 12, 8, 2_820).counters();
         assert_eq!(
             words,
-            "1,192 of 4,020 IDs settled: 1,180 revoked, 12 refused, 8 unknown; \
-             38 calls/s; about 00:12 left"
+            "1,192 of 4,020 IDs settled: 1,180 revoked, 12 refused; 8 in doubt; \
+             38 calls/s; about 12s left"
         );
         let start = View {
             left: None,
@@ -404,15 +408,16 @@ mod tests {
     #[test]
     fn spans_and_numbers_read_well() {
         for (seconds, text) in [
-            (0, "00:00"),
-            (59, "00:59"),
-            (3_599, "59:59"),
-            (3_723, "1:02:03"),
+            (0, "0s"),
+            (59, "59s"),
+            (98, "1m 38s"),
+            (3_599, "59m 59s"),
+            (3_723, "1h 02m"),
             (97_200, "1d 03h"),
         ] {
             assert_eq!(clock(Duration::from_secs(seconds)), text);
         }
-        assert_eq!(clock(Duration::from_millis(1)), "00:01");
+        assert_eq!(clock(Duration::from_millis(1)), "1s");
         assert_eq!(hours(Duration::from_secs(2_530)), "00:42:10");
         assert_eq!((rate(1.11), rate(9.96)), ("1.1".into(), "10".into()));
         let slow = Quota {

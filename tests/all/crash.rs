@@ -227,7 +227,10 @@ fn a_run_killed_within_a_wait_long_after_its_last_call_can_be_looked_at() {
     let shown = report.arg(site.runs.path()).output().unwrap();
     assert_eq!(shown.status.code(), Some(0), "{shown:?}");
     let page = String::from_utf8(shown.stdout).unwrap();
-    assert!(page.contains("class=\"c-hold\" x="), "the wait is drawn");
+    assert!(
+        page.contains("class=\"c-hold-window\" x="),
+        "the wait is drawn"
+    );
     site.config = Some(window(home.path(), false));
     finish(&site, &sandbox, &list, &mut Figures::default());
     settled(&site, &list, ALL);

@@ -64,8 +64,8 @@ fn exit_2_usage_and_settings() {
             ("run list.csv --env live --yes=false".into(), none, "--yes"),
             ("resume".into(), none, "name the environment"),
             ("resume --env demo".into(), none, "no unfinished run"),
-            ("resume 2026".into(), none, "rescind runs"),
-            ("report".into(), none, "rescind runs"),
+            ("resume 2026".into(), none, "no runs yet"),
+            ("report".into(), none, "no runs yet"),
         ],
     );
 }

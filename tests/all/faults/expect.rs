@@ -15,6 +15,9 @@ pub(super) enum Expect {
     Bad,
     /// The same words for each.
     Same(&'static str),
+    /// For a revocation and for a read; a readable answer without a token,
+    /// which refuses a log-in and says nothing of a renewal.
+    NoToken(&'static str, &'static str),
     /// For a revocation; for a read of several or of one; and for a log-in or
     /// a renewal.
     Each(&'static str, &'static str, &'static str),
@@ -39,6 +42,8 @@ impl Expect {
                 by_kind("refused: `refused`", "shown: active", "refused: `refused`").to_owned()
             }
             Self::Same(words) => words.to_owned(),
+            Self::NoToken(..) if column == Column::LogIn => "refused: `refused`".to_owned(),
+            Self::NoToken(revoke, read) => by_kind(revoke, read, "failed: `unreadable`").to_owned(),
             Self::Each(revoke, read, auth) => by_kind(revoke, read, auth).to_owned(),
             Self::Apart(_, [items, _], _) if column == Column::Items => items.to_owned(),
             Self::Apart(revoke, [_, item], auth) => by_kind(revoke, item, auth).to_owned(),

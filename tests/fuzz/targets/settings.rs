@@ -45,6 +45,14 @@ fn is_harmless(problem: &Problem) {
 // Parts are separated by NUL: the file, then variables (without their common
 // beginning) and options in turn, each as `name=value`.
 fuzz_target!(|input: &[u8]| {
+    // Whoever draws the token itself, from what it is compared with, may find
+    // it again.
+    if input
+        .windows(SECRET.len())
+        .any(|part| part == SECRET.as_bytes())
+    {
+        return;
+    }
     let mut parts = input.split(|byte| *byte == 0);
     let file = parts.next().unwrap_or_default();
     let folder = tempfile::tempdir_in("/dev/shm")

@@ -2,7 +2,7 @@
 
 use super::super::{
     column::{Column, GRANTED},
-    expect::Expect::{self, Apart, Each, Good, Lost, Same},
+    expect::Expect::{self, Apart, Each, Good, Lost, NoToken, Same},
     row::{Row, Section, row},
     wire::{Step, http, send},
 };
@@ -148,7 +148,13 @@ pub(super) fn other_json() -> Section {
                 r#"["one","2026-11-23T03:20:00Z"]"#,
                 &[r#"[1001,"Revoked"]"#],
             ),
-            either("an empty object", UNREADABLE, "{}", "{}", &["{}"]),
+            either(
+                "an empty object",
+                NoToken("in doubt: `unreadable`", UNREAD),
+                "{}",
+                "{}",
+                &["{}"],
+            ),
             either(
                 "a type that is not the right one",
                 UNREADABLE,
@@ -177,13 +183,17 @@ pub(super) fn other_json() -> Section {
                     r#"{"id":1e999,"status":"Revoked"}"#,
                 ],
             ),
-            row("what another call asks for", UNREADABLE, |column| {
-                ok(match column {
-                    Column::Items => Column::Item.good(),
-                    Column::LogIn | Column::Renew => Column::Revoke.good(),
-                    Column::Revoke | Column::Item => Column::Items.good(),
-                })
-            }),
+            row(
+                "what another call asks for",
+                NoToken("in doubt: `unreadable`", UNREAD),
+                |column| {
+                    ok(match column {
+                        Column::Items => Column::Item.good(),
+                        Column::LogIn | Column::Renew => Column::Revoke.good(),
+                        Column::Revoke | Column::Item => Column::Items.good(),
+                    })
+                },
+            ),
         ],
     }
 }
@@ -194,7 +204,7 @@ pub(super) fn answers() -> Section {
         rows: vec![
             bodies(
                 "`ok` for whatever is asked",
-                Each("accepted", UNREAD, UNREAD),
+                NoToken("accepted", UNREAD),
                 &[
                     r#"{"ok":true}"#,
                     r#"{"ok":true,"errorText":null}"#,
@@ -228,7 +238,7 @@ pub(super) fn answers() -> Section {
             ),
             either(
                 "a status nobody knows",
-                Each("in doubt: `unreadable`", "shown: active", UNREAD),
+                NoToken("in doubt: `unreadable`", "shown: active"),
                 r#"{"status":"Done"}"#,
                 r#"{"userStatus":"Active"}"#,
                 &[
@@ -239,7 +249,7 @@ pub(super) fn answers() -> Section {
             ),
             either(
                 "an ID nobody asked for",
-                UNREADABLE,
+                NoToken("in doubt: `unreadable`", UNREAD),
                 r#"{"id":1001,"status":"Revoked"}"#,
                 r#"{"id":1001}"#,
                 &[r#"{"id":7,"status":"Revoked"}"#],
@@ -304,7 +314,11 @@ pub(super) fn tokens() -> Section {
                     r#"{"accessToken":"not ASCII: é"}"#,
                 ],
             ),
-            bodies("an empty token", UNREADABLE, &[r#"{"accessToken":""}"#]),
+            bodies(
+                "an empty token",
+                NoToken("in doubt: `unreadable`", UNREAD),
+                &[r#"{"accessToken":""}"#],
+            ),
         ],
     }
 }

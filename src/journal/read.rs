@@ -469,10 +469,16 @@ impl Archive {
 
 pub(super) fn tally(db: &Connection) -> rusqlite::Result<Tally> {
     let mut tally = Tally::default();
-    let mut statement = db.prepare("SELECT state, sum(ids) FROM batch GROUP BY state")?;
+    let mut left = i64::MAX;
+    let mut statement = db.prepare("SELECT state, sum(ids), min(ids) FROM batch GROUP BY state")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        tally.add(state(row, 0)?, row.get::<_, i64>(1)?.cast_unsigned());
+        let (ids, least): (i64, i64) = (row.get(1)?, row.get(2)?);
+        if least < 1 || ids > left {
+            return Err(damaged(1, "the batches have no such sizes"));
+        }
+        left -= ids;
+        tally.add(state(row, 0)?, ids.cast_unsigned());
     }
     Ok(tally)
 }
@@ -482,7 +488,7 @@ pub(super) fn batch_of_row(row: &Row<'_>) -> rusqlite::Result<Batch> {
     let ids: Vec<PermissionId> = numbers(row, 5)?;
     let lines = if row.get_ref(6)?.as_str()?.is_empty() {
         let first = row.get::<_, i64>(4)?.cast_unsigned();
-        (first..first + ids.len() as u64).collect()
+        (first..first.saturating_add(ids.len() as u64)).collect()
     } else {
         numbers(row, 6)?
     };

@@ -349,7 +349,7 @@ impl Journal {
                 .prepare_cached(
                     "WITH RECURSIVE line (id, parent) AS (
                          SELECT id, parent FROM batch WHERE id = ?1
-                         UNION ALL
+                         UNION
                          SELECT b.id, b.parent FROM batch b JOIN line ON b.id = line.parent)
                      SELECT recorded_at, answered_at, boot_id, booted_at
                      FROM call JOIN process ON process.id = call.process

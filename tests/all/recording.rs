@@ -8,7 +8,9 @@ use std::{
 
 use rescind::{
     api::{Answer, Api, Call, Token},
-    journal::{Batch, Entry, Journal, JournalError, Move, Part, Pick, State, Tally, Verified},
+    journal::{
+        Archive, Batch, Entry, Journal, JournalError, Move, Part, Pick, State, Tally, Verified,
+    },
     sandbox::Rules,
     sweep::{Clock, Custody, Ledger, Observer, Past, Reason, Stop, Sweep},
 };
@@ -244,4 +246,40 @@ async fn the_journal_allows_the_contracts_transitions_and_no_other() {
     let outdated = moved(&batch, State::Pending, State::Exhausted, &stage);
     let written = journal.write(&[outdated]);
     assert!(matches!(written, Err(JournalError::Contradiction { .. })));
+}
+
+/// Found by drawn bytes: such a journal was read without an end.
+#[tokio::test(start_paused = true)]
+async fn batches_that_are_each_others_parents_are_read_to_an_end() {
+    let ids = plain_ids(20);
+    let stage = Stage::new(Rules::default(), &ids, 10);
+    stage.run().await;
+    alter(&stage, "UPDATE batch SET parent = 3 - id");
+    let journal = Journal::open(&stage.journal).unwrap();
+    let batches = journal.batches(Pick::Proven, 0, i64::MAX, 10).unwrap();
+    assert!(!batches.is_empty());
+    for batch in batches {
+        assert!(journal.doubt(batch).unwrap().recorded.is_some());
+    }
+}
+
+/// Likewise: they were added up.
+#[tokio::test(start_paused = true)]
+async fn sizes_that_no_batch_has_are_no_figures() {
+    let ids = plain_ids(20);
+    for size in ["9223372036854775807", "-1", "0"] {
+        let stage = Stage::new(Rules::default(), &ids, 10);
+        stage.run().await;
+        alter(
+            &stage,
+            &format!("UPDATE batch SET ids = {size} WHERE id = 1"),
+        );
+        let error = Archive::open(&stage.journal).unwrap().tally().unwrap_err();
+        assert!(error.is_damage(), "{size}: {error}");
+    }
+}
+
+fn alter(stage: &Stage, sql: &str) {
+    let journal = rusqlite::Connection::open(&stage.journal).unwrap();
+    assert!(journal.execute(sql, []).unwrap() > 0);
 }

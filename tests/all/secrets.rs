@@ -2,6 +2,7 @@
 //! message, whatever goes wrong.
 
 mod everywhere;
+mod outside;
 mod parrot;
 
 use std::{fs, path::Path};

@@ -209,8 +209,13 @@ async fn cell(row: Arc<Row>, way: usize, column: Column, ca_cert: PathBuf) -> Op
     }
     if row.again == Again::WhenOver {
         let server = called.server.as_ref().unwrap();
-        while server.ended() == 0 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+        let ended = async {
+            while server.ended() == 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        if tokio::time::timeout(LONG, ended).await.is_err() {
+            return Some("the first connection never ended".to_owned());
         }
     }
     let answer = api.call(&column.call()).await;

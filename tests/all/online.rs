@@ -328,24 +328,16 @@ fn its_calls_count_in_the_budget_of_the_night() {
     plan(&site, &format!("{list} --batch-size 10 --read-size 10")).with(0);
     let calls = site.truth().calls.len();
     assert_eq!(calls, 4);
-    // The hour is full: the run waits, and is stopped.
-    let waiting = site.start(&format!(
-        "run {list} --base-url {} --rate {calls}/h",
+    // The hour is full: not one call fits into the next ten minutes.
+    let line = format!(
+        "run {list} --base-url {} --rate {calls}/h --max-duration 10m",
         site.url
-    ));
-    std::thread::sleep(std::time::Duration::from_millis(700));
-    waiting.signal(Signal::TERM);
-    waiting.end().with(143);
+    );
+    site.call(&line).with(5);
     assert_eq!(site.truth().calls.len(), calls);
     // With one more call an hour exactly one goes.
-    let line = format!("resume latest --rate {}/h", calls + 1);
-    let waiting = site.start(&line);
-    until("a call arrives", || {
-        (site.truth().calls.len() > calls).then_some(())
-    });
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    waiting.signal(Signal::TERM);
-    waiting.end().with(143);
+    let line = format!("resume latest --rate {}/h --max-duration 10m", calls + 1);
+    site.call(&line).with(5);
     assert_eq!(site.truth().calls.len(), calls + 1);
 }
 

@@ -458,21 +458,13 @@ fn the_calls_of_a_verification_count_in_the_budget_of_the_hour() {
         summary(&run)["requests"]["read"].as_u64().unwrap() + 4,
         calls as u64
     );
-    // The hour is full: the next process waits, and is stopped.
+    // The hour is full: not one call fits into the next ten minutes.
     let other = site.file("other.csv", "9001\n");
-    let waiting = site.start(&format!(
-        "run {other} --base-url {} --rate {calls}/h",
+    let line = format!(
+        "run {other} --base-url {} --rate {calls}/h --max-duration 10m",
         site.url
-    ));
-    // It is at work once the second run's log says so; then it has time to
-    // make a call that it may not make.
-    until("the other run is begun", || {
-        let log = fs::read_to_string(site.runs().get(1)?.join("run.log")).ok()?;
-        log.contains("1 IDs in 1 batches").then_some(())
-    });
-    std::thread::sleep(std::time::Duration::from_millis(700));
-    waiting.signal(Signal::TERM);
-    waiting.end().with(143);
+    );
+    site.call(&line).with(5);
     assert_eq!(site.truth().calls.len(), calls);
 }
 

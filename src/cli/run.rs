@@ -117,6 +117,40 @@ pub(super) fn run(
     carry_out(&task, gateway, runtime, out)
 }
 
+/// A run that exists, and the settings for what is to be done with it.
+pub(super) struct Chosen {
+    pub(super) runs: RunsDir,
+    pub(super) folder: RunFolder,
+    pub(super) frozen: Facts,
+    pub(super) effective: Effective,
+}
+
+/// Finds the run that is `wanted`, or else the `newest` of its kind, and says
+/// what of the settings is passed over.
+pub(super) fn choose(
+    wanted: Option<&str>,
+    newest: impl FnOnce(&RunsDir, &Effective) -> Result<RunFolder, Problem>,
+    options: &Options,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Chosen, Problem> {
+    let layers = Layers::gather(&options.0, variables)?;
+    let before = layers.settle(None)?;
+    let runs = runs_dir(&before)?;
+    let folder = match wanted {
+        Some(wanted) => found(&runs, wanted)?,
+        None => newest(&runs, &before)?,
+    };
+    let frozen = facts(&folder)?;
+    let effective = layers.settle(Some(&recorded(&folder, &frozen)?))?;
+    warn(&effective);
+    Ok(Chosen {
+        runs,
+        folder,
+        frozen,
+        effective,
+    })
+}
+
 /// `rescind resume`.
 pub(super) fn resume(
     wanted: Option<&str>,
@@ -126,16 +160,12 @@ pub(super) fn resume(
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
     let given = Timestamp::now();
-    let layers = Layers::gather(&options.0, variables)?;
-    let before = layers.settle(None)?;
-    let runs = runs_dir(&before)?;
-    let folder = match wanted {
-        Some(wanted) => found(&runs, wanted)?,
-        None => newest_unfinished(&runs, &before)?,
-    };
-    let frozen = facts(&folder)?;
-    let effective = layers.settle(Some(&recorded(&folder, &frozen)?))?;
-    warn(&effective);
+    let Chosen {
+        runs,
+        folder,
+        frozen,
+        effective,
+    } = choose(wanted, newest_unfinished, options, variables)?;
     let _lock = lock(&runs, &effective, "resume")?;
     let standing = Summary::of(&folder, false).map_err(|error| carry::unreported(&error))?;
     if report::is_finished(&standing.ids, standing.owed) {

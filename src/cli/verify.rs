@@ -7,15 +7,14 @@ use std::io::Write;
 use jiff::Timestamp;
 
 use rescind::journal::{RunFolder, RunsDir};
-use rescind::report::{self, number, visible};
+use rescind::report::{self, number};
 
 use super::args::Options;
-use super::carry::{self, Task, carry_out, facts};
+use super::carry::{self, Task, carry_out};
 use super::gateway::Gateway;
 use super::problem::Problem;
-use super::run::{lock, recorded, recorded_url};
-use super::runs::{found, runs_dir};
-use super::settings::{Effective, Layers, Verbosity};
+use super::run::{Chosen, choose, lock, recorded_url};
+use super::settings::{Effective, Verbosity};
 
 /// `rescind verify`.
 pub(super) fn verify(
@@ -25,18 +24,12 @@ pub(super) fn verify(
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
     let given = Timestamp::now();
-    let layers = Layers::gather(&options.0, variables)?;
-    let before = layers.settle(None)?;
-    let runs = runs_dir(&before)?;
-    let folder = match wanted {
-        Some(wanted) => found(&runs, wanted)?,
-        None => newest(&runs, &before)?,
-    };
-    let frozen = facts(&folder)?;
-    let effective = layers.settle(Some(&recorded(&folder, &frozen)?))?;
-    for warning in &effective.warnings {
-        let _ = writeln!(std::io::stderr(), "warning: {}", visible(warning));
-    }
+    let Chosen {
+        runs,
+        folder,
+        frozen,
+        effective,
+    } = choose(wanted, newest, options, variables)?;
     Gateway::check(&effective)?;
     let _lock = lock(&runs, &effective, "verify")?;
     let runtime = carry::runtime()?;

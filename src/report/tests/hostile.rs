@@ -76,6 +76,10 @@ fn told(text: &'static str) -> Fixture {
     run.deliver(1, 2, &refused);
     run.deliver(2, 1, &REVOKED);
     run.end("error", 1, text);
+    // Nobody writes such a name of a part, but a journal may have been changed.
+    let journal = rusqlite::Connection::open(run.folder.journal()).unwrap();
+    let renamed = journal.execute("UPDATE batch SET path = ?1 WHERE id = 1", [text]);
+    assert_eq!(renamed.unwrap(), 1);
     run
 }
 

@@ -299,7 +299,7 @@ fn finish(
             report::resume_command(task.folder)
         )));
     }
-    present(task.folder, code, out)
+    present(task.folder, code, out).map_err(|problem| problem.after(&explanation))
 }
 
 /// Records that the run is held for a person, and shows how it stands; nothing

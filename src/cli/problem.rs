@@ -71,6 +71,15 @@ impl Problem {
         self
     }
 
+    /// What had stopped the process before this came on top of it, if anything:
+    /// that is said first.
+    pub(crate) fn after(mut self, earlier: &str) -> Self {
+        if !earlier.is_empty() {
+            self.message = format!("{earlier}; and {}", self.message);
+        }
+        self
+    }
+
     /// Prints the problem for a person. Paths, cells and names come from
     /// outside: none of them steers the terminal or makes a line of its own.
     pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -126,5 +135,14 @@ mod tests {
             "error: cannot read x.toml\ncaused by: gone\n\nhint: look for it\n"
         );
         assert_eq!(problem.code, 2);
+    }
+
+    #[test]
+    fn what_came_first_is_said_first() {
+        let problem = Problem::new(1, "the results could not be written");
+        let both = problem.clone().after("the token was refused");
+        let words = "the token was refused; and the results could not be written";
+        assert_eq!(both.message, words);
+        assert_eq!(problem.clone().after(""), problem);
     }
 }

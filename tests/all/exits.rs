@@ -218,6 +218,25 @@ fn exit_8_a_token_that_is_refused_again_after_it_was_renewed() {
     claims_hold(&site, &site.the_run());
 }
 
+#[test]
+fn what_stopped_a_run_is_said_also_where_its_results_cannot_be_written() {
+    let site = Site::new("");
+    let list = site.list(1001..1011);
+    let line = site.run_line(&list);
+    let expired = |line: &str| {
+        let mut command = site.command(line);
+        Running::start(command.env("RESCIND_TOKEN", "expired")).end()
+    };
+    expired(&line).with(8);
+    let results = site.the_run().join("results.csv");
+    fs::remove_file(&results).unwrap();
+    fs::create_dir_all(results.join("in the way")).unwrap();
+    expired("resume latest")
+        .with(1)
+        .says("error: the API refused the token")
+        .says("; and the results could not be written");
+}
+
 /// Promise 2: `ok:true` alone is not believed.
 #[test]
 fn exit_9_an_answer_that_lies_is_found_by_reading_back() {

@@ -12,7 +12,7 @@
 use std::{
     env,
     fs::{self, File},
-    io::{ErrorKind, Write},
+    io::{self, ErrorKind, Read},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -126,18 +126,19 @@ impl Island {
             return self.limit(Some(but_kib << 10), at_work);
         }
         let mut filler = File::create(self.path.join(FILLER)).unwrap();
-        let piece = [0; 4096];
-        loop {
-            match filler.write_all(&piece) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::StorageFull => break,
-                Err(error) => panic!("{error}"),
-            }
+        let disk = rustix::fs::statvfs(&self.path).unwrap();
+        let free = disk.f_bavail * disk.f_frsize;
+        // Never more than that, not even for a moment: a write of the process
+        // that is at work would fail which the room is for.
+        let most = match but_kib {
+            0 => u64::MAX,
+            kib => free.saturating_sub(kib << 10),
+        };
+        match io::copy(&mut io::repeat(0).take(most), &mut filler) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::StorageFull => {}
+            Err(error) => panic!("{error}"),
         }
-        let length = filler.metadata().unwrap().len();
-        filler
-            .set_len(length.saturating_sub(but_kib << 10))
-            .unwrap();
     }
 
     /// Gives the room back.

@@ -68,13 +68,13 @@ fn slow(seed: u64) -> Rules {
 
 #[test]
 fn kills_at_any_moment_lose_no_id_and_claim_none_falsely() {
-    let figures = campaign(1, 11);
+    let figures = campaign(1, 11, &[]);
     assert!(figures.in_flight > 0, "too tame: {figures:?}");
 }
 
 #[test]
 fn kills_in_other_worlds_lose_no_id_and_claim_none_falsely() {
-    let figures = campaign(2, 11);
+    let figures = campaign(2, 11, &[]);
     assert!(figures.in_flight > 0, "too tame: {figures:?}");
 }
 

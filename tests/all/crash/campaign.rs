@@ -279,24 +279,25 @@ fn aimed(rng: &mut Rng, phase: Phase) -> Moment {
 }
 
 /// Kills runs until there were `kills`, each run in a world of its own, and
-/// sees each of them through to its end.
-pub(crate) fn campaign(seed: u64, kills: usize) -> Figures {
+/// sees each of them through to its end. Where there are `targets`, every run
+/// comes to them, and is killed in them alone.
+pub(crate) fn campaign(seed: u64, kills: usize, targets: &[Phase]) -> Figures {
     let mut rng = Rng::with_seed(seed);
     let mut figures = Figures::default();
     while figures.kills < kills {
         let most = KILLS.min(kills - figures.kills);
-        round(seed, rng.u64(..), most, &[], &mut figures);
+        let one = run_with(&mut rng, targets);
+        round(seed, one, &Plan::Often { most, targets }, &mut figures);
     }
     let missed = figures.missed();
     assert!(
-        kills < LONG || missed.is_empty(),
+        kills < LONG || !targets.is_empty() || missed.is_empty(),
         "no kill was in {missed:?}: {figures:#?}"
     );
     figures
 }
 
-/// Kills runs until every phase was cut off at least once, those of `wanted`
-/// first of all.
+/// Kills runs until every phase was cut off at least once.
 pub(crate) fn every_phase(seed: u64) -> Figures {
     let mut rng = Rng::with_seed(seed);
     let mut figures = Figures::default();
@@ -309,24 +310,37 @@ pub(crate) fn every_phase(seed: u64) -> Figures {
             figures.runs < RUNS,
             "no kill was in {missed:?}: {figures:#?}"
         );
-        // A run that comes to what is missing.
-        let one = loop {
-            let one = rng.u64(..);
-            let course = Course::draw(&mut Rng::with_seed(one));
-            if missed.iter().all(|phase| course.has(*phase)) {
-                break one;
-            }
-        };
-        round(seed, one, usize::MAX, &missed, &mut figures);
+        let one = run_with(&mut rng, &missed);
+        round(seed, one, &Plan::Once(&missed), &mut figures);
+    }
+}
+
+/// What a run is to be put through.
+enum Plan<'a> {
+    /// So many kills at the most, at moments that are drawn; within `targets`
+    /// where there are any.
+    Often { most: usize, targets: &'a [Phase] },
+    /// One kill in each of these phases, if the run comes to it.
+    Once(&'a [Phase]),
+}
+
+/// The seed of a run that comes to such phases.
+fn run_with(rng: &mut Rng, phases: &[Phase]) -> u64 {
+    loop {
+        let one = rng.u64(..);
+        let course = Course::draw(&mut Rng::with_seed(one));
+        if phases.iter().all(|phase| course.has(*phase)) {
+            return one;
+        }
     }
 }
 
 /// One run, from its freezing to its end.
-fn round(seed: u64, one: u64, most: usize, wanted: &[Phase], figures: &mut Figures) {
+fn round(seed: u64, one: u64, plan: &Plan<'_>, figures: &mut Figures) {
     let home = tempfile::tempdir().unwrap();
     let told = format!("campaign of seed {seed}, run {} ({one})", figures.runs);
     if let Err(cause) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        one_run(home.path(), one, most, wanted, figures);
+        one_run(home.path(), one, plan, figures);
     })) {
         let kept = home.keep();
         panic!("{told}: {}\nevidence in {}", words(&*cause), kept.display());
@@ -417,7 +431,7 @@ impl Victim<'_> {
     }
 }
 
-fn one_run(home: &Path, seed: u64, most: usize, wanted: &[Phase], figures: &mut Figures) {
+fn one_run(home: &Path, seed: u64, plan: &Plan<'_>, figures: &mut Figures) {
     let mut rng = Rng::with_seed(seed);
     let course = Course::draw(&mut rng);
     let terms = Terms {
@@ -436,19 +450,28 @@ fn one_run(home: &Path, seed: u64, most: usize, wanted: &[Phase], figures: &mut 
         silences: Vec::new(),
         figures,
     };
-    let mut wanted: Vec<_> = wanted.to_vec();
-    while victim.figures.kills < already.saturating_add(most) {
-        let moment = if most == usize::MAX {
-            // Each once, if it comes: the next one is waited for in the next
-            // process.
-            wanted.retain(|phase| !victim.figures.phases.contains_key(phase));
-            wanted.retain(|phase| *phase != Phase::Verifying);
-            if wanted.is_empty() {
-                break;
+    let mut wanted = match plan {
+        Plan::Once(phases) => phases.to_vec(),
+        Plan::Often { .. } => Vec::new(),
+    };
+    loop {
+        let moment = match plan {
+            Plan::Often { most, .. } if victim.figures.kills - already >= *most => break,
+            Plan::Often { targets, .. } if !targets.is_empty() => {
+                let target = *rng.choice(*targets).unwrap();
+                aimed(&mut rng, target)
             }
-            aimed(&mut rng, wanted.remove(0))
-        } else {
-            moment(&mut rng, &victim.course, victim.site.run().is_none())
+            Plan::Often { .. } => moment(&mut rng, &victim.course, victim.site.run().is_none()),
+            Plan::Once(_) => {
+                // Each once, if it comes: the next one is waited for in the
+                // next process.
+                wanted.retain(|phase| !victim.figures.phases.contains_key(phase));
+                wanted.retain(|phase| *phase != Phase::Verifying);
+                if wanted.is_empty() {
+                    break;
+                }
+                aimed(&mut rng, wanted.remove(0))
+            }
         };
         let killed = victim.strike(moment, |on| on.site.command(&on.list, &on.sandbox));
         if !killed && finished(&victim.site) {
@@ -466,7 +489,8 @@ fn one_run(home: &Path, seed: u64, most: usize, wanted: &[Phase], figures: &mut 
     keep_silent(&victim.sandbox.look().truth(), &victim.silences);
 
     // Where nothing was read, it would find what the API only said.
-    if victim.course.verify != Verify::Off && (most == usize::MAX || rng.u32(0..3) == 0) {
+    let verified = matches!(plan, Plan::Once(_)) || rng.u32(0..3) == 0;
+    if victim.course.verify != Verify::Off && verified {
         verify(&mut victim, &mut rng);
     }
 

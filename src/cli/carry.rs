@@ -457,8 +457,9 @@ fn damaged(error: &(dyn std::error::Error + 'static)) -> Option<Problem> {
         )
         .caused_by(error)
         .hint(
-            "bring journal.db back from a copy; without one, freeze the list as a new run with \
-                 --read-first: what is revoked already is not sent again",
+            "bring journal.db and its log back as the last process left them (an older copy will \
+                 not do), or freeze the list as a new run with --read-first: what is revoked \
+                 already is not sent again",
         )
     })
 }

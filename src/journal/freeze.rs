@@ -199,7 +199,9 @@ impl NewRun {
                 )
                 .map_err(at)?;
         }
-        self.database.execute_batch("COMMIT").map_err(at)?;
+        self.database
+            .execute_batch("INSERT INTO written (commits) VALUES (0); COMMIT")
+            .map_err(at)?;
         self.database
             .close()
             .map_err(|(_, source)| JournalError::write(&self.path, source))?;

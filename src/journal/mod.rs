@@ -18,6 +18,7 @@ mod find;
 mod folder;
 mod freeze;
 mod lock;
+mod mark;
 mod plan;
 mod read;
 mod recent;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::freeze::{LIST_SEAL, SEAL};
+use super::mark::Expected;
 use super::seal;
 use super::{Batch, BatchId, Boot, Facts, HoldCause, JournalError, State, Tally, Verified, store};
 use crate::list::PermissionId;
@@ -131,7 +132,8 @@ impl Archive {
     /// written is taken back before.
     ///
     /// # Errors
-    /// If it cannot be opened, or is no journal of this format.
+    /// If it cannot be opened, is no journal of this format, or holds less than
+    /// was written to it.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         match Self::look_at(path) {
             Err(error) if error.is_half_written() => {
@@ -144,6 +146,7 @@ impl Archive {
 
     fn look_at(path: &Path) -> Result<Self, JournalError> {
         let at = |source| JournalError::open(path, source);
+        let expected = Expected::of(path)?;
         let connection =
             Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(at)?;
         connection
@@ -151,6 +154,7 @@ impl Archive {
             .map_err(at)?;
         store::check_format(&connection, path)?;
         connection.execute_batch("BEGIN").map_err(at)?;
+        expected.compare(&connection, path)?;
         Ok(Self {
             connection,
             path: path.to_owned(),

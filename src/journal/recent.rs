@@ -242,7 +242,7 @@ impl Recent {
 }
 
 /// The time-out among the settings that a process recorded.
-fn timeout(settings: &str) -> Option<SignedDuration> {
+pub(super) fn timeout(settings: &str) -> Option<SignedDuration> {
     let settings: serde_json::Value = serde_json::from_str(settings).ok()?;
     settings.get("timeout")?.as_str()?.parse().ok()
 }

@@ -170,3 +170,10 @@ CREATE TABLE sighting (
     user_id       INTEGER,
     status        TEXT NOT NULL
 ) STRICT;
+
+-- One row: how many transactions were written since the list was frozen. The
+-- same number stands in the file `journal.db-mark` as long as there is a
+-- write-ahead log.
+CREATE TABLE written (
+    commits INTEGER NOT NULL
+) STRICT;

@@ -2,21 +2,26 @@
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::boot::{Boot, shifted};
+use super::mark::{self, Mark};
+use super::recent::timeout;
 use super::seal;
 use super::write::{Refusal, write_entry};
-use super::{Batch, BatchId, CallId, Claim, Entry, JournalError, Owed, Tally, Verified, read};
+use super::{
+    Archive, Batch, BatchId, CallId, Claim, Entry, JournalError, Owed, Tally, Verified, read,
+};
 
 /// Marks an SQLite file as a journal of this program: "RSCD".
 pub(super) const APPLICATION_ID: i32 = 0x5253_4344;
 
 /// The version of the journal's format. A journal of another version is
 /// refused, never guessed at.
-pub(super) const FORMAT_VERSION: i32 = 4;
+pub(super) const FORMAT_VERSION: i32 = 5;
 
 /// The journal of a run, open for writing. Only one process may hold it: the
 /// [`Lock`](super::Lock) sees to that.
@@ -26,6 +31,9 @@ pub struct Journal {
     path: PathBuf,
     process: i64,
     boot: Option<Boot>,
+    /// How many transactions it holds, and where that is kept beside it.
+    commits: u64,
+    mark: Mark,
 }
 
 /// Who carries a run out: one row of the journal a process.
@@ -60,6 +68,9 @@ pub struct Doubt {
     pub recorded: Option<Timestamp>,
     /// When that call was answered or given up, if that is recorded.
     pub ended: Option<Timestamp>,
+    /// How long its process would have waited for the answer, if that is
+    /// recorded.
+    pub timeout: Option<Duration>,
 }
 
 impl Journal {
@@ -70,6 +81,9 @@ impl Journal {
     /// if it is a symbolic link.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let at = |source| JournalError::open(path, source);
+        // Looked at before anything could be written: the last to close a
+        // damaged log would clear it away.
+        drop(Archive::open(path)?);
         let connection = connect(path)?;
         check_format(&connection, path)?;
         check_pages(&connection, path)?;
@@ -81,6 +95,10 @@ impl Journal {
                     what,
                 })
             })?;
+        let commits =
+            mark::commits(&connection).map_err(|source| JournalError::read(path, source))?;
+        // Before there is a log.
+        let mark = Mark::of(path, commits)?;
         connection
             .execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;",
@@ -92,6 +110,8 @@ impl Journal {
             path: path.to_owned(),
             process: 0,
             boot: None,
+            commits,
+            mark,
         })
     }
 
@@ -101,20 +121,13 @@ impl Journal {
         &self.path
     }
 
-    fn failed(&self, source: rusqlite::Error) -> JournalError {
-        JournalError::Write {
-            path: self.path.clone(),
-            source,
-        }
-    }
-
     /// Records that a process takes the run up.
     ///
     /// # Errors
     /// If the journal cannot be written.
     pub fn begin_process(&mut self, process: &Process) -> Result<(), JournalError> {
-        self.connection
-            .execute(
+        self.process = self.at_once(|db| {
+            db.execute(
                 "INSERT INTO process (command, started_at, pid, host, operator, version, settings,
                      settings_sha256, boot_id, booted_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -133,9 +146,9 @@ impl Journal {
                         .as_ref()
                         .map(|boot| boot.began.as_millisecond()),
                 ],
-            )
-            .map_err(|source| self.failed(source))?;
-        self.process = self.connection.last_insert_rowid();
+            )?;
+            Ok(db.last_insert_rowid())
+        })?;
         self.boot.clone_from(&process.boot);
         Ok(())
     }
@@ -146,13 +159,14 @@ impl Journal {
     /// # Errors
     /// If the journal cannot be written.
     pub fn resume_from(&mut self, at: Timestamp) -> Result<(), JournalError> {
-        self.connection
-            .execute(
+        let process = self.process;
+        self.at_once(|db| {
+            db.execute(
                 "UPDATE process SET resume_at = ?2 WHERE id = ?1",
-                params![self.process, at.as_millisecond()],
+                params![process, at.as_millisecond()],
             )
             .map(drop)
-            .map_err(|source| self.failed(source))
+        })
     }
 
     /// Records how the process ended, and leaves the journal as one file.
@@ -166,19 +180,21 @@ impl Journal {
         exit_code: u8,
         explanation: &str,
     ) -> Result<(), JournalError> {
-        self.connection
-            .execute(
+        let process = self.process;
+        self.at_once(|db| {
+            db.execute(
                 "UPDATE process SET ended_at = ?2, outcome = ?3, exit_code = ?4, explanation = ?5
                  WHERE id = ?1",
                 params![
-                    self.process,
+                    process,
                     at.as_millisecond(),
                     outcome,
                     exit_code,
                     explanation
                 ],
             )
-            .map_err(|source| self.failed(source))?;
+            .map(drop)
+        })?;
         self.fold()
     }
 
@@ -199,11 +215,11 @@ impl Journal {
                 row.get::<_, String>(0)
             });
         if single.is_ok() {
-            return Ok(());
+            return self.mark.remove();
         }
         self.connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            .map_err(|source| self.failed(source))
+            .map_err(|source| JournalError::write(&self.path, source))
     }
 
     /// Writes a group of entries in one transaction: all of them or none.
@@ -213,34 +229,47 @@ impl Journal {
     /// If the journal cannot be written, or if an entry contradicts it.
     pub fn write(&mut self, entries: &[Entry]) -> Result<(), JournalError> {
         let process = self.process;
-        let transaction = self
-            .connection
-            .transaction()
-            .map_err(|source| JournalError::write(&self.path, source))?;
-        for entry in entries {
-            write_entry(&transaction, process, entry).map_err(|cause| match cause {
-                Refusal::Database(source) => JournalError::write(&self.path, source),
-                Refusal::Contradiction(what) => JournalError::Contradiction {
-                    path: self.path.clone(),
-                    what,
-                },
-            })?;
-        }
-        transaction
-            .commit()
-            .map_err(|source| JournalError::write(&self.path, source))
+        self.transact(|transaction, path| {
+            for entry in entries {
+                write_entry(transaction, process, entry).map_err(|cause| match cause {
+                    Refusal::Database(source) => JournalError::write(path, source),
+                    Refusal::Contradiction(what) => JournalError::Contradiction {
+                        path: path.to_owned(),
+                        what,
+                    },
+                })?;
+            }
+            Ok(())
+        })
     }
 
     /// Does some writing in one transaction: all of it or nothing.
-    pub(super) fn at_once(
+    pub(super) fn at_once<T>(
         &mut self,
-        write: impl FnOnce(&Connection) -> rusqlite::Result<()>,
-    ) -> Result<(), JournalError> {
-        let done = self.connection.transaction().and_then(|transaction| {
-            write(&transaction)?;
-            transaction.commit()
-        });
-        done.map_err(|source| JournalError::write(&self.path, source))
+        write: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
+        self.transact(|transaction, path| {
+            write(transaction).map_err(|source| JournalError::write(path, source))
+        })
+    }
+
+    /// One transaction, with its number.
+    fn transact<T>(
+        &mut self,
+        write: impl FnOnce(&Connection, &Path) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        let at = |source| JournalError::write(&self.path, source);
+        let transaction = self.connection.transaction().map_err(at)?;
+        let written = write(&transaction, &self.path)?;
+        let commits = self.commits + 1;
+        transaction
+            .prepare_cached("UPDATE written SET commits = ?1")
+            .and_then(|mut update| update.execute([commits.cast_signed()]))
+            .map_err(at)?;
+        transaction.commit().map_err(at)?;
+        self.commits = commits;
+        self.mark.set(commits)?;
+        Ok(written)
     }
 
     /// The next batches that `pick` asks for, after batch `after` and up to
@@ -351,7 +380,7 @@ impl Journal {
                          SELECT id, parent FROM batch WHERE id = ?1
                          UNION
                          SELECT b.id, b.parent FROM batch b JOIN line ON b.id = line.parent)
-                     SELECT recorded_at, answered_at, boot_id, booted_at
+                     SELECT recorded_at, answered_at, boot_id, booted_at, settings
                      FROM call JOIN process ON process.id = call.process
                      WHERE batch IN (SELECT id FROM line) AND kind = 'revoke'
                      ORDER BY call.id DESC LIMIT 1",
@@ -361,7 +390,9 @@ impl Journal {
                     let ended = read::optional_moment(row, 1)?;
                     let shift = Boot::shift(self.boot.as_ref(), read::boot(row, 2)?.as_ref());
                     let ours = |moment| shifted(moment, shift);
-                    Ok((ours(recorded), ended.map(ours)))
+                    let timeout = timeout(&row.get::<_, String>(4)?);
+                    let timeout = timeout.and_then(|own| own.try_into().ok());
+                    Ok((ours(recorded), ended.map(ours), timeout))
                 })
                 .optional()?;
             Ok((reason, last))
@@ -370,8 +401,9 @@ impl Journal {
         Ok(Doubt {
             batch,
             reason,
-            recorded: last.map(|(recorded, _)| recorded),
-            ended: last.and_then(|(_, ended)| ended),
+            recorded: last.map(|(recorded, ..)| recorded),
+            ended: last.and_then(|(_, ended, _)| ended),
+            timeout: last.and_then(|(.., timeout)| timeout),
         })
     }
 
@@ -463,7 +495,7 @@ impl Pick {
 }
 
 /// Opens a journal for writing, whatever it holds.
-fn connect(path: &Path) -> Result<Connection, JournalError> {
+pub(super) fn connect(path: &Path) -> Result<Connection, JournalError> {
     if path.is_symlink() {
         return Err(JournalError::Link {
             path: path.to_owned(),

@@ -120,7 +120,8 @@ impl<A: Api> Worker<A> {
 
     /// The request of a batch that is in doubt may still be executing: waits
     /// until a backoff has passed since its end or, where that is not
-    /// recorded, since its time-out.
+    /// recorded, since its time-out: this process's or its own, whichever is
+    /// longer.
     pub(super) async fn come_to_rest(&mut self, doubt: &Doubt) -> Result<(), Stopped> {
         let policy = &self.shared.policy;
         let clock = self.shared.clock;
@@ -132,7 +133,8 @@ impl<A: Api> Worker<A> {
         let (since, wait) = match (doubt.ended, doubt.recorded) {
             (Some(ended), _) => (clock.since(ended), backoff),
             (None, Some(recorded)) => {
-                (clock.since(recorded), LOOK_AHEAD + policy.timeout + backoff)
+                let timeout = doubt.timeout.unwrap_or_default().max(policy.timeout);
+                (clock.since(recorded), LOOK_AHEAD + timeout + backoff)
             }
             (None, None) => (Duration::ZERO, Duration::ZERO),
         };

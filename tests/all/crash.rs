@@ -312,14 +312,14 @@ fn an_unwritable_journal_stops_the_run_before_anything_more_is_sent() {
 /// The size of a page of the write-ahead log, with the frame's header.
 const FRAME: usize = 4096 + 24;
 
-/// Damages the end of a write-ahead log as a power cut may. What was moved to
-/// the journal's own file had been synced before, so the log is not cut
-/// before that.
+/// Damages the end of a write-ahead log as a power cut may with a disk that
+/// only said it had written. What was moved to the journal's own file had been
+/// synced before, so the log is not cut before that.
 fn cut(wal: &Path, rng: &mut Rng) {
     let bytes = fs::read(wal).unwrap();
     let frames = bytes.len().saturating_sub(32) / FRAME;
     assert!(frames < 1000, "a part of the log was moved already");
-    let at = rng.usize(..=bytes.len());
+    let at = rng.usize(1..bytes.len());
     let file = OpenOptions::new().write(true).open(wal).unwrap();
     file.set_len(at as u64).unwrap();
     if rng.bool() {
@@ -329,8 +329,9 @@ fn cut(wal: &Path, rng: &mut Rng) {
 }
 
 #[test]
-fn a_journal_that_lost_its_tail_claims_nothing_falsely_and_is_resumed() {
+fn a_journal_that_lost_its_tail_is_noticed_or_claims_nothing_falsely_and_is_resumed() {
     let mut rng = Rng::with_seed(8);
+    let mut noticed = 0;
     let terms = Terms {
         whole: false,
         ..ALL
@@ -344,11 +345,30 @@ fn a_journal_that_lost_its_tail_claims_nothing_falsely_and_is_resumed() {
         let ended = site.until(moment, site.command(&list, &sandbox), &sandbox);
         assert!(ended.is_none(), "it was to be killed");
         let run = site.run().unwrap();
+        let resume = site.command(&list, &sandbox);
         cut(&run.path().join("journal.db-wal"), &mut rng);
         let _ = fs::remove_file(run.path().join("journal.db-shm"));
+        let mark = run.path().join("journal.db-mark");
+        let calls = || sandbox.look().truth().calls.len();
+        if let Err(error) = Archive::open(&run.journal()) {
+            assert!(error.is_damage(), "{error}");
+            let before = calls();
+            let log = run.path().join("journal.db-wal");
+            let left = fs::read(&log).unwrap();
+            let status = site.until(Moment::Never, resume, &sandbox);
+            assert_eq!(status.unwrap().code(), Some(1), "{}", site.said());
+            assert!(site.said().contains("transactions written to it"));
+            assert_eq!(calls(), before);
+            // Somebody may be able to mend it.
+            assert!(fs::read(&log).unwrap() == left, "the log was touched");
+            noticed += 1;
+        }
+        // The mark was not synced at all.
+        fs::remove_file(mark).unwrap();
         examine(&run, &sandbox, &list, terms);
         finish(&site, &sandbox, &list, &mut Figures::default());
         examine(&run, &sandbox, &list, terms);
         settled(&site, &list, terms);
     }
+    assert!(noticed > 0, "no tail was long enough to be missed");
 }

@@ -17,10 +17,16 @@ use crate::{
     },
 };
 
-/// What a damaged journal may have lost, a run may do again.
+/// What a journal's own file may have lost, a run may do again.
 const PARTLY: Terms = Terms {
     verify: Verify::All,
     whole: false,
+};
+
+/// What its log has lost is noticed: the mark beside it tells.
+const WHOLLY: Terms = Terms {
+    whole: true,
+    ..PARTLY
 };
 
 /// An address of this test's own: nobody else takes the port in between.
@@ -157,16 +163,21 @@ fn damage(original: &Original, seed: u64, outcome: &mut Outcome) {
     let command = site.command(list, &sandbox);
     let run = site.run().unwrap();
     let file = |end: &str| run.path().join(format!("journal.db{end}"));
-    let how = match rng.u32(0..10) {
+    let (terms, how) = match rng.u32(0..10) {
         0 => {
             fs::remove_file(file("-wal")).unwrap();
-            "the log is lost".to_owned()
+            if rng.bool() {
+                // As where the journal's own file was copied, and that alone.
+                fs::remove_file(file("-mark")).unwrap();
+            }
+            (WHOLLY, "the log is lost".to_owned())
         }
         1 => {
             fs::write(file("-shm"), vec![rng.u8(..); 32 << 10]).unwrap();
-            "its index is altered".to_owned()
+            (WHOLLY, "its index is altered".to_owned())
         }
-        2 | 3 => alter(&file("-wal"), &mut rng),
+        2 | 3 => (WHOLLY, alter(&file("-wal"), &mut rng)),
+        4 => (WHOLLY, alter(&file("-mark"), &mut rng)),
         _ => {
             // All of it in one file.
             let journal = rusqlite::Connection::open(run.journal()).unwrap();
@@ -174,7 +185,7 @@ fn damage(original: &Original, seed: u64, outcome: &mut Outcome) {
                 .pragma_update(None, "journal_mode", "DELETE")
                 .unwrap();
             drop(journal);
-            alter(&run.journal(), &mut rng)
+            (PARTLY, alter(&run.journal(), &mut rng))
         }
     };
     let told = format!("seed {seed}, {how}");
@@ -204,8 +215,8 @@ fn damage(original: &Original, seed: u64, outcome: &mut Outcome) {
         Some(3) => {
             outcome.harmless += 1;
             let claims = std::panic::catch_unwind(|| {
-                examine(&run, &sandbox, list, PARTLY);
-                settled(&site, list, PARTLY);
+                examine(&run, &sandbox, list, terms);
+                settled(&site, list, terms);
             });
             assert!(claims.is_ok(), "{told}: {}\n{}", ended.out, ended.err);
         }

@@ -94,6 +94,7 @@ fn every_file_and_folder_is_the_owners_alone_from_its_first_instant() {
         "journal.db",
         "journal.db-wal",
         "journal.db-shm",
+        "journal.db-mark",
         "run.log",
         "sandbox.world",
         "results.csv",
@@ -184,8 +185,8 @@ fn files_that_are_written_on_are_not_looked_for_behind_a_link() {
 }
 
 #[test]
-fn sqlites_own_files_are_not_looked_for_behind_a_link() {
-    for name in ["journal.db-wal", "journal.db-shm"] {
+fn what_belongs_to_the_journal_is_not_looked_for_behind_a_link() {
+    for name in ["journal.db-wal", "journal.db-shm", "journal.db-mark"] {
         let (site, run, victim) = stopped();
         symlink(&victim, run.join(name)).unwrap();
         let ended = resume(&site).end();

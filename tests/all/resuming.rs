@@ -19,7 +19,7 @@ use rescind::{
 
 use crate::{
     books::{audit, carried, count, finished, is_post, posts},
-    stage::{Stage, Start, plain_ids},
+    stage::{Stage, Start, plain_ids, rules},
 };
 
 /// The states of all IDs that no resume may change.
@@ -270,6 +270,30 @@ async fn a_recorded_time_in_the_future_counts_as_now() {
     let read = stage.wire.calls()[from].sent - began;
     assert!(read >= wait && read < wait * 2, "{read:?}");
     assert!(finished(&stage));
+}
+
+/// A request goes on for as long as its own process would have waited, also
+/// where the next one is less patient.
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_with_a_longer_time_out_is_not_read_before_its_end() {
+    let ids = plain_ids(20);
+    let mut stage = Stage::new(rules("faults.late_by = '50s'"), &ids, 10);
+    stage.policy.workers = 1;
+    stage.world.script(Kind::Revoke, [Fault::None, Fault::Late]);
+    let acting = stage.begin(Start::default()).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    acting.kill().await;
+    assert_eq!(stage.tally().of(State::InFlight), 10);
+    let from = stage.wire.calls().len();
+    let sent = stage.wire.sent()[from - 1];
+    let patience = stage.policy.timeout;
+    stage.policy.timeout = Duration::from_secs(1);
+    stage.run().await;
+    let read = stage.wire.calls()[from].sent;
+    assert!(read - sent >= patience, "{:?}", read - sent);
+    assert!(finished(&stage));
+    assert!(stage.world.truth().posted_again().is_empty());
+    assert_eq!(count(&audit(&stage, &ids), State::Revoked, ""), 20);
 }
 
 /// Stopped between being accepted and being read back, an ID owes its read.

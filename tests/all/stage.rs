@@ -189,7 +189,7 @@ impl Stage {
                 host: "stage".into(),
                 pid: 1,
                 version: "0",
-                settings: "{}".into(),
+                settings: format!(r#"{{"timeout":"{}ms"}}"#, self.policy.timeout.as_millis()),
                 boot: start.boot,
             })
             .unwrap();

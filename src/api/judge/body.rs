@@ -220,7 +220,8 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
 }
 
 /// The words of a body that is no answer to what was asked: an error in JSON,
-/// or a gateway's page. Other JSON is not quoted, it may hold entities.
+/// or a gateway's page. Other JSON is not quoted: it may hold entities, with
+/// names and addresses.
 pub(super) fn words(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Complaint {
@@ -239,9 +240,11 @@ pub(super) fn words(body: &[u8]) -> String {
     }
     // Enough for 500 characters, without going through megabytes.
     let start = String::from_utf8_lossy(&body[..body.len().min(4096)]);
-    if start.trim_start().starts_with(['{', '[']) {
-        String::new()
-    } else {
-        one_line(&start)
+    // Whatever is in braces or a list may be entities, also behind a byte
+    // order mark, in quotes, or in the middle of a sentence.
+    let before = start.split('{').next().unwrap_or_default();
+    match before.find(char::is_alphanumeric) {
+        Some(first) if !before[..first].contains('[') => one_line(before),
+        _ => String::new(),
     }
 }

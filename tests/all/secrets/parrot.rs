@@ -87,11 +87,43 @@ const FORMS: &[(&str, Form)] = &[
         let bytes = [said.as_bytes(), b"\xff"].concat();
         send(http("200 OK", "", bytes))
     }),
+    ("400, JSON that escapes every character", |said| {
+        let body = format!(r#"{{"errorText":"{}"}}"#, escaped(said));
+        answer("400 Bad Request", &body)
+    }),
+    ("200, ok:false, with another's escapes", |said| {
+        let body = json!({ "ok": false, "errorText": said }).to_string();
+        let body = body.replace('/', r"\/").replace('-', r"\u002D");
+        answer("200 OK", &body)
+    }),
+    ("500, JSON within JSON", |said| {
+        let within = format!(r#"{{"message":"{}"}}"#, escaped(said));
+        let body = json!({ "errorText": within });
+        answer("500 Internal Server Error", &body.to_string())
+    }),
+    ("403, as in a URL", |said| {
+        let written: String = said.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        answer("403 Forbidden", &written)
+    }),
+    ("502 as a page, in entities", |said| {
+        let written: String = said
+            .chars()
+            .map(|c| format!("&#x{:X};", u32::from(c)))
+            .collect();
+        answer("502 Bad Gateway", &format!("<html><body>{written}"))
+    }),
     ("cut off", |said| {
         let whole = http("200 OK", "", said);
         send(&whole[..whole.len() - 1])
     }),
 ];
+
+/// As JSON may write a text: every character by its number.
+fn escaped(said: &str) -> String {
+    said.encode_utf16()
+        .map(|unit| format!("\\u{unit:04x}"))
+        .collect()
+}
 
 fn answer(status: &str, body: &str) -> Step {
     send(http(status, "", body))

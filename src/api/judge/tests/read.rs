@@ -170,6 +170,13 @@ fn an_unreadable_read_quotes_no_entity() {
         format!("[{entity}1}}]"),
         r#"["s3cret@b.c"]"#.to_owned(),
         r#"[{"id":"s3cret@b.c","status":"Revoked"}]"#.to_owned(),
+        format!("\u{feff}[{entity}1}}]"),
+        format!("\u{feff} {entity}1}}"),
+        "\u{feff}[\"s3cret@b.c\"]".to_owned(),
+        format!(")]}}',\n[{entity}1}}]"),
+        format!("while(1);{entity}1}}"),
+        format!("{:?}", format!("[{entity}1}}]")),
+        format!("Unexpected value in {entity}1}}"),
     ] {
         for status in [200, 500] {
             let reading = read("1,2", &response(status, &body));

@@ -12,6 +12,8 @@
 //! - [`report`] makes results and reports from a journal and nothing else;
 //! - [`sandbox`] is a simulated API to practise against and to test with.
 //!
+//! Beside them stands [`small`], which reads the small files that people name.
+//!
 //! The binary adds what belongs to a process: arguments, settings, the
 //! terminal, signals and exit codes.
 
@@ -20,4 +22,5 @@ pub mod journal;
 pub mod list;
 pub mod report;
 pub mod sandbox;
+pub mod small;
 pub mod sweep;

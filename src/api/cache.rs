@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::{BaseUrl, Credentials, Token};
 
 /// Far more than any token; a device must not fill the memory.
-const LARGEST: u64 = 64 * 1024;
+const LARGEST: usize = 64 * 1024;
 
 /// The file for the token of one user at one address.
 #[derive(Clone, Debug)]
@@ -76,7 +76,8 @@ impl TokenCache {
     pub fn read(&self, now: Timestamp) -> Result<Option<(Token, Timestamp)>, CacheError> {
         let open = OpenOptions::new()
             .read(true)
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            // What is no file is refused, and not waited for.
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
             .open(&self.path);
         let file = match open {
             Ok(file) => file,
@@ -92,15 +93,16 @@ impl TokenCache {
                 path: self.path.clone(),
             });
         }
-        let mut text = Zeroizing::new(String::new());
-        file.take(LARGEST)
-            .read_to_string(&mut text)
+        // Large enough not to grow and leave a copy behind.
+        let mut text = Zeroizing::new(Vec::with_capacity(LARGEST));
+        file.take(LARGEST as u64)
+            .read_to_end(&mut text)
             .map_err(|error| self.failed("read", error))?;
         // What is wrong with it may be quoted by the parser.
         let foreign = || CacheError::Foreign {
             path: self.path.clone(),
         };
-        let found: Found = serde_json::from_str(&text).map_err(|_| foreign())?;
+        let found: Found = serde_json::from_slice(&text).map_err(|_| foreign())?;
         let expires: Timestamp = found.expiration_time.parse().map_err(|_| foreign())?;
         let ours =
             found.base_url == self.base_url && found.name == self.name && found.cid == self.cid;
@@ -260,6 +262,17 @@ mod tests {
             let error = ours(&path).read(at(NOW)).unwrap_err();
             assert!(matches!(error, CacheError::Open { .. }), "{error}");
         }
+    }
+
+    #[test]
+    fn a_pipe_in_its_place_is_refused_and_not_waited_for() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("pipe");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let error = ours(&path).read(at(NOW)).unwrap_err();
+        assert!(matches!(error, CacheError::Open { .. }), "{error}");
     }
 
     #[test]

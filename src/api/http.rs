@@ -15,12 +15,13 @@ use std::{
     future::Future,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
     time::{Duration, SystemTime},
 };
 
 use bytes::{Bytes, BytesMut};
+use hyper_util::client::proxy::matcher::Matcher;
 use jiff::Timestamp;
 use reqwest::{
     Certificate, Client, Method, Request, Url,
@@ -35,6 +36,7 @@ use super::{
     scrub::scrub,
 };
 use crate::list::PermissionId;
+use crate::small;
 
 /// How long an unused connection is kept. Servers close theirs after some 15
 /// seconds and more; a request on a connection that is just being closed
@@ -48,6 +50,9 @@ const HTTP2_PING: Duration = Duration::from_secs(15);
 /// The longest body that is read, decoded: gzip has no guard against bombs. A
 /// read of 500 permissions has some 200 KB.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
+
+/// The longest file of certificates: all that a system trusts have some 250 KB.
+const LARGEST_CA_FILE: usize = 4 * 1024 * 1024;
 
 /// What is shorter than this is no secret, and might stand in an answer by
 /// chance.
@@ -124,6 +129,9 @@ impl HttpApi {
         let connect_timeout = settings.connect_timeout.min(settings.timeout * 9 / 10);
         let agent = HeaderValue::from_str(&settings.user_agent)
             .map_err(|_| HttpError::Header("user agent"))?;
+        if !settings.base_url.is_loopback() {
+            check_proxies(settings.base_url.is_https())?;
+        }
         let mut builder = Client::builder()
             .user_agent(agent)
             .redirect(redirect::Policy::none())
@@ -361,14 +369,40 @@ fn date(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }
 
-fn certificates(path: &PathBuf) -> Result<Vec<Certificate>, HttpError> {
-    let pem = std::fs::read(path).map_err(|source| HttpError::CaFile {
-        path: path.clone(),
+/// The variables that name a proxy for this scheme or for all. The client
+/// passes over one that it can make nothing of, and would go out directly.
+fn check_proxies(https: bool) -> Result<(), HttpError> {
+    let own = if https {
+        ["HTTPS_PROXY", "https_proxy"]
+    } else {
+        ["HTTP_PROXY", "http_proxy"]
+    };
+    let anywhere = hyper::Uri::from_static("http://host/");
+    for name in own.into_iter().chain(["ALL_PROXY", "all_proxy"]) {
+        let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) else {
+            continue;
+        };
+        let proxy = value.to_str().and_then(|value| {
+            let proxies = Matcher::builder().all(value.to_owned()).build();
+            proxies.intercept(&anywhere)
+        });
+        if proxy.is_none_or(|proxy| proxy.uri().host().is_none_or(str::is_empty)) {
+            return Err(HttpError::Proxy(name));
+        }
+    }
+    Ok(())
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate>, HttpError> {
+    let pem = small::bytes(path, LARGEST_CA_FILE).map_err(|source| HttpError::CaFile {
+        path: path.to_owned(),
         source,
     })?;
     match Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(HttpError::NoCertificate { path: path.clone() }),
+        _ => Err(HttpError::NoCertificate {
+            path: path.to_owned(),
+        }),
     }
 }
 
@@ -393,6 +427,12 @@ pub enum HttpError {
     /// and a CA file helps.
     #[error("cannot set up HTTPS; if this host has no CA certificates, name a CA file")]
     Client(#[source] reqwest::Error),
+    /// A variable does not name a proxy that can be used. Its value is not
+    /// repeated, it may hold a password.
+    #[error(
+        "{0} is no proxy's address that can be used, as http://HOST:PORT or socks5h://HOST:PORT"
+    )]
+    Proxy(&'static str),
     /// A setting holds characters that cannot be in a header.
     #[error("the {0} cannot be sent as a header")]
     Header(&'static str),

@@ -13,10 +13,12 @@ use std::{
     time::Duration,
 };
 
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::journal::Provenance;
+use crate::small;
 
 /// The variables of [`TokenSource::from_env`].
 const TOKEN: &str = "RESCIND_TOKEN";
@@ -28,7 +30,7 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 
 /// Far more than any token; a device or a runaway command must not fill the
 /// memory.
-const LARGEST_SOURCE: u64 = 64 * 1024;
+const LARGEST_SOURCE: usize = 64 * 1024;
 
 /// A bearer token. It is opaque: never parsed, logged or stored.
 #[derive(Clone, Debug)]
@@ -162,10 +164,12 @@ impl TokenSource {
         match &self.0 {
             Source::Fixed(token) => Ok(token.clone()),
             Source::File(path) => {
-                let text = read_file(path).map_err(|source| TokenError::File {
-                    path: path.clone(),
-                    source,
-                })?;
+                // One byte more tells what is too long.
+                let text =
+                    small::start_of(path, LARGEST_SOURCE).map_err(|source| TokenError::File {
+                        path: path.clone(),
+                        source,
+                    })?;
                 self.token(&text, |text| text)
             }
             Source::Command { program, arguments } => {
@@ -177,12 +181,15 @@ impl TokenSource {
 
     /// The token in what was read, unless something of that is missing: a
     /// token that is cut off is none.
-    fn token(&self, text: &SecretString, part: impl Fn(&str) -> &str) -> Result<Token, TokenError> {
-        let (text, origin) = (text.expose_secret(), self.describe());
-        if text.len() as u64 > LARGEST_SOURCE {
+    fn token(&self, text: &[u8], part: impl Fn(&str) -> &str) -> Result<Token, TokenError> {
+        let origin = self.describe();
+        if text.len() > LARGEST_SOURCE {
             return Err(TokenError::TooLong { origin });
         }
-        Token::new(part(text).trim(), &origin)
+        match std::str::from_utf8(text) {
+            Ok(text) => Token::new(part(text).trim(), &origin),
+            Err(_) => Err(TokenError::Unfit { origin }),
+        }
     }
 }
 
@@ -207,21 +214,11 @@ fn command(line: &OsString) -> Result<Source, TokenError> {
     })
 }
 
-fn read_file(path: &PathBuf) -> io::Result<SecretString> {
-    use std::io::Read as _;
-
-    let mut text = String::new();
-    std::fs::File::open(path)?
-        .take(LARGEST_SOURCE + 1)
-        .read_to_string(&mut text)?;
-    Ok(text.into())
-}
-
 async fn run(
     program: &str,
     arguments: &[String],
     limit: Duration,
-) -> Result<SecretString, TokenError> {
+) -> Result<Zeroizing<Vec<u8>>, TokenError> {
     let failed = |source| TokenError::Command { source };
     let mut child = tokio::process::Command::new(program)
         .args(arguments)
@@ -234,17 +231,26 @@ async fn run(
     let stdout = child.stdout.take();
     let ended = tokio::time::timeout(limit, async {
         let text = read_output(stdout).await?;
-        Ok((text, child.wait().await?))
+        // Whoever goes on is not listened to any more, and ends for that.
+        let over = text.len() > LARGEST_SOURCE;
+        let status = if over {
+            None
+        } else {
+            Some(child.wait().await?)
+        };
+        Ok((text, status))
     })
     .await;
-    let (text, status) = match ended {
-        Ok(result) => result.map_err(failed)?,
-        Err(_) => {
-            return Err(TokenError::TooSlow {
-                program: program.to_owned(),
-                limit,
-            });
-        }
+    let Ok(ended) = ended else {
+        let program = program.to_owned();
+        return Err(match child.try_wait() {
+            Ok(Some(_)) => TokenError::Held { program, limit },
+            _ => TokenError::TooSlow { program, limit },
+        });
+    };
+    let (text, status) = ended.map_err(failed)?;
+    let Some(status) = status else {
+        return Ok(text);
     };
     if status.success() {
         Ok(text)
@@ -258,15 +264,14 @@ async fn run(
 
 /// Reads to the end, since a command that is cut off after its first line
 /// may fail on the second.
-async fn read_output(stdout: Option<impl AsyncRead + Unpin>) -> io::Result<SecretString> {
-    let mut text = String::new();
+async fn read_output(stdout: Option<impl AsyncRead + Unpin>) -> io::Result<Zeroizing<Vec<u8>>> {
+    // Large enough not to grow and leave a copy behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(LARGEST_SOURCE + 1));
     if let Some(stdout) = stdout {
-        stdout
-            .take(LARGEST_SOURCE + 1)
-            .read_to_string(&mut text)
-            .await?;
+        let most = LARGEST_SOURCE as u64 + 1;
+        stdout.take(most).read_to_end(&mut text).await?;
     }
-    Ok(text.into())
+    Ok(text)
 }
 
 /// A file that cannot be read, as `what` it is. What is no file, and in no
@@ -340,6 +345,14 @@ pub enum TokenError {
     /// The command was stopped after its time was up.
     #[error("the token command `{program}` did not finish within {} s", limit.as_secs())]
     TooSlow {
+        /// Its first word.
+        program: String,
+        /// The time it had.
+        limit: Duration,
+    },
+    /// The command ended, and its output did not.
+    #[error("the token command `{program}` ended, but something that it started held its output open for {} s", limit.as_secs())]
+    Held {
         /// Its first word.
         program: String,
         /// The time it had.
@@ -484,10 +497,18 @@ mod tests {
         assert!(matches!(error.unwrap_err(), TokenError::TooSlow { .. }));
     }
 
+    /// It is no slow command, and to look for why would be in vain.
+    #[tokio::test]
+    async fn output_that_is_held_open_is_told_from_a_slow_command() {
+        let arguments = ["-c", "sleep 60 & echo tok"].map(str::to_owned);
+        let error = run("sh", &arguments, Duration::from_millis(500)).await;
+        assert!(matches!(error.unwrap_err(), TokenError::Held { .. }));
+    }
+
     #[tokio::test]
     async fn a_flood_is_cut_off() {
         let error = obtain(COMMAND, "yes").await.unwrap_err();
-        assert!(matches!(error, TokenError::Status { .. }), "{error}");
+        assert!(matches!(error, TokenError::TooLong { .. }), "{error}");
         // One that does not mind is no better.
         let error = obtain(COMMAND, "sh -c 'trap \"\" PIPE; yes 2>&-; true'").await;
         let error = error.unwrap_err();

@@ -2,12 +2,10 @@
 //! log-in. What is secret comes from variables and files, never from an
 //! option or a settings file.
 
-use std::fs;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rescind::api::{Credentials, TokenError, TokenSource, unread_file};
-use secrecy::zeroize::Zeroizing;
+use rescind::small;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Effective, Key};
@@ -38,7 +36,7 @@ const LOG_IN: [&str; 7] = [
 ];
 
 /// Far more than any password; a device must not fill the memory.
-const LARGEST: u64 = 64 * 1024;
+const LARGEST: usize = 64 * 1024;
 
 /// Who logs in, apart from what is secret.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -110,7 +108,7 @@ impl Secret {
             Self::Value(value) => return Ok(value),
             Self::File(path) => path,
         };
-        let text = read_file(&path).map_err(|error| {
+        let text = small::text(&path, LARGEST).map_err(|error| {
             let file = unread_file("the file", &path, "it");
             Problem::usage(format!("{key}: cannot read {file}")).caused_by(&error)
         })?;
@@ -125,14 +123,6 @@ impl Secret {
         }
         Ok(line.into())
     }
-}
-
-fn read_file(path: &Path) -> std::io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
-    fs::File::open(path)?
-        .take(LARGEST)
-        .read_to_string(&mut text)?;
-    Ok(text)
 }
 
 impl Effective {

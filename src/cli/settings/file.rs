@@ -1,7 +1,9 @@
 //! The settings file: TOML, the known keys and [tables](super::tables), no
 //! secrets.
 
-use std::{fs, path::Path};
+use std::path::Path;
+
+use rescind::small;
 
 use toml::de::{DeTable, DeValue};
 
@@ -13,12 +15,15 @@ use super::{
 };
 use crate::cli::problem::Problem;
 
+/// Far more than any settings.
+const LARGEST: usize = 1024 * 1024;
+
 /// More names than anybody reads.
 const MANY: usize = 10;
 
 /// Reads the keys of a settings file.
 pub(super) fn read_file(path: &Path) -> Result<Vec<Entry>, Problem> {
-    let text = fs::read_to_string(path).map_err(|error| {
+    let text = small::text(path, LARGEST).map_err(|error| {
         Problem::usage(format!("cannot read the settings file {}", path.display()))
             .caused_by(&error)
     })?;

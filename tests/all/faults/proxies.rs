@@ -116,6 +116,34 @@ fn every_proxy_variable_is_heeded_and_the_proxy_is_told_nothing() {
     }
 }
 
+/// The client would pass over it and go out directly.
+#[test]
+fn a_proxy_that_cannot_be_one_is_refused_and_not_repeated() {
+    for (name, value) in [
+        ("HTTPS_PROXY", "not a url"),
+        ("https_proxy", "http://"),
+        ("ALL_PROXY", "ftp://clerk:s3cret@127.0.0.1:1"),
+        ("all_proxy", "http://clerk:s3cret@"),
+        ("HTTPS_PROXY", "socks6://127.0.0.1:1"),
+    ] {
+        let (home, api) = (home(), api());
+        let ended = run(home.path(), &url(), "--ca-cert ca.pem", &[(name, value)]);
+        let ended = ended.with(2).says(&format!("{name} is no proxy's address"));
+        assert!(!ended.err.contains("s3cret"), "{}", ended.err);
+        assert!(api.server.heard().is_empty());
+    }
+    // Of another scheme, or nothing at all.
+    for (name, value) in [("HTTP_PROXY", "not a url"), ("HTTPS_PROXY", "")] {
+        let (home, api) = (home(), api());
+        let proxy = proxy(api.server.address);
+        let good = format!("http://{}", proxy.address);
+        let variables = [(name, value), ("ALL_PROXY", &good)];
+        let ended = run(home.path(), &url(), "--ca-cert ca.pem", &variables);
+        ended.with(0).shows("DONE");
+        told_nothing(&proxy);
+    }
+}
+
 #[test]
 fn a_proxys_password_is_for_the_proxy_alone() {
     let (home, api) = (home(), api());

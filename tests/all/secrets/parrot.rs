@@ -102,14 +102,11 @@ const FORMS: &[(&str, Form)] = &[
         answer("500 Internal Server Error", &body.to_string())
     }),
     ("403, as in a URL", |said| {
-        let written: String = said.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let written = each(said.bytes(), |byte| format!("%{byte:02x}"));
         answer("403 Forbidden", &written)
     }),
     ("502 as a page, in entities", |said| {
-        let written: String = said
-            .chars()
-            .map(|c| format!("&#x{:X};", u32::from(c)))
-            .collect();
+        let written = each(said.chars(), |c| format!("&#x{:X};", u32::from(c)));
         answer("502 Bad Gateway", &format!("<html><body>{written}"))
     }),
     ("cut off", |said| {
@@ -118,11 +115,13 @@ const FORMS: &[(&str, Form)] = &[
     }),
 ];
 
+fn each<T>(pieces: impl Iterator<Item = T>, written: impl Fn(T) -> String) -> String {
+    pieces.map(written).collect::<Vec<_>>().concat()
+}
+
 /// As JSON may write a text: every character by its number.
 fn escaped(said: &str) -> String {
-    said.encode_utf16()
-        .map(|unit| format!("\\u{unit:04x}"))
-        .collect()
+    each(said.encode_utf16(), |unit| format!("\\u{unit:04x}"))
 }
 
 fn answer(status: &str, body: &str) -> Step {

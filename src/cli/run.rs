@@ -13,7 +13,7 @@ use rescind::journal::{
     Archive, Facts, Holder, JournalError, Lock, LockError, NewRun, RunFolder, RunsDir,
 };
 use rescind::list::{Census, FreezeError, Frozen, Input, NO_HEADER, Rows, freeze};
-use rescind::report::{self, Summary, number, visible};
+use rescind::report::{self, Newest, Summary, number, visible};
 use rescind::sweep::Sieve;
 use rustc_hash::FxHashSet;
 
@@ -243,17 +243,51 @@ pub(super) fn warn(effective: &Effective) {
 fn newest_unfinished(runs: &RunsDir, effective: &Effective) -> Result<RunFolder, Problem> {
     let environment = effective.environment()?;
     let url = recorded_url(effective)?;
-    let unfinished = report::unfinished(runs, environment.name(), &url)
+    let newest = report::newest_unfinished(runs, environment.name(), &url)
         .map_err(|error| carry::unreported(&error))?;
-    // They come newest first.
-    let newest = unfinished.into_iter().next();
-    newest.map(|listed| listed.folder).ok_or_else(|| {
-        Problem::usage(format!(
-            "there is no unfinished run for {environment} in {}",
-            runs.path().display()
-        ))
-        .hint("rescind runs lists the runs there are")
-    })
+    let none = format!("there is no unfinished run for {environment}");
+    only(newest, runs, "resume", none)
+}
+
+/// The newest run, where none that cannot be read may be newer: `command` is
+/// not to take an older one in its place, nor to say that there is `none`.
+pub(super) fn only(
+    newest: Newest,
+    runs: &RunsDir,
+    command: &str,
+    none: String,
+) -> Result<RunFolder, Problem> {
+    let place = runs.path().display();
+    let [(first, _), ..] = &newest.unreadable[..] else {
+        return newest.run.ok_or_else(|| {
+            Problem::usage(format!("{none} in {place}"))
+                .hint("rescind runs lists the runs there are")
+        });
+    };
+    let names: Vec<_> = newest
+        .unreadable
+        .iter()
+        .map(|(folder, _)| folder.run().as_str())
+        .collect();
+    let otherwise = match &newest.run {
+        Some(run) => format!("it would be {}", run.run()),
+        None => none,
+    };
+    let mut problem = Problem::new(
+        exit::ERROR,
+        format!(
+            "the run to {command} cannot be told: {} cannot be read; among the others {otherwise}",
+            names.join(" and ")
+        ),
+    );
+    for (_, error) in &newest.unreadable {
+        problem = problem.caused_by(error);
+    }
+    let wanted = newest.run.as_ref().unwrap_or(first);
+    Err(problem.hint(format!(
+        "name the run that is meant: {}\nor mend what cannot be read, or move its folder out of {place}",
+        report::command(command, wanted),
+    )))
 }
 
 /// The settings that the last process recorded that carried the run out. What is frozen comes
@@ -424,11 +458,10 @@ fn mentions(runs: &RunsDir, facts: &Facts) -> Vec<String> {
     if let Ok(unfinished) = report::unfinished(runs, &facts.environment, &facts.base_url) {
         lines.extend(unfinished.iter().map(|listed| {
             let run = listed.folder.run();
-            let held = listed
-                .standing
-                .as_ref()
-                .is_ok_and(|run| run.approve.is_some());
-            if held {
+            let Ok(standing) = &listed.standing else {
+                return format!("run {run} cannot be read: it may be unfinished");
+            };
+            if standing.approve.is_some() {
                 let report = report::report_command(&listed.folder);
                 return format!("run {run} is held; to see what releases it: {report}");
             }

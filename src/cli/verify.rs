@@ -13,7 +13,7 @@ use super::args::Options;
 use super::carry::{self, Task, carry_out};
 use super::gateway::Gateway;
 use super::problem::Problem;
-use super::run::{Chosen, choose, lock, recorded_url};
+use super::run::{Chosen, choose, lock, only, recorded_url};
 use super::settings::{Effective, Verbosity};
 
 /// `rescind verify`.
@@ -61,11 +61,6 @@ fn newest(runs: &RunsDir, effective: &Effective) -> Result<RunFolder, Problem> {
     let url = recorded_url(effective)?;
     let newest = report::newest(runs, environment.name(), &url)
         .map_err(|error| carry::unreported(&error))?;
-    newest.ok_or_else(|| {
-        Problem::usage(format!(
-            "there is no run for {environment} in {}",
-            runs.path().display()
-        ))
-        .hint("rescind runs lists the runs there are")
-    })
+    let none = format!("there is no run for {environment}");
+    only(newest, runs, "verify", none)
 }

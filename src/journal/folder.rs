@@ -194,7 +194,8 @@ impl RunsDir {
         }
     }
 
-    /// The runs, oldest first. A folder without a journal is no run.
+    /// The runs, oldest first. A folder without a journal is no run; one that
+    /// may not be entered counts as one.
     ///
     /// # Errors
     /// If the folder cannot be listed.
@@ -204,7 +205,7 @@ impl RunsDir {
             .iter()
             .filter_map(|name| RunId::parse(name))
             .map(|run| self.folder(&run))
-            .filter(|folder| folder.journal().is_file())
+            .filter(RunFolder::may_be_a_run)
             .collect();
         runs.sort_by(|a, b| a.run.cmp(&b.run));
         // An ID tells the second; within one, the journals know the order.
@@ -310,6 +311,13 @@ impl RunFolder {
     pub(super) fn name(&self) -> String {
         let name = self.path.file_name().unwrap_or_default();
         name.to_string_lossy().into_owned()
+    }
+
+    fn may_be_a_run(&self) -> bool {
+        match fs::metadata(self.journal()) {
+            Ok(journal) => journal.is_file(),
+            Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+        }
     }
 
     /// When the list was frozen, as the journal has it, if it can be read.

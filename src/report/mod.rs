@@ -60,7 +60,8 @@ pub use plan::{Plan, PlannedReject};
 pub use pruned::{pruned, pruned_json};
 pub use retention::{Fate, Kept, Retention};
 pub use runs::{
-    Listed, Standing, finished_counts, finished_with_list, is_live, list, newest, unfinished,
+    Listed, Newest, Standing, finished_counts, finished_with_list, is_live, list, newest,
+    newest_unfinished, unfinished,
 };
 pub use search::{
     Before, CallFigures, Mention, Permission, PermissionFate, RejectedRow, Search, Unreadable,
@@ -199,13 +200,20 @@ pub fn text(summary: &Summary, folder: &RunFolder, style: Style) -> String {
 /// The command that carries on the run in `folder`, to be typed as it is.
 #[must_use]
 pub fn resume_command(folder: &RunFolder) -> String {
-    verdict::command("resume", &folder.run().to_string(), folder.path())
+    command("resume", folder)
 }
 
 /// The command that shows the run in `folder`, to be typed as it is.
 #[must_use]
 pub fn report_command(folder: &RunFolder) -> String {
-    verdict::command("report", folder.run().as_str(), folder.path())
+    command("report", folder)
+}
+
+/// The command that does something with the run in `folder`, to be typed as
+/// it is.
+#[must_use]
+pub fn command(verb: &str, folder: &RunFolder) -> String {
+    verdict::command(verb, folder.run().as_str(), folder.path())
 }
 
 fn results(folder: &RunFolder, out: &mut dyn Write) -> Result<(), ReportError> {

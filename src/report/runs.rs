@@ -207,22 +207,61 @@ pub fn is_live(runs: &RunsDir, folder: &RunFolder) -> Result<bool, ReportError> 
     }))
 }
 
+/// The newest run of a kind, as far as that can be told.
+#[derive(Debug)]
+pub struct Newest {
+    /// The newest that can be read.
+    pub run: Option<RunFolder>,
+    /// The ones that are newer and cannot be read, with the reason: each of
+    /// them may be the newest of the kind.
+    pub unreadable: Vec<(RunFolder, JournalError)>,
+}
+
 /// The newest run of an environment.
 ///
 /// # Errors
 /// If the folder cannot be listed.
-pub fn newest(
+pub fn newest(runs: &RunsDir, environment: &str, base_url: &str) -> Result<Newest, ReportError> {
+    newest_that(runs, |run| run.goes_to(environment, base_url))
+}
+
+/// The newest run of an environment that is not finished.
+///
+/// # Errors
+/// If the folder cannot be listed.
+pub fn newest_unfinished(
     runs: &RunsDir,
     environment: &str,
     base_url: &str,
-) -> Result<Option<RunFolder>, ReportError> {
-    let there = runs.list()?.into_iter().rev().find(|folder| {
-        Standing::of(folder).is_ok_and(|standing| standing.goes_to(environment, base_url))
-    });
-    Ok(there)
+) -> Result<Newest, ReportError> {
+    newest_that(runs, |run| {
+        run.goes_to(environment, base_url) && !run.is_finished()
+    })
 }
 
-/// The runs of an environment that are not finished, newest first.
+fn newest_that(
+    runs: &RunsDir,
+    is_wanted: impl Fn(&Standing) -> bool,
+) -> Result<Newest, ReportError> {
+    let mut unreadable = Vec::new();
+    for folder in runs.list()?.into_iter().rev() {
+        match Standing::of(&folder) {
+            Ok(standing) if is_wanted(&standing) => {
+                let run = Some(folder);
+                return Ok(Newest { run, unreadable });
+            }
+            Ok(_) => {}
+            Err(error) => unreadable.push((folder, error)),
+        }
+    }
+    Ok(Newest {
+        run: None,
+        unreadable,
+    })
+}
+
+/// The runs of an environment that are not finished, and those of which that
+/// cannot be told, newest first.
 ///
 /// # Errors
 /// If the folder cannot be listed.
@@ -234,7 +273,9 @@ pub fn unfinished(
     let mut listed = standings(runs)?;
     listed.retain(|listed| {
         let standing = listed.standing.as_ref();
-        standing.is_ok_and(|run| run.goes_to(environment, base_url) && !run.is_finished())
+        standing.map_or(true, |run| {
+            run.goes_to(environment, base_url) && !run.is_finished()
+        })
     });
     Ok(listed)
 }

@@ -1,6 +1,9 @@
 //! `rescind runs` and its commands.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
 
 use serde_json::Value;
 
@@ -138,6 +141,55 @@ fn a_permission_is_found_in_every_run_that_had_it() {
         .shows("line 102 repeats it")
         .shows("5: in none of 3 runs that can be read")
         .shows(damaged);
+}
+
+/// A resume that passes it over carries on the wrong list, or says falsely
+/// that nothing is left to do.
+#[test]
+fn a_run_that_cannot_be_read_is_not_passed_over_for_an_older_one() {
+    let site = Site::new("faults.script = { revoke = ['500', '500'] }");
+    let list = site.list([1001]);
+    let open = format!("{list} --verify off --max-attempts 2");
+    site.run(&open).with(6);
+    let run = site.the_run();
+    let older = run.file_name().unwrap().to_str().unwrap();
+    let damaged = "20990101T000000Z-abcdef";
+    let folder = site.runs_dir().join(damaged);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("journal.db"), "none").unwrap();
+    // So old that its calls do not count any more.
+    let journal = fs::File::options()
+        .write(true)
+        .open(folder.join("journal.db"));
+    let long_ago = SystemTime::now() - Duration::from_hours(72);
+    journal.unwrap().set_modified(long_ago).unwrap();
+    let before = site.truth().calls.len();
+    for command in ["resume", "verify"] {
+        let line = format!("{command} --base-url {}", site.url);
+        site.call(&line)
+            .with(1)
+            .says(&format!(
+                "error: the run to {command} cannot be told: {damaged}"
+            ))
+            .says(&format!("among the others it would be {older}\n"))
+            .says("caused by: cannot ")
+            .says(&format!("rescind {command} {older}\n"));
+        // Nor is it said of another environment that there is none.
+        site.call(&format!("{command} --env sandbox"))
+            .with(1)
+            .says(damaged)
+            .says("among the others there is no ")
+            .says(&format!("rescind {command} {damaged}\n"));
+    }
+    assert_eq!(site.truth().calls.len(), before);
+    site.run(&format!("{list} --verify off"))
+        .with(0)
+        .says(&format!("note: run {damaged} cannot be read"));
+    site.call(&format!("resume {older}")).with(0);
+    fs::remove_dir_all(folder).unwrap();
+    site.call(&format!("resume --base-url {}", site.url))
+        .with(2)
+        .says("error: there is no unfinished run for ");
 }
 
 #[test]

@@ -94,11 +94,14 @@ fn earlier_runs_are_found_by_where_they_go_and_what_they_revoke() {
     let open = mixed();
     damaged(&open.runs);
     let run = open.folder.run().to_string();
+    // Whether the damaged one is finished, and where it goes, nobody knows.
+    let damaged = unfinished(&open.runs, "demo", LIVE).unwrap();
+    assert!(matches!(&damaged[..], [one] if one.standing.is_err()));
+    let damaged = damaged[0].folder.run().to_string();
     assert_eq!(
         names(unfinished(&open.runs, "live", "other").unwrap()),
-        [run]
+        [run, damaged]
     );
-    assert!(names(unfinished(&open.runs, "demo", LIVE).unwrap()).is_empty());
     let list = facts("live", LIVE).list_sha256;
     assert!(names(finished_with_list(&open.runs, "live", LIVE, &list).unwrap()).is_empty());
 
@@ -110,6 +113,37 @@ fn earlier_runs_are_found_by_where_they_go_and_what_they_revoke() {
     assert!(found("http://127.0.0.1:2/v1", &list).is_empty());
     assert!(found("http://127.0.0.1:1/v1", "another").is_empty());
     assert!(names(unfinished(&done.runs, "custom", "http://127.0.0.1:1/v1").unwrap()).is_empty());
+}
+
+#[test]
+fn a_run_that_cannot_be_read_is_named_where_it_may_be_the_newest() {
+    let found = |newest: Newest| {
+        let unreadable = newest.unreadable.iter();
+        let unreadable: Vec<_> = unreadable.map(|(run, _)| run.run().to_string()).collect();
+        (newest.run.map(|run| run.run().to_string()), unreadable)
+    };
+    let open = mixed();
+    damaged(&open.runs);
+    let run = open.folder.run().to_string();
+    let there = newest_unfinished(&open.runs, "live", LIVE).unwrap();
+    assert_eq!(found(there), (Some(run.clone()), vec![]));
+    // Older than all that there is of another environment.
+    let (none, unreadable) = found(newest_unfinished(&open.runs, "demo", LIVE).unwrap());
+    assert_eq!((none, unreadable.len()), (None, 1));
+
+    let later = Facts {
+        created: "2026-11-24T02:00:00Z".parse().unwrap(),
+        ..facts("demo", LIVE)
+    };
+    let later = freeze(&open.runs, later, &[(&[1], &[2])], &[]);
+    fs::write(later.journal(), "no database").unwrap();
+    let later = vec![later.run().to_string()];
+    for there in [
+        newest(&open.runs, "live", LIVE).unwrap(),
+        newest_unfinished(&open.runs, "live", LIVE).unwrap(),
+    ] {
+        assert_eq!(found(there), (Some(run.clone()), later.clone()));
+    }
 }
 
 /// Names are those of `summary.json` and mean the same.

@@ -110,6 +110,7 @@ pub(super) fn plan(
             invalid: census.invalid,
         },
         invalid: &invalid.0,
+        oddities: &census.oddities,
         workload,
         estimate,
         zone: settings.zone(),

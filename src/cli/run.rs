@@ -62,6 +62,12 @@ pub(super) fn run(
     let exclusion = guards::exclusion(settings)?;
     let mut sieve = Sieve::new(&exclusion, FxHashSet::default());
     let (mut new, census) = read(&runs, &input, &effective, &mut sieve)?;
+    if asks || settings.verbosity != Verbosity::Quiet {
+        for odd in &census.oddities {
+            // Nobody is left to be told of anything if stderr is closed.
+            let _ = writeln!(std::io::stderr(), "note: {odd}");
+        }
+    }
     let facts = facts_of(&effective, &input, &census)?;
     let judged = guards::judge(
         settings,

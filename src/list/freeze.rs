@@ -10,7 +10,7 @@ use std::{fmt, num::NonZeroUsize};
 use rustc_hash::FxHashSet;
 use sha2::{Digest, Sha256};
 
-use super::{InvalidId, ListError, PermissionId, Row, Rows, source::hex};
+use super::{InvalidId, ListError, Oddity, PermissionId, Row, Rows, oddity::Lengths, source::hex};
 
 /// What freezing hands on, in the order of the list.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -73,6 +73,8 @@ pub struct Census {
     pub list_sha256: String,
     /// The column that was read, as [`Rows::column`] has it.
     pub column: String,
+    /// What is odd about the distinct IDs.
+    pub oddities: Vec<Oddity>,
 }
 
 impl Census {
@@ -130,12 +132,14 @@ pub fn freeze<E>(
     let mut seen = FxHashSet::default();
     let mut batch = Batch::with_room(batch_size.get().min(ROOM));
     let mut digest = Sha256::new();
+    let mut lengths = Lengths::default();
     let (mut total, mut distinct, mut duplicate, mut invalid, mut batches) = (0, 0, 0, 0, 0);
     while let Some(Row { line, cell, id }) = rows.next_row()? {
         total += 1;
         let reason = match id {
             Ok(id) if seen.insert(id) => {
                 distinct += 1;
+                lengths.note(id, line);
                 batch.push(id, line);
                 if batch.ids.len() == batch_size.get() {
                     batches += 1;
@@ -164,6 +168,7 @@ pub fn freeze<E>(
         batches += 1;
         batch.hand_on(&mut digest, &mut sink)?;
     }
+    let oddities = lengths.oddities(rows.unended_line());
     let (input_sha256, column) = rows.finish()?;
     Ok(Census {
         total,
@@ -174,6 +179,7 @@ pub fn freeze<E>(
         input_sha256,
         list_sha256: hex(&digest.finalize()),
         column,
+        oddities,
     })
 }
 
@@ -284,6 +290,7 @@ mod tests {
                 input_sha256: hex(&Sha256::digest(list)),
                 list_sha256: hex(&Sha256::digest("3\n1\n2\n5\n")),
                 column: "permissionId".to_owned(),
+                oddities: Vec::new(),
             }
         );
         assert!((census.invalid_percent() - 100.0 / 7.0).abs() < 1e-9);
@@ -295,6 +302,47 @@ mod tests {
             let census = freeze(rows(list), size(1), |_| Err("nothing to hand on")).unwrap();
             assert_eq!((census.total, census.batches), (0, 0), "{list:?}");
             assert!(census.invalid_percent().abs() < f64::EPSILON);
+        }
+    }
+
+    #[test]
+    fn an_id_that_the_end_of_the_list_may_have_cut_off_is_told_of_and_sent() {
+        let ids: String = (0..29)
+            .map(|n| (1_000_000_000_i64 + n).to_string() + "\n")
+            .collect();
+        for (list, line) in [
+            (format!("permissionId\n{ids}100000"), Some(31)),
+            (
+                format!("permissionId\r{}100000", ids.replace('\n', "\r")),
+                Some(31),
+            ),
+            (
+                format!(
+                    "name,permissionId\n{}x,100000",
+                    ids.replace("1000000", "x,1000000")
+                ),
+                Some(31),
+            ),
+            (format!("permissionId,name\n{ids}100000"), Some(31)),
+            (format!("{ids}100000"), Some(30)),
+            (format!("{ids}100000\n"), None),
+            (format!("{ids}100000\r"), None),
+            (format!("{ids}100000\n  "), None),
+            (format!("{ids}100000\nx"), None),
+            (format!("100000\n{ids}1000000001"), None),
+        ] {
+            let census = freeze(rows(&list), size(7), |_| Ok::<_, Infallible>(())).unwrap();
+            assert_eq!(census.distinct, 30, "{list:?}");
+            let id = PermissionId::try_from(100_000).unwrap();
+            let cut_off = line.map(|line| Oddity::CutOff { line, id });
+            let told = |odd: &&Oddity| matches!(odd, Oddity::CutOff { .. });
+            assert_eq!(
+                census.oddities.iter().find(told),
+                cut_off.as_ref(),
+                "{list:?}"
+            );
+            // It is odd in any case.
+            assert_eq!(census.oddities.len(), 1, "{list:?}");
         }
     }
 

@@ -127,6 +127,11 @@ impl Rows {
         }
     }
 
+    /// The last line, if it has no line end; known once all rows are read.
+    pub(super) fn unended_line(&self) -> Option<u64> {
+        self.text.unended_line()
+    }
+
     /// Reads the input to its very end: the SHA-256 of its bytes as stored,
     /// and the column.
     pub(super) fn finish(self) -> Result<(String, String), ListError> {

@@ -9,6 +9,7 @@ use super::survey::{Offer, Survey};
 use super::text::Page;
 use super::{Rows, Style};
 use crate::journal::Breach;
+use crate::list::Oddity;
 use crate::sweep::{Estimate, Verify, Workload};
 
 /// A run that could be. Plain numbers: a plan has no journal.
@@ -26,6 +27,8 @@ pub struct Plan<'a> {
     pub rows: Rows,
     /// The first few rows that hold no valid ID.
     pub invalid: &'a [PlannedReject],
+    /// What is odd about the others.
+    pub oddities: &'a [Oddity],
     /// What a run would do with the distinct IDs.
     pub workload: Workload,
     /// How long that would take; `None` where there is no limit.
@@ -120,6 +123,9 @@ impl Plan<'_> {
         let left = rows.invalid.saturating_sub(self.invalid.len() as u64);
         if left > 0 && !self.invalid.is_empty() {
             page.line(&format!("         and {} more", number(left)));
+        }
+        for odd in self.oddities {
+            page.wrapped("         ", "           ", &format!("note: {odd}"));
         }
         page.wrapped(
             "Batches  ",
@@ -220,6 +226,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::list::PermissionId;
     use crate::sweep::{Deadline, Outlook, Quota, Timetable, estimate};
 
     fn plan(invalid: &[PlannedReject]) -> Plan<'_> {
@@ -235,6 +242,7 @@ mod tests {
                 invalid: 25,
             },
             invalid,
+            oddities: &[],
             workload: Workload {
                 ids: 4020,
                 batch_size: 100,
@@ -288,6 +296,19 @@ Time     about 1 min 14 s at 4,000 calls an hour: until Tue 02:01 UTC; retries, 
 A run would leave out 25 invalid rows and so end with exit code 3 at best.
 "
         );
+    }
+
+    #[test]
+    fn a_plan_tells_of_ids_that_are_odd() {
+        let id = PermissionId::try_from(100_000).unwrap();
+        let odd = [Oddity::CutOff { line: 31, id }];
+        let odd = Plan {
+            oddities: &odd,
+            ..plan(&[])
+        };
+        let text = odd.text(Style::PLAIN);
+        let note = "\n         note: line 31 is the last and has no line end, and its ID 100000 ";
+        assert!(text.contains(note), "{text}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use flate2::{Compression, write::GzEncoder};
 use rustix::fs::{Mode, mkfifoat};
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 
-use crate::binary::{Ended, Running, rescind};
+use crate::binary::{Ended, Running, Site, rescind};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -93,6 +93,21 @@ fn a_run_refuses_a_bad_list_with_its_first_bad_rows() {
     let left = fs::read_dir(home.path().join("runs")).unwrap();
     let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, [".lock-sandbox"]);
+}
+
+/// What is odd is said where it can still be stopped; it is sent all the same.
+#[test]
+fn a_run_says_what_is_odd_about_its_ids_before_it_begins() {
+    let site = Site::new("");
+    let usual = 1_000_000_001..1_000_000_030;
+    let list = site.list(usual.chain([1002]));
+    let odd = "note: 1 ID has 4 digits where most have 10: line 31\n";
+    let ended = site.run(&list).with(0).says(odd);
+    let (said, run) = (ended.err.find(odd), ended.err.find("run 20"));
+    assert!(said < run, "{}", ended.err);
+    assert_eq!(site.revoked().len(), 30);
+    let ended = site.run(&format!("{list} -q")).with(0);
+    assert!(!ended.err.contains("note: "), "{}", ended.err);
 }
 
 /// The most memory that a plan may ask for, its program and libraries

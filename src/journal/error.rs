@@ -171,6 +171,26 @@ impl JournalError {
     }
 }
 
+/// What an error and its causes say, outermost first. `SQLite`'s own words
+/// stand there once, unless its code says more than they do.
+#[must_use]
+pub fn causes(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let words = error.to_string();
+        let code = error.downcast_ref::<rusqlite::ffi::Error>();
+        // An extended one has more than eight bits.
+        let is_plain = code.is_some_and(|error| error.extended_code < 1 << 8);
+        let repeats = said.last().is_some_and(|before| words.ends_with(before));
+        if !(is_plain && repeats) {
+            said.push(words);
+        }
+        next = error.source();
+    }
+    said
+}
+
 /// The first five names, and how many there are besides.
 fn listed(names: &[String]) -> String {
     let first: Vec<&str> = names.iter().take(5).map(String::as_str).collect();
@@ -195,5 +215,31 @@ fn damage(error: &rusqlite::Error) -> bool {
         | Error::Utf8Error(..)
         | Error::QueryReturnedNoRows => true,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sqlite_says_twice_is_said_once() {
+        let failure = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+        let words = "database or disk is full".to_owned();
+        let full = rusqlite::Error::SqliteFailure(failure, Some(words));
+        let error = JournalError::write(Path::new("journal.db"), full);
+        assert_eq!(
+            causes(&error).join(": "),
+            "cannot write the journal journal.db: database or disk is full"
+        );
+        // More than that is told.
+        let failure = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_WRITE);
+        let words = "disk I/O error".to_owned();
+        let failed = rusqlite::Error::SqliteFailure(failure, Some(words));
+        let [first, second] = &causes(&failed)[..] else {
+            panic!("{:?}", causes(&failed));
+        };
+        assert_eq!(first, "disk I/O error");
+        assert!(second.contains("778"), "{second}");
     }
 }

@@ -35,7 +35,7 @@ pub use entry::{
     ALREADY_REVOKED, Batch, BatchId, CallId, CallKind, Claim, Entry, HoldCause, Move, Owed, Part,
     Provenance, Sighting, Testimony, Waited,
 };
-pub use error::JournalError;
+pub use error::{JournalError, causes};
 pub use evidence::EvidenceRow;
 pub use find::{CallRow, Trace};
 pub use folder::{RunFolder, RunId, RunsDir, open_private};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use crate::journal::State;
+use crate::journal::{State, causes};
 
 /// `text` on one line that cannot steer a terminal or turn text around: line
 /// breaks and tabs become blanks, whatever else is unseen becomes U+FFFD.
@@ -40,10 +40,8 @@ fn steers(c: char) -> bool {
 }
 
 /// An error and its causes on one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let causes: Vec<String> = causes.map(ToString::to_string).collect();
-    visible(&causes.join(": ")).into_owned()
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    visible(&causes(error).join(": ")).into_owned()
 }
 
 /// A number with a comma at every thousand.

@@ -23,7 +23,7 @@ use super::verify::Looked;
 use super::worker::Shared;
 use crate::api::Api;
 use crate::journal::{
-    Batch, BatchId, Entry, Journal, JournalError, Owed, Pick, State, Tally, Waited,
+    Batch, BatchId, Entry, Journal, JournalError, Owed, Pick, State, Tally, Waited, causes,
 };
 
 /// How often the waits so far are written down, at most.
@@ -439,13 +439,6 @@ fn count(tally: &mut Tally, entry: &Entry) {
 }
 
 /// An error with its causes, on one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    causes(error).join(": ")
 }

@@ -2,7 +2,7 @@
 //! `resume`, `verify` and `plan --online` share.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -19,7 +19,7 @@ use super::exit;
 use super::gateway::Gateway;
 use super::logging;
 use super::outlook;
-use super::problem::Problem;
+use super::problem::{MAKE_WAY, Problem};
 use super::screen::{Beginning, Screen};
 use super::settings::Effective;
 use super::signals::Signals;
@@ -442,7 +442,19 @@ pub(super) fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
 
 pub(super) fn unreported(error: &(dyn std::error::Error + 'static)) -> Problem {
     damaged(error).unwrap_or_else(|| {
-        Problem::new(exit::ERROR, "the results could not be written").caused_by(error)
+        let problem = |message| Problem::new(exit::ERROR, message).caused_by(error);
+        match error.downcast_ref() {
+            Some(ReportError::File { source, .. }) if source.kind() == ErrorKind::IsADirectory => {
+                problem("the results could not be written").hint(MAKE_WAY)
+            }
+            Some(ReportError::File { .. } | ReportError::Output(_)) => {
+                problem("the results could not be written")
+            }
+            Some(ReportError::Journal(JournalError::Folder { .. })) => {
+                problem("the runs folder cannot be read")
+            }
+            _ => problem("the run cannot be read"),
+        }
     })
 }
 

@@ -8,6 +8,7 @@ use std::{
 
 use rusqlite::ErrorCode;
 
+use rescind::journal::causes;
 use rescind::report::visible;
 
 use super::exit;
@@ -44,9 +45,9 @@ impl Problem {
     /// Adds `error` and everything below it as causes; where the disk is one
     /// of them, with what to do about it.
     pub(crate) fn caused_by(mut self, error: &(dyn Error + 'static)) -> Self {
+        self.causes.extend(causes(error));
         let mut next = Some(error);
         while let Some(error) = next {
-            self.causes.push(error.to_string());
             self.hint = self.hint.or_else(|| advice(error).map(str::to_owned));
             next = error.source();
         }
@@ -62,7 +63,7 @@ impl Problem {
     /// Where the disk was the cause, there is a run by now: to try again is to
     /// carry it on by this command, and not to begin another.
     pub(crate) fn then(mut self, command: &str) -> Self {
-        for advice in [MAKE_ROOM, MAKE_WRITABLE, LOOK_AT_THE_DISK] {
+        for advice in [MAKE_ROOM, MAKE_WRITABLE, MAKE_WAY, LOOK_AT_THE_DISK] {
             if self.hint.as_deref() == Some(advice) {
                 let made = advice.trim_end_matches(", and try again");
                 self.hint = Some(format!("{made}, then: {command}"));
@@ -96,11 +97,20 @@ impl Problem {
     }
 }
 
-/// What to do where a disk is full, where it cannot be written to at all, and
-/// where nobody says what it is about it.
+/// What to do where a disk is full, where it cannot be written to at all,
+/// where something stands in the place of a file, and where nobody says what
+/// it is about the disk.
 const MAKE_ROOM: &str = "make room, and try again";
 const MAKE_WRITABLE: &str = "make it writable, and try again";
-const LOOK_AT_THE_DISK: &str = "see whether the disk is in order and has room, and try again";
+pub(super) const MAKE_WAY: &str =
+    "the journal has it all; move away what stands in the place of the file, and try again";
+const LOOK_AT_THE_DISK: &str = "see whether the disk is in order and has room, and whether the \
+                                size of files is limited (ulimit -f), and try again";
+
+/// What to do where a journal cannot even be looked at. One with a write-ahead
+/// log needs an index beside it, which whoever reads it has to be able to make.
+const MAKE_READABLE: &str = "run it as the user who owns the run; or copy its folder (journal.db, \
+                             and journal.db-wal where there is one) to where you may write";
 
 /// What to do where a disk takes no more.
 fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
@@ -115,6 +125,7 @@ fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
             Some(MAKE_WRITABLE)
         }
         (_, Some(ErrorCode::SystemIoFailure)) => Some(LOOK_AT_THE_DISK),
+        (_, Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied)) => Some(MAKE_READABLE),
         _ => None,
     }
 }

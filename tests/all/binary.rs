@@ -16,6 +16,7 @@ use std::{
 
 use rescind::sandbox::{Kind, Rules, Truth, World};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -171,6 +172,21 @@ fn reader(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
         from.read_to_string(&mut text).unwrap();
         text
     })
+}
+
+/// Does something where modes of files mean something: to the superuser they
+/// do not, unless the process has lost the capability to pass them over.
+pub(crate) fn unprivileged<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    // What is lost is lost for this thread, and what it starts.
+    let bereft = || {
+        if rustix::process::geteuid().is_root() {
+            for capability in [CapabilitySet::DAC_OVERRIDE, CapabilitySet::DAC_READ_SEARCH] {
+                remove_capability_from_bounding_set(capability).unwrap();
+            }
+        }
+        work()
+    };
+    thread::scope(|scope| scope.spawn(bereft).join().unwrap())
 }
 
 /// A folder to work in, and a served sandbox whose world is kept there.

@@ -1,12 +1,17 @@
 //! Each exit code, as the contract's table has it: what the process says,
 //! what `summary.json` says, and what the API has seen by then.
 
-use std::{fs, process::Command};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::Command,
+};
 
 use rescind::sandbox::Kind;
 use rustix::process::{Resource, Rlimit, prlimit};
 
-use crate::binary::{Running, Site, adds_up, claims_hold, ended_so, summary};
+use crate::binary::{Running, Site, adds_up, claims_hold, ended_so, summary, unprivileged};
 
 #[test]
 fn exit_0_every_id_is_revoked_and_read_back() {
@@ -60,6 +65,78 @@ fn exit_1_an_unwritable_journal_stops_the_run_before_anything_more_is_sent() {
     site.call("resume latest --timeout 1s").with(0);
     ended_so(&site.the_run(), "complete", 0, &[("revoked", 40)]);
     claims_hold(&site, &site.the_run());
+}
+
+/// Whoever may not open the journal has not failed to write anything.
+#[test]
+fn exit_1_a_journal_that_this_user_may_not_open() {
+    let site = Site::new("latency = '15ms'");
+    let list = site.list(1001..1041);
+    let running = site.start(&site.run_line(&format!("{list} --batch-size 1 --workers 1")));
+    site.until_posted(3);
+    // It is killed.
+    drop(running);
+    let run = site.the_run();
+    let name = run.file_name().unwrap();
+    // A copy that nobody may make the log's index in.
+    let copy = site.home().join("copies").join(name);
+    fs::create_dir_all(&copy).unwrap();
+    for file in ["journal.db", "journal.db-wal"] {
+        fs::copy(run.join(file), copy.join(file)).unwrap();
+    }
+    let allow = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode));
+    allow(&copy, 0o500).unwrap();
+    for (what, runs) in [("report", "copies"), ("report --format csv", "copies")] {
+        let line = format!("{what} --runs-dir {runs}");
+        unprivileged(|| site.call(&line))
+            .with(1)
+            .says("error: the run cannot be read\n")
+            .says("caused by: ")
+            .says("journal.db-wal where there is one) to where you may write");
+    }
+    allow(&copy, 0o700).unwrap();
+    site.call("report --runs-dir copies").with(0);
+
+    let journal = run.join("journal.db");
+    allow(&journal, 0).unwrap();
+    for command in ["report", "resume latest", "verify latest"] {
+        unprivileged(|| site.call(command))
+            .with(1)
+            .says("hint: run it as the user who owns the run; or copy");
+    }
+    // Of a folder that may not be entered it is not said that it is no run.
+    allow(&journal, 0o600).unwrap();
+    allow(&run, 0).unwrap();
+    unprivileged(|| site.call(&format!("resume --base-url {}", site.url)))
+        .with(1)
+        .says("error: the run to resume cannot be told: ");
+    allow(&run, 0o700).unwrap();
+}
+
+#[test]
+fn exit_1_a_folder_in_the_place_of_a_result() {
+    let site = Site::new("latency = '30ms'");
+    let list = site.list(1001..1041);
+    let running = site.start(&site.run_line(&format!("{list} --batch-size 10 --workers 1")));
+    site.until_posted(1);
+    let report = site.the_run().join("report.html");
+    fs::create_dir(&report).unwrap();
+    let run = site.the_run();
+    let resume = format!("rescind resume {}\n", run.file_name().unwrap().display());
+    running
+        .end()
+        .with(1)
+        .says("error: the results could not be written\ncaused by: cannot replace ")
+        .says(
+            "hint: the journal has it all; move away what stands in the place of the file, then: ",
+        )
+        .says(&resume);
+    site.call("resume latest")
+        .with(1)
+        .says("of the file, and try again\n");
+    fs::remove_dir(&report).unwrap();
+    site.call("resume latest").with(0);
+    ended_so(&site.the_run(), "complete", 0, &[("revoked", 40)]);
 }
 
 #[test]

@@ -16,9 +16,8 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 use rustix::fs::{Mode, mkfifoat};
-use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 
-use crate::binary::{Ended, Running, Site, rescind};
+use crate::binary::{Ended, Running, Site, rescind, unprivileged};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -272,25 +271,13 @@ fn a_directory_a_missing_file_and_one_that_cannot_be_read_are_told_apart() {
         .says("hint: copy the file to a local disk and try again");
 }
 
-/// To the superuser a mode means nothing, unless the process has lost the
-/// capability to pass it over.
 #[test]
 fn a_list_that_may_not_be_read_is_told_of() {
     let home = tempfile::tempdir().unwrap();
     let list = home.path().join("list.csv");
     fs::write(&list, "1020304050\n").unwrap();
     fs::set_permissions(&list, fs::Permissions::from_mode(0o000)).unwrap();
-    let path = home.path().to_owned();
-    // What is lost is lost for this thread, and what it starts.
-    let ended = thread::spawn(move || {
-        if rustix::process::geteuid().is_root() {
-            for capability in [CapabilitySet::DAC_OVERRIDE, CapabilitySet::DAC_READ_SEARCH] {
-                remove_capability_from_bounding_set(capability).unwrap();
-            }
-        }
-        plan(&path, "list.csv")
-    });
-    let ended = ended.join().unwrap().with(2);
+    let ended = unprivileged(|| plan(home.path(), "list.csv")).with(2);
     assert_eq!(
         ended.err,
         "error: the list cannot be read\n\

@@ -46,6 +46,8 @@ use settings::Layers;
 
 /// Does what the command line says and tells how it ended.
 pub(crate) fn main() -> ExitCode {
+    // Without it only such a limit is told of less well.
+    let _ = signals::outlive_file_limits();
     let code = match Cli::try_parse() {
         Ok(cli) => perform(cli.command, env::vars_os(), &mut io::stdout().lock()).unwrap_or_else(
             |problem| {

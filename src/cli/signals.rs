@@ -1,10 +1,11 @@
 //! Signals: the first asks the run to stop in good order, the second ends the
-//! process at once. The journal makes both safe.
+//! process at once. The journal makes both safe. And one that is to end nothing.
 
 use std::future::pending;
 use std::{fs, io};
 
 use rescind::sweep::{Reason, Stop};
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGHUP, SIGINT and SIGTERM, listened to from the moment it is made. A
@@ -56,6 +57,16 @@ impl Signals {
         }
         self.next().await
     }
+}
+
+/// Has a write beyond the size that a file may have (`ulimit -f`) fail like
+/// any other, where the system would end the process without a word. That
+/// lasts for the process, not for the programs that it starts.
+pub(super) fn outlive_file_limits() -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    let _inside = runtime.enter();
+    // Once there is a handler it stays, also without the runtime.
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
 }
 
 /// Whether whoever started the process had it ignore a signal; where the

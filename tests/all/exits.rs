@@ -5,7 +5,7 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use rescind::sandbox::Kind;
@@ -31,16 +31,7 @@ fn exit_1_an_unwritable_journal_stops_the_run_before_anything_more_is_sent() {
     let site = Site::new("latency = '15ms'");
     let list = site.list(1001..1041);
     let line = site.run_line(&format!("{list} --batch-size 1 --workers 1"));
-    // Without this a file that may not grow ends the process by a signal.
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
-        .arg(env!("CARGO_BIN_EXE_rescind"))
-        .args(line.split_whitespace())
-        .env("RESCIND_TOKEN", "sandbox")
-        .current_dir(site.home())
-        .stdin(std::process::Stdio::null());
-    let running = Running::start(&mut shell);
+    let running = site.start(&line);
     site.until_posted(3);
     let nothing = Rlimit {
         current: Some(0),
@@ -65,6 +56,27 @@ fn exit_1_an_unwritable_journal_stops_the_run_before_anything_more_is_sent() {
     site.call("resume latest --timeout 1s").with(0);
     ended_so(&site.the_run(), "complete", 0, &[("revoked", 40)]);
     claims_hold(&site, &site.the_run());
+}
+
+/// It would end the process without a word.
+#[test]
+fn exit_1_a_limit_on_the_size_of_files() {
+    let site = Site::new("");
+    let list = site.list(1001..1041);
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "ulimit -f 20; exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_rescind"))
+        .args(site.run_line(&list).split_whitespace())
+        .env("RESCIND_TOKEN", "sandbox")
+        .current_dir(site.home())
+        .stdin(Stdio::null());
+    Running::start(&mut shell)
+        .end()
+        .with(1)
+        .says("error: the journal failed\n")
+        .says("and whether the size of files is limited (ulimit -f), and try again\n");
+    site.is_untouched();
 }
 
 /// Whoever may not open the journal has not failed to write anything.

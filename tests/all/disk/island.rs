@@ -105,9 +105,8 @@ impl Island {
         let limit = self.limit.map_or("unlimited".to_owned(), |bytes| {
             bytes.div_ceil(512).to_string()
         });
-        // Who exceeds it is to be told so, and not to be killed. The shell
-        // counts in blocks of 512 bytes.
-        let line = format!("trap '' XFSZ; ulimit -S -f {limit}; exec \"$@\"");
+        // The shell counts in blocks of 512 bytes.
+        let line = format!("ulimit -S -f {limit}; exec \"$@\"");
         limited.args(["-c", &line, "sh"]);
         limited.arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {

@@ -121,7 +121,7 @@ pub(super) fn plan(
     };
     written(out.write_all(plan.text(style()).as_bytes()))?;
     // The rows are in the plan.
-    Invalid::default().check(&census, &input, settings.max_invalid)?;
+    invalid.check_shown(&census, &input, settings.max_invalid)?;
     if !breaches.is_empty() {
         return Ok(exit::HELD);
     }

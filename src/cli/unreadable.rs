@@ -42,10 +42,7 @@ impl Invalid {
             census.total,
             census.invalid_percent(),
         ))
-        .hint(format!(
-            "is it the right file, and is {} the right column? --max-invalid raises the limit",
-            visible(&census.column)
-        ));
+        .hint(self.advice(census));
         let shown = self.0.iter().map(
             |PlannedReject {
                  line,
@@ -59,6 +56,39 @@ impl Invalid {
             problem.causes.push(format!("and {more} more"));
         }
         Err(problem)
+    }
+
+    /// As [`Invalid::check`], where the rows are shown already.
+    pub(super) fn check_shown(
+        &self,
+        census: &Census,
+        input: &Input,
+        limit: f64,
+    ) -> Result<(), Problem> {
+        self.check(census, input, limit).map_err(|problem| Problem {
+            causes: Vec::new(),
+            ..problem
+        })
+    }
+
+    fn advice(&self, census: &Census) -> String {
+        let column = visible(&census.column);
+        let mut values = self.0.iter().map(|row| row.value.as_str());
+        if column.contains('|') || values.any(|value| value.contains('|')) {
+            return "it is a table separated by |: export it with commas, semicolons or tabs"
+                .to_owned();
+        }
+        if column.ends_with(':') {
+            return "it looks like YAML: export the IDs as CSV, one a line".to_owned();
+        }
+        if column.starts_with('#') {
+            return format!(
+                "the first line is read as the header; if it is a comment ({column}), take it out"
+            );
+        }
+        format!(
+            "is it the right file, and is {column} the right column? --max-invalid raises the limit"
+        )
     }
 }
 
@@ -116,9 +146,12 @@ fn instead_of(foreign: Foreign) -> &'static str {
         Foreign::WebPage => {
             "open it in a browser: it may be a log-in or error page that was saved in place of the list"
         }
-        Foreign::Xml | Foreign::Json | Foreign::Picture | Foreign::Database | Foreign::Parquet => {
-            "export the IDs as CSV: a line permissionId, then one ID a line"
-        }
+        Foreign::Xml
+        | Foreign::Json
+        | Foreign::Sql
+        | Foreign::Picture
+        | Foreign::Database
+        | Foreign::Parquet => "export the IDs as CSV: a line permissionId, then one ID a line",
         Foreign::RichText | Foreign::Pdf => {
             "save it as plain text: a line permissionId, then one ID a line"
         }

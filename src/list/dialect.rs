@@ -95,7 +95,7 @@ fn quoted_len(text: &[u8]) -> Option<usize> {
 /// In doubt it is not: a number taken for a header would be a lost row,
 /// while a header taken for a number is reported as an invalid one.
 pub(super) fn is_header(cell: &[u8]) -> bool {
-    if PermissionId::parse(cell) != Err(InvalidId::NotANumber) {
+    if !PermissionId::parse(cell).is_err_and(InvalidId::is_text) {
         return false;
     }
     let Ok(text) = std::str::from_utf8(cell) else {
@@ -161,10 +161,8 @@ pub(super) fn id_column(
 
 /// Whether this is data and no name: an ID, or one that was damaged.
 fn is_number(cell: &str) -> bool {
-    !matches!(
-        PermissionId::parse(cell.as_bytes()),
-        Err(InvalidId::NotANumber | InvalidId::Empty)
-    )
+    !PermissionId::parse(cell.as_bytes())
+        .is_err_and(|reason| reason == InvalidId::Empty || reason.is_text())
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub enum Foreign {
     Xml,
     /// JSON.
     Json,
+    /// Statements or a dump of a database.
+    Sql,
     /// RTF.
     RichText,
     /// PDF.
@@ -44,6 +46,7 @@ impl fmt::Display for Foreign {
             Self::WebPage => f.write_str("a web page (HTML)"),
             Self::Xml => f.write_str("XML"),
             Self::Json => f.write_str("JSON"),
+            Self::Sql => f.write_str("SQL"),
             Self::RichText => f.write_str("rich text (RTF)"),
             Self::Pdf => f.write_str("a PDF"),
             Self::Picture => f.write_str("a picture (PNG)"),
@@ -93,6 +96,7 @@ pub(super) fn recognise(head: &[u8]) -> Option<Foreign> {
         } else {
             Foreign::Xml
         }),
+        b'i' | b'I' | b'-' if begins(text, &STATEMENTS) => Some(Foreign::Sql),
         b'{' if matches!(next(), Some(b'"' | b'}')) => Some(Foreign::Json),
         // A database may well write a header's names in brackets.
         b'[' if matches!(next(), Some(b'"' | b'{' | b'[' | b']' | b'-' | b'0'..=b'9')) => {
@@ -112,9 +116,22 @@ fn is_html(text: &[u8]) -> bool {
         b"<meta",
         b"<!--",
     ];
-    TAGS.iter().any(|tag| {
-        text.get(..tag.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(tag))
+    begins(text, &TAGS)
+}
+
+/// How statements begin, and dumps of databases.
+const STATEMENTS: [&[u8]; 4] = [
+    b"insert into ",
+    b"-- mysql dump",
+    b"-- mariadb dump",
+    b"--\n-- postgresql",
+];
+
+/// Whether a text begins with one of these, whatever its case.
+fn begins(text: &[u8], with: &[&[u8]]) -> bool {
+    with.iter().any(|start| {
+        text.get(..start.len())
+            .is_some_and(|begin| begin.eq_ignore_ascii_case(start))
     })
 }
 
@@ -136,6 +153,9 @@ mod tests {
             (b"[1020304050, 2]", Foreign::Json),
             (b"[\n  {\"id\":1}]", Foreign::Json),
             (b"[]", Foreign::Json),
+            (b"INSERT INTO t VALUES (1, 'x');", Foreign::Sql),
+            (b"-- MySQL dump 10.13", Foreign::Sql),
+            (b"--\n-- PostgreSQL database dump\n", Foreign::Sql),
             (b"{\\rtf1\\ansi", Foreign::RichText),
             (b"%PDF-1.7", Foreign::Pdf),
             (b"\x89PNG\r\n\x1a\n\0", Foreign::Picture),
@@ -160,6 +180,8 @@ mod tests {
             b"[permissionId],[name]\n",
             b"{id}\n",
             b"-1\n",
+            b"insert\n",
+            b"--\n1\n",
             b"\xff\xfep\0",
             b"PK\n",
             b"\"<html>\"\n",

@@ -138,6 +138,21 @@ pub enum InvalidId {
     /// The character NUL.
     #[error("NUL characters; the file is damaged, or in an encoding other than UTF-8 and UTF-16")]
     Nul,
+    /// `| 123 | Doe |`: a row of a table that is drawn with bars.
+    #[error("separated by |; a comma, a semicolon or a tab is read")]
+    Bars,
+    /// `123;Doe`, where the first line knows nothing of semicolons.
+    #[error("another separator than the first line has")]
+    Separator,
+    /// `123 456`.
+    #[error("several numbers in one cell; give each a line of its own")]
+    Several,
+    /// `# exported at noon`.
+    #[error("a comment; take the line out")]
+    Comment,
+    /// `123L`, `#123`, `(123)`, `- 123`.
+    #[error("more than digits around the number; an ID is written in digits alone")]
+    Surrounded,
     /// Anything else.
     #[error("not a number")]
     NotANumber,
@@ -169,10 +184,24 @@ impl InvalidId {
                 .collect();
             seen.trim().eq_ignore_ascii_case(column)
         };
-        match self {
-            Self::NotANumber if is_header() => Self::Header,
-            reason => reason,
+        if self.is_text() && is_header() {
+            return Self::Header;
         }
+        self
+    }
+
+    /// Whether the cell may be a name as well, and is no number that was
+    /// damaged.
+    pub(super) fn is_text(self) -> bool {
+        matches!(
+            self,
+            Self::NotANumber
+                | Self::Bars
+                | Self::Separator
+                | Self::Several
+                | Self::Comment
+                | Self::Surrounded
+        )
     }
 }
 
@@ -194,7 +223,7 @@ fn diagnose(text: &str) -> InvalidId {
     } else if text.contains('\0') {
         InvalidId::Nul
     } else {
-        dressed(text).unwrap_or(InvalidId::NotANumber)
+        dressed(text).unwrap_or_else(|| among(text))
     }
 }
 
@@ -221,6 +250,27 @@ fn dressed(text: &str) -> Option<InvalidId> {
     text.chars()
         .all(numeric)
         .then_some(InvalidId::ForeignDigits)
+}
+
+/// What the digits stand among, if there are any.
+fn among(text: &str) -> InvalidId {
+    let runs = text.split(|char: char| !char.is_ascii_digit());
+    let numbers = runs.filter(|run| !run.is_empty()).count();
+    let listed = |char: char| char.is_ascii_digit() || char.is_whitespace() || ",;".contains(char);
+    let after = text.trim_start_matches(|char: char| char.is_ascii_digit());
+    if text.contains('|') {
+        InvalidId::Bars
+    } else if numbers > 1 && text.chars().all(listed) {
+        InvalidId::Several
+    } else if after.len() < text.len() && after.starts_with([',', ';', '\t']) {
+        InvalidId::Separator
+    } else if text.starts_with("# ") && !is_digits(text[1..].trim()) {
+        InvalidId::Comment
+    } else if numbers == 1 {
+        InvalidId::Surrounded
+    } else {
+        InvalidId::NotANumber
+    }
 }
 
 /// Format and control characters that a copied number takes along.
@@ -332,12 +382,28 @@ mod tests {
             ("1 234 567", Grouped),
             ("1\u{202f}234", Grouped),
             ("1234,567", Decimal),
-            ("12 34", NotANumber),
+            ("12 34", Several),
+            ("1000000000 1000000001", Several),
+            ("1000000000, 1000000001", Several),
+            ("1000000000;x", Separator),
+            ("1000000000,x", Separator),
+            ("x;1000000000", Surrounded),
+            ("| 1000000000 | x |", Bars),
+            ("1000000000|x", Bars),
+            ("+------+---+", NotANumber),
+            ("# exported at 10:00", Comment),
+            ("# exported in 2026", Comment),
+            ("# 1000000000", Surrounded),
+            ("1000000005L", Surrounded),
+            ("#1000000007", Surrounded),
+            ("ID1000000006", Surrounded),
+            ("(1000000010)", Surrounded),
+            ("- 1000000000", Surrounded),
             (".", NotANumber),
             ("-", NotANumber),
-            ("e9", NotANumber),
+            ("e9", Surrounded),
             ("0x1F", NotANumber),
-            ("12a", NotANumber),
+            ("12a", Surrounded),
             ("１２", ForeignDigits),
             ("١٢٣", ForeignDigits),
             ("½", ForeignDigits),
@@ -345,7 +411,7 @@ mod tests {
             ("\0\0\0", Nul),
             ("'12", Apostrophe),
             ("’12", Apostrophe),
-            ("'12'", NotANumber),
+            ("'12'", Surrounded),
             ("=\"12\"", Formula),
             ("=12", Formula),
             ("=1+1", NotANumber),
@@ -362,7 +428,7 @@ mod tests {
             ("#N/A", Placeholder),
             ("#########", Placeholder),
             ("#", NotANumber),
-            ("12\u{fffd}", NotANumber),
+            ("12\u{fffd}", Surrounded),
             ("permissionId", NotANumber),
         ] {
             assert_eq!(

@@ -238,7 +238,8 @@ fn list() -> impl Strategy<Value = List> {
         ("1 234 567", InvalidId::Grouped),
         ("none", InvalidId::Placeholder),
         ("'7", InvalidId::Apostrophe),
-        ("x7", InvalidId::NotANumber),
+        ("x7", InvalidId::Surrounded),
+        ("x7y8", InvalidId::NotANumber),
     ];
     let cell = prop_oneof![
         8 => (1..40_i64).prop_map(Cell::Id),

@@ -24,7 +24,7 @@ use bytes::{Bytes, BytesMut};
 use hyper_util::client::proxy::matcher::Matcher;
 use jiff::Timestamp;
 use reqwest::{
-    Certificate, Client, Method, Request, Url,
+    Certificate, Client, Method, Request, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER},
     redirect, retry,
 };
@@ -251,7 +251,7 @@ impl Api for HttpApi {
                     retry_after,
                     date,
                     // A renewal may well issue the token that it was sent.
-                    body: if may_grant && self.is_grant(&body) {
+                    body: if may_grant && self.is_grant(&body) && status == StatusCode::OK {
                         body
                     } else {
                         self.scrub(body)

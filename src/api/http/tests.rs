@@ -435,6 +435,14 @@ async fn what_a_log_in_sent_is_struck_out_of_every_answer_after() {
 }
 
 #[tokio::test]
+async fn a_token_in_an_answer_that_grants_nothing_is_struck_out() {
+    let body = r#"{"accessToken":"a-fresh-one","errorText":"a-fresh-one"}"#;
+    let server = Server::one(Reply::Keep(http("403 X", "", body))).await;
+    let answer = api_of(&server, LONG).call(&Call::Renew).await;
+    assert_eq!(response(answer).1, body.replace("a-fresh-one", "***"));
+}
+
+#[tokio::test]
 async fn a_token_that_is_issued_stands_in_the_answer_even_if_it_is_the_old_one() {
     let body = format!("{{\"accessToken\":\"{SECRET}\"}}");
     let server = Server::start(vec![Reply::Keep(http("200 OK", "", &body)); 2]).await;

@@ -255,11 +255,19 @@ fn no_message_repeats_a_secret_or_a_token() {
         (500, "accessToken=s3t mdAccessToken=s3t"),
         (201, r#"{"mdAccessToken":"s3t","errorText":"s3t"}"#),
         (200, "accessToken=s3t"),
+        (403, r#"{"errorText":"s\u0033cret\u0022"}"#),
     ] {
         let admission = judge_auth(&log_in, &response(status, body));
         assert!(!admission.message().contains("s3"), "{admission:?}");
         assert!(!matches!(admission, Admission::Granted { .. }), "{body}");
     }
+}
+
+#[test]
+fn a_token_is_not_repeated_however_its_key_is_written() {
+    let body = r#"{"access\u0054oken":"s3cret","errorText":"s3cret"}"#;
+    let admission = judge_auth(&Call::Renew, &response(403, body));
+    assert_eq!(admission, refused("http_403", ""));
 }
 
 #[test]

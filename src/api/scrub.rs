@@ -55,7 +55,11 @@ fn strike(text: &[u8], secret: &[u8]) -> Option<Vec<u8>> {
     let mut struck = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = finder.find(rest) {
-        struck.extend_from_slice(&rest[..at]);
+        // What a backslash goes with is not taken away from it: `\***` is no
+        // JSON.
+        let signs = rest[..at].iter().rev().take_while(|byte| **byte == b'\\');
+        let odd = signs.count() % 2;
+        struck.extend_from_slice(&rest[..at - odd]);
         struck.extend_from_slice(b"***");
         rest = &rest[at + secret.len()..];
     }
@@ -96,14 +100,15 @@ fn strike_written(text: &[u8], secret: &[u8]) -> Option<Vec<u8>> {
 /// A text that is being read, and where each byte of it was written.
 struct Plain {
     bytes: Zeroizing<Vec<u8>>,
-    places: Vec<Range<usize>>,
+    /// From and to: no answer is longer than 16 MiB.
+    places: Vec<(u32, u32)>,
 }
 
 impl Plain {
     fn of(text: &[u8]) -> Self {
         Self {
             bytes: Zeroizing::new(text.to_vec()),
-            places: (0..text.len()).map(|at| at..at + 1).collect(),
+            places: (0..).map(|at| (at, at + 1)).take(text.len()).collect(),
         }
     }
 
@@ -114,7 +119,8 @@ impl Plain {
         let (mut at, mut begun) = (0, None);
         while at < self.bytes.len() {
             let (character, length) = character(&self.bytes[at..]);
-            let place = begun.unwrap_or(self.places[at].start)..self.places[at + length - 1].end;
+            let (from, to) = (self.places[at].0, self.places[at + length - 1].1);
+            let from = begun.unwrap_or(from);
             at += length;
             let mut buffer = [0; 4];
             let written = match character {
@@ -126,13 +132,13 @@ impl Plain {
                 Written::Ahead => {
                     // It belongs to what it is before: neither is struck out
                     // without the other.
-                    begun = Some(place.start);
+                    begun = Some(from);
                     continue;
                 }
             };
             begun = None;
             bytes.extend_from_slice(written);
-            places.extend(written.iter().map(|_| place.clone()));
+            places.extend(written.iter().map(|_| (from, to)));
             buffer.zeroize();
         }
         let changed = *bytes != *self.bytes;
@@ -145,7 +151,10 @@ impl Plain {
         let length = other.bytes.len();
         memmem::find_iter(&self.bytes, other.bytes.as_slice())
             .filter(move |_| length > 0)
-            .map(move |at| self.places[at].start..self.places[at + length - 1].end)
+            .map(move |at| {
+                let (from, to) = (self.places[at].0, self.places[at + length - 1].1);
+                from as usize..to as usize
+            })
     }
 }
 
@@ -164,6 +173,10 @@ fn character(text: &[u8]) -> (Written, usize) {
         [b'\\', b'u', ..] => unicode(text).map_or((Written::Ahead, 1), |(c, length)| {
             (Written::Char(c), length)
         }),
+        [b'\\', b'x', high, low, ..] => match number(&[*high, *low], 16) {
+            Some(byte) => (Written::Byte(byte.to_le_bytes()[0]), 4),
+            None => (Written::Ahead, 1),
+        },
         [b'\\', ..] => (Written::Ahead, 1),
         [b'%', high, low, ..] => match number(&[*high, *low], 16) {
             Some(byte) => (Written::Byte(byte.to_le_bytes()[0]), 3),
@@ -259,6 +272,7 @@ mod tests {
             "SECR&#43ETab&#47;cdef==tail",
             "SECR&amp;#43;ETab&amp;#x2f;cdef==tail",
             r"SECR\u0026#43;ETab/cdef%3D=tail",
+            r"SECR\x2bETab/cdef\x3D=tail",
         ] {
             let text = format!("<a b='%'> & \\ {written}, {written}.");
             assert_eq!(
@@ -266,6 +280,19 @@ mod tests {
                 "<a b='%'> & \\ ***, ***.",
                 "{written}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_struck_out_leaves_json_as_it_was() {
+        for (text, expected) in [
+            (r#"{"e":"a\nothing-secret"}"#, r#"{"e":"a***"}"#),
+            (r#"{"e":"a\\nothing-secret"}"#, r#"{"e":"a\\***"}"#),
+            (r#"{"e":"\"nothing\u002dsecret\""}"#, r#"{"e":"\"***\""}"#),
+        ] {
+            let struck = scrubbed(text, &["nothing-secret"]);
+            assert_eq!(struck, expected);
+            serde_json::from_str::<serde_json::Value>(&struck).unwrap();
         }
     }
 

@@ -40,7 +40,7 @@ const QUICK: [&str; 16] = [
     "--rate",
     "unlimited",
     "--timeout",
-    "500ms",
+    "1s",
     "--retry-initial",
     "20ms",
     "--retry-max",
@@ -145,7 +145,15 @@ fn a_run_killed_between_its_freezing_and_its_beginning_is_resumed_as_it_was_froz
     // the list is frozen and nobody has taken the run up.
     let journal = rusqlite::Connection::open(run.journal()).unwrap();
     journal
-        .execute_batch("DELETE FROM process; DELETE FROM call; UPDATE batch SET state = 'pending', attempts = 0, first_sent_at = NULL WHERE parent IS NULL; DELETE FROM batch WHERE parent IS NOT NULL")
+        .execute_batch(
+            "PRAGMA foreign_keys = OFF;
+             DELETE FROM call; DELETE FROM hold; DELETE FROM token; DELETE FROM evidence;
+             DELETE FROM process;
+             DELETE FROM member WHERE batch IN (SELECT id FROM batch WHERE parent IS NOT NULL);
+             DELETE FROM batch WHERE parent IS NOT NULL;
+             UPDATE batch SET state = 'pending', reason = '', message = '', http_status = NULL,
+                 attempts = 0, first_sent_at = NULL, settled_at = NULL, verified = '', owed = 0",
+        )
         .unwrap();
     drop(journal);
 

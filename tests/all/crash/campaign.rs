@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    thread,
     time::Duration,
 };
 
@@ -26,7 +27,7 @@ use super::rig::{List, Moment, Sandbox, Site, gentle};
 /// The time-out of every call. What the world executes late it executes
 /// within it: a read that comes after the time-out sees it, and nothing has
 /// to be posted twice.
-const TIMEOUT: &str = "500ms";
+const TIMEOUT: &str = "1s";
 const LATE_BY: Duration = Duration::from_millis(150);
 
 /// A run that was killed so often is left to finish.
@@ -388,10 +389,14 @@ impl Victim<'_> {
     ) -> bool {
         let avoids = matches!(moment, Moment::In(Phase::Window, _));
         let calls = |victim: &Self| victim.sandbox.look().truth().calls.len();
-        let called = calls(self);
         if avoids {
             self.site.config = Some(window(&self.site.home, true));
         }
+        if avoids {
+            // What the one that was killed had sent arrives before this one.
+            thread::sleep(ON_ITS_WAY);
+        }
+        let called = calls(self);
         let before = Before::of(&self.site);
         let command = command(self);
         if avoids {
@@ -424,7 +429,12 @@ impl Victim<'_> {
                 from: now + ON_ITS_WAY,
                 until,
             };
-            self.figures.waits_kept += usize::from(silence.from < until);
+            if silence.from < until {
+                // A call of the next process is told from one that was on its
+                // way.
+                thread::sleep(ON_ITS_WAY);
+                self.figures.waits_kept += 1;
+            }
             self.silences.push(silence);
         }
         true

@@ -177,6 +177,8 @@ fn an_unreadable_read_quotes_no_entity() {
         format!("while(1);{entity}1}}"),
         format!("{:?}", format!("[{entity}1}}]")),
         format!("Unexpected value in {entity}1}}"),
+        r#"error: ["s3cret@b.c"]"#.to_owned(),
+        "<t><accountHolderEmail>s3cret@b.c</accountHolderEmail></t>".to_owned(),
     ] {
         for status in [200, 500] {
             let reading = read("1,2", &response(status, &body));

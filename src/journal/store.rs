@@ -580,6 +580,24 @@ mod tests {
         assert!(matches!(error, JournalError::Version { .. }), "{error}");
     }
 
+    /// What a commit returned from is on the disk (SQLite, *PRAGMA
+    /// synchronous*: 2 is FULL).
+    #[test]
+    fn a_commit_is_synced() {
+        let (_home, path) = database(&format!(
+            "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION};
+             {} INSERT INTO written VALUES (0);",
+            super::super::freeze::SCHEMA
+        ));
+        let journal = Journal::open(&path).unwrap();
+        let pragma = |name| {
+            let found = |row: &Row<'_>| row.get::<_, rusqlite::types::Value>(0);
+            journal.connection.pragma_query_value(None, name, found)
+        };
+        assert_eq!(pragma("synchronous").unwrap(), 2.into());
+        assert_eq!(pragma("journal_mode").unwrap(), "wal".to_owned().into());
+    }
+
     #[test]
     fn a_file_of_somebody_else_is_not_touched() {
         let (_home, path) = database("CREATE TABLE theirs (x); PRAGMA user_version = 1;");

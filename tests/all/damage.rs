@@ -241,3 +241,101 @@ fn a_journal_that_was_altered_or_cut_anywhere_is_noticed_or_does_no_harm() {
     finish(&site, &sandbox, &original.list, &mut Figures::default());
     settled(&site, &original.list, PARTLY);
 }
+
+/// Puts one text in the place of another of the same length, as only a bad
+/// disk does it: in the bytes of the file.
+fn overwrite(file: &Path, from: &str, to: &str) {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = fs::read(file).unwrap();
+    // What was moved may stand in its old place, too.
+    let found: Vec<_> = memchr::memmem::find_iter(&bytes, from.as_bytes()).collect();
+    assert!(!found.is_empty(), "{from} is not there");
+    for at in found {
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    }
+    fs::write(file, bytes).unwrap();
+}
+
+/// One text of a journal.
+fn of(journal: &Path, query: &str) -> String {
+    let db = rusqlite::Connection::open(journal).unwrap();
+    db.query_row(query, [], |row| row.get(0)).unwrap()
+}
+
+/// What is said of a journal to which this was done.
+type Tamper<'a> = (&'static str, &'a dyn Fn(&Path));
+
+/// Each guard by itself: what it alone would notice.
+#[test]
+fn whatever_a_sending_follows_from_is_compared_with_its_seal_before_anything_is_sent() {
+    let original = Original::of(2);
+    let port = original.address.rsplit(':').next().unwrap().to_owned();
+    let altered: String = port.chars().rev().collect();
+    let address = |port: &str| format!("http://127.0.0.77:{port}/v1");
+    let tampers: [Tamper<'_>; 6] = [
+        ("its facts are not those that were frozen", &|journal| {
+            overwrite(journal, &address(&port), &address(&altered));
+        }),
+        ("its rows are not those that were frozen", &|journal| {
+            let ids = of(journal, "SELECT ids FROM member WHERE batch = 30");
+            let digit = if ids.contains('8') {
+                ("8", "9")
+            } else {
+                ("1", "2")
+            };
+            overwrite(journal, &ids, &ids.replacen(digit.0, digit.1, 1));
+        }),
+        (
+            "the settings are not those that were recorded",
+            &|journal| {
+                overwrite(journal, r#""timeout":"2s""#, r#""timeout":"9s""#);
+            },
+        ),
+        ("is not as it was recorded", &|journal| {
+            let twin = of(journal, "SELECT twin FROM batch WHERE state = 'pending'");
+            overwrite(journal, &twin, &twin.replace("pending", "revoked"));
+        }),
+        ("hold 1 is not as it was recorded", &|journal| {
+            let db = rusqlite::Connection::open(journal).unwrap();
+            db.execute_batch(
+                "INSERT INTO hold (id, process, cause, began_at, until, full_ms)
+                 VALUES (1, 1, 'lockout', 1764000000000, 1764003600000, 3600000)",
+            )
+            .unwrap();
+            drop(db);
+            let twin = |until: u32| format!("1 1 lockout 1764000000000 176400{until}00000");
+            overwrite(journal, &twin(36), &twin(16));
+        }),
+        ("is damaged: ", &|journal| {
+            let db = rusqlite::Connection::open(journal).unwrap();
+            let page: i64 = db
+                .query_row(
+                    "SELECT rootpage FROM sqlite_schema WHERE name = 'sighting'",
+                    [],
+                    |row| row.get(0),
+                )
+                .unwrap();
+            drop(db);
+            // A table that nothing was read from yet.
+            let mut bytes = fs::read(journal).unwrap();
+            let at = (usize::try_from(page).unwrap() - 1) * 4096;
+            bytes[at + 3..at + 7].fill(0xff);
+            fs::write(journal, bytes).unwrap();
+        }),
+    ];
+    for (cause, tamper) in tampers {
+        let home = tempfile::tempdir().unwrap();
+        let (site, sandbox) = original.copied(home.path());
+        let mut command = site.command(&original.list, &sandbox);
+        let journal = site.run().unwrap().journal();
+        let db = rusqlite::Connection::open(&journal).unwrap();
+        db.pragma_update(None, "journal_mode", "DELETE").unwrap();
+        drop(db);
+        tamper(&journal);
+        let before = sandbox.look().truth().calls.len();
+        let ended = Running::start(&mut command).end();
+        assert_eq!(ended.code, Some(1), "{cause}: {}", ended.err);
+        ended.says(cause);
+        assert_eq!(sandbox.look().truth().calls.len(), before, "{cause}");
+    }
+}

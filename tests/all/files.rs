@@ -161,6 +161,35 @@ fn files_that_are_written_anew_take_the_place_of_a_link() {
     assert_eq!(fs::read_to_string(&victim).unwrap(), THEIRS);
 }
 
+/// What is made with other modes and then given its own is everybody's for an
+/// instant that no watcher is sure to see.
+#[test]
+fn nothing_is_given_its_mode_after_it_was_made() {
+    fn look(folder: &Path, seen: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                look(&path, seen);
+            } else if path.file_name().unwrap() != "tests.rs" && !path.ends_with("tests/mod.rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+                let changes = ["set_permissions", "chmod"];
+                if changes.iter().any(|change| code.contains(change)) {
+                    seen.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+                }
+            }
+        }
+    }
+    let mut seen = Vec::new();
+    look(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut seen,
+    );
+    // A report that somebody names takes over the mode of the file in whose
+    // place it comes.
+    assert_eq!(seen, ["output.rs"]);
+}
+
 #[test]
 fn files_that_are_written_on_are_not_looked_for_behind_a_link() {
     for name in ["run.log", "journal.db"] {

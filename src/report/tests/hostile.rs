@@ -4,7 +4,7 @@
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
 use super::*;
-use crate::journal::State;
+use crate::journal::{Entry, Evidence, Sighting, State, Testimony};
 use crate::report::fixture::{Fate, plain};
 
 /// What a hostile server, list or colleague may write.
@@ -73,9 +73,26 @@ fn told(text: &'static str) -> Fixture {
         message: text,
         ..plain(State::Refused)
     };
+    // The word for a status is the API's, too.
+    run.note(&[Entry::Sighted(vec![Sighting {
+        id: 1.try_into().unwrap(),
+        account: None,
+        user: None,
+        status: text.into(),
+    }])]);
     run.deliver(1, 2, &refused);
     run.deliver(2, 1, &REVOKED);
     run.end("error", 1, text);
+    run.process("verify", r#"{"verify":"all"}"#);
+    run.note(&[Entry::Examined(Testimony {
+        batch: 2,
+        root: 2,
+        claimed: State::Revoked,
+        found: Evidence::Active,
+        ids: 1,
+        some: Vec::new(),
+    })]);
+    run.end("mismatch", 9, text);
     // Nobody writes such a name of a part, but a journal may have been changed.
     let journal = rusqlite::Connection::open(run.folder.journal()).unwrap();
     let renamed = journal.execute("UPDATE batch SET path = ?1 WHERE id = 1", [text]);
@@ -101,7 +118,14 @@ fn it_does_nothing_in_a_spreadsheet_wherever_that_begins_a_cell() {
     };
     for (text, run) in every_run() {
         write(&run.folder).unwrap();
-        for name in [RESULTS_CSV, PERMISSIONS_CSV, REMAINING_CSV, REJECTED_CSV] {
+        for name in [
+            RESULTS_CSV,
+            PERMISSIONS_CSV,
+            REMAINING_CSV,
+            REJECTED_CSV,
+            VERIFICATION_CSV,
+            BEFORE_CSV,
+        ] {
             let csv = file(&run, name);
             let header = csv.lines().next().unwrap().split(',').count();
             for record in records(&csv) {

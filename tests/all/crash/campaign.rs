@@ -391,8 +391,6 @@ impl Victim<'_> {
         let calls = |victim: &Self| victim.sandbox.look().truth().calls.len();
         if avoids {
             self.site.config = Some(window(&self.site.home, true));
-        }
-        if avoids {
             // What the one that was killed had sent arrives before this one.
             thread::sleep(ON_ITS_WAY);
         }

@@ -156,7 +156,7 @@ fn from_the_start(elsewhere: &str) -> Vec<End> {
             Box::new(|| vec![Step::Hang]),
             "no complete answer within the time-out",
         )
-        .with("--timeout 1s"),
+        .with("--timeout 3s"),
         every(
             "every answer is a gigabyte",
             Box::new(form::gigabyte),
@@ -227,7 +227,7 @@ fn second_batch(elsewhere: &str) -> Vec<End> {
             Box::new(|| vec![Step::Hang]),
             "timeout",
         )
-        .with("--timeout 1s"),
+        .with("--timeout 3s"),
         on(
             "2nd batch: a page of HTML, from then on",
             Box::new(html),

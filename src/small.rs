@@ -38,7 +38,7 @@ pub fn start_of(path: &Path, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
 /// A text, likewise.
 ///
 /// # Errors
-/// As [`bytes`], and if it is not UTF-8.
+/// As [`bytes()`], and if it is not UTF-8.
 pub fn text(path: &Path, most: usize) -> io::Result<Zeroizing<String>> {
     let read = bytes(path, most)?;
     let text = std::str::from_utf8(&read)

@@ -45,29 +45,33 @@ impl Mark {
             .map_err(JournalError::folder("write", &self.path))
     }
 
-    /// The journal is one file again.
+    /// The journal is one file again. Whoever took the mark away before did no
+    /// harm.
     pub(super) fn remove(&self) -> Result<(), JournalError> {
-        fs::remove_file(&self.path).map_err(JournalError::folder("remove", &self.path))
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(JournalError::folder("remove", &self.path)(error))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 /// The mark of the journal at `path`, if it has one.
 fn recorded(path: &Path) -> Result<Option<u64>, JournalError> {
     let mark = beside(path, "-mark");
-    let mut text = String::new();
-    match File::open(&mark).and_then(|file| file.take(64).read_to_string(&mut text)) {
-        // Made and not yet written; or what a power cut left.
-        Ok(_) if text.trim_matches('\0').is_empty() => Ok(None),
-        Ok(_) => text
-            .trim_end()
-            .parse()
-            .map(Some)
-            .map_err(|_| damaged(path, format!("{} holds no number", mark.display()))),
+    let mut text = Vec::new();
+    match File::open(&mark).and_then(|file| file.take(64).read_to_end(&mut text)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            Err(damaged(path, format!("{} holds no number", mark.display())))
-        }
         Err(error) => Err(JournalError::folder("read", &mark)(error)),
+        // Made and not yet written; or what a power cut left.
+        Ok(_) if text.iter().all(|byte| *byte == 0) => Ok(None),
+        Ok(_) => {
+            let number = std::str::from_utf8(&text).ok();
+            let number = number.and_then(|text| text.trim_end().parse().ok());
+            let what = || format!("{} holds no number", mark.display());
+            number.map(Some).ok_or_else(|| damaged(path, what()))
+        }
     }
 }
 
@@ -180,6 +184,9 @@ mod tests {
             assert_eq!(compared(&path).is_ok(), good, "{mark}");
             kept.remove().unwrap();
         }
+        let kept = Mark::of(&path, 1).unwrap();
+        fs::remove_file(beside(&path, "-mark")).unwrap();
+        kept.remove().unwrap();
         let kept = Mark::of(&path, 1).unwrap();
         kept.set(8).unwrap();
         let error = compared(&path).unwrap_err();

@@ -411,7 +411,7 @@ fn without_any_settings_it_reads_a_world_of_its_own() {
         let mut command = rescind(site.home());
         Running::start(command.args(line.split(' '))).end()
     };
-    let sample = format!("{}/samples/permissions.csv", env!("CARGO_MANIFEST_DIR"));
+    let sample = format!("{}/samples/messy.csv", env!("CARGO_MANIFEST_DIR"));
     call(&format!("plan --online {sample}"))
         .with(0)
         .shows("PLAN in the SANDBOX: IDs were read, nothing was revoked.")

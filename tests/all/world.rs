@@ -173,7 +173,7 @@ fn the_shipped_bad_night_is_got_over() {
     let root = env!("CARGO_MANIFEST_DIR");
     let mut command = rescind(home.path());
     command.args(["run", "--config", &format!("{root}/configs/bad-night.toml")]);
-    command.arg(format!("{root}/samples/permissions.csv"));
+    command.arg(format!("{root}/samples/messy.csv"));
     Running::start(&mut command)
         .end_within(Duration::from_mins(3))
         .with(3)

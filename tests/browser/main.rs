@@ -25,7 +25,7 @@ fn swept() -> PathBuf {
     static RUN: OnceLock<TempDir> = OnceLock::new();
     let home = RUN.get_or_init(|| {
         let home = tempfile::tempdir().unwrap();
-        let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/permissions.csv");
+        let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/messy.csv");
         let ran = Command::new(env!("CARGO_BIN_EXE_rescind"))
             .args(["run", "--quiet", "--note", "browser"])
             .arg(list)

@@ -5,13 +5,13 @@
 #![expect(clippy::print_stdout, reason = "a benchmark for the terminal")]
 
 #[expect(dead_code, reason = "one kill in every phase is for the tests")]
-#[path = "../all/crash/campaign.rs"]
+#[path = "../all/support/crash/campaign.rs"]
 mod campaign;
-#[path = "../all/crash/claims.rs"]
+#[path = "../all/support/crash/claims.rs"]
 mod claims;
-#[path = "../all/crash/phase.rs"]
+#[path = "../all/support/crash/phase.rs"]
 mod phase;
-#[path = "../all/crash/rig.rs"]
+#[path = "../all/support/crash/rig.rs"]
 mod rig;
 
 use std::{env, time::Instant};

@@ -12,13 +12,13 @@
 )]
 
 #[expect(dead_code, reason = "the soak needs only a part of it")]
-#[path = "../all/crash/claims.rs"]
+#[path = "../all/support/crash/claims.rs"]
 mod claims;
 #[expect(dead_code, reason = "the soak needs only a part of it")]
-#[path = "../all/crash/phase.rs"]
+#[path = "../all/support/crash/phase.rs"]
 mod phase;
 #[expect(dead_code, reason = "the soak needs only a part of it")]
-#[path = "../all/crash/rig.rs"]
+#[path = "../all/support/crash/rig.rs"]
 mod rig;
 
 use std::{

@@ -1,0 +1,15 @@
+//! The built binary against a served sandbox, command by command.
+
+mod approvals;
+mod deferred;
+mod exit_codes;
+mod input;
+mod login;
+mod plan_online;
+mod prune;
+mod runs;
+mod sandbox_rules;
+mod signals;
+mod usage;
+mod usage_errors;
+mod verification;

@@ -1,0 +1,341 @@
+//! The promise that a damaged journal is not followed: whatever is altered or
+//! cut, either the program says that the journal is damaged and sends nothing
+//! from then on, or no harm is done. No ID is revoked that is not in the list,
+//! and none is claimed falsely.
+
+use std::{fs, path::Path};
+
+use fastrand::Rng;
+use rescind::sandbox::Rules;
+
+use crate::{
+    support::crash::{
+        campaign::{Figures, finish},
+        claims::{Terms, Verify, examine, settled},
+        rig::{List, Moment, Sandbox, Site, gentle},
+    },
+    support::process::Running,
+};
+
+/// What a journal's own file may have lost, a run may do again.
+const PARTLY: Terms = Terms {
+    verify: Verify::All,
+    whole: false,
+};
+
+/// What its log has lost is noticed: the mark beside it tells.
+const WHOLLY: Terms = Terms {
+    whole: true,
+    ..PARTLY
+};
+
+/// An address of this test's own: nobody else takes the port in between.
+const ADDRESS: &str = "127.0.0.77:0";
+
+const OPTIONS: [&str; 16] = [
+    "--batch-size",
+    "10",
+    "--read-size",
+    "50",
+    "--rate",
+    "unlimited",
+    "--timeout",
+    "2s",
+    "--retry-initial",
+    "5ms",
+    "--retry-max",
+    "20ms",
+    "--progress",
+    "never",
+    "--workers",
+    "4",
+];
+
+/// A run that was killed in its middle, to be damaged again and again.
+struct Original {
+    home: tempfile::TempDir,
+    rules: Rules,
+    list: List,
+    address: String,
+}
+
+impl Original {
+    fn of(seed: u64) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut rng = Rng::with_seed(seed);
+        let list = List::write(home.path().join("list.csv"), &mut rng, 300, 2);
+        let rules = gentle(seed);
+        let sandbox = Sandbox::serve_at(ADDRESS, home.path(), "one", rules.clone());
+        let site = Site::new(home.path(), "one", &OPTIONS);
+        let moment = Moment::Happened(4_500);
+        let ended = site.until(moment, site.command(&list, &sandbox), &sandbox);
+        assert!(ended.is_none(), "it was to be killed: {}", site.said());
+        let address = sandbox.url.trim_start_matches("http://");
+        Self {
+            address: address.trim_end_matches("/v1").to_owned(),
+            home,
+            rules,
+            list,
+        }
+    }
+
+    /// The run, its world and its site once more, in `home`, at the address
+    /// that is frozen.
+    fn copied(&self, home: &Path) -> (Site, Sandbox) {
+        fs::copy(self.home.path().join("one.world"), home.join("one.world")).unwrap();
+        let sandbox = Sandbox::serve_at(&self.address, home, "one", self.rules.clone());
+        let site = Site::new(home, "one", &OPTIONS);
+        copy(&self.home.path().join("one/runs"), site.runs.path());
+        (site, sandbox)
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() => copy(&from, &to),
+            kind if kind.is_file() => drop(fs::copy(from, to).unwrap()),
+            _ => {}
+        }
+    }
+}
+
+/// Alters a file somewhere; says how.
+fn alter(file: &Path, rng: &mut Rng) -> String {
+    let mut bytes = fs::read(file).unwrap();
+    let at = rng.usize(..bytes.len());
+    let how = match rng.u32(0..6) {
+        0 => {
+            bytes[at] ^= 1 << rng.u32(0..8);
+            "one bit"
+        }
+        1 => {
+            bytes[at] = rng.u8(..);
+            "one byte"
+        }
+        2 => {
+            let end = bytes.len().min(at + rng.usize(1..64));
+            bytes[at..end].fill_with(|| rng.u8(..));
+            "some bytes"
+        }
+        3 => {
+            let page = at / 4096 * 4096;
+            let end = bytes.len().min(page + 4096);
+            bytes[page..end].fill(0);
+            "a page"
+        }
+        4 => {
+            bytes.truncate(at);
+            "cut"
+        }
+        _ => {
+            let digits: Vec<_> = (0..bytes.len())
+                .filter(|at| bytes[*at].is_ascii_digit())
+                .collect();
+            let at = rng.choice(digits).unwrap();
+            bytes[at] = rng.u8(b'0'..=b'9');
+            "one digit"
+        }
+    };
+    fs::write(file, bytes).unwrap();
+    format!("{} at {at}: {how}", file.display())
+}
+
+/// What came of it.
+#[derive(Default, Debug)]
+struct Outcome {
+    /// Before anything was sent.
+    noticed: usize,
+    /// When the report was to be made.
+    late: usize,
+    harmless: usize,
+}
+
+/// Damages the run and carries it on.
+fn damage(original: &Original, seed: u64, outcome: &mut Outcome) {
+    let mut rng = Rng::with_seed(seed);
+    let home = tempfile::tempdir().unwrap();
+    let (site, sandbox) = original.copied(home.path());
+    let list = &original.list;
+    let command = site.command(list, &sandbox);
+    let run = site.run().unwrap();
+    let file = |end: &str| run.path().join(format!("journal.db{end}"));
+    let (terms, how) = match rng.u32(0..10) {
+        0 => {
+            fs::remove_file(file("-wal")).unwrap();
+            if rng.bool() {
+                // As where the journal's own file was copied, and that alone.
+                fs::remove_file(file("-mark")).unwrap();
+            }
+            (WHOLLY, "the log is lost".to_owned())
+        }
+        1 => {
+            fs::write(file("-shm"), vec![rng.u8(..); 32 << 10]).unwrap();
+            (WHOLLY, "its index is altered".to_owned())
+        }
+        2 | 3 => (WHOLLY, alter(&file("-wal"), &mut rng)),
+        4 => (WHOLLY, alter(&file("-mark"), &mut rng)),
+        _ => {
+            // All of it in one file.
+            let journal = rusqlite::Connection::open(run.journal()).unwrap();
+            journal
+                .pragma_update(None, "journal_mode", "DELETE")
+                .unwrap();
+            drop(journal);
+            (PARTLY, alter(&run.journal(), &mut rng))
+        }
+    };
+    let told = format!("seed {seed}, {how}");
+    let before = sandbox.look().truth();
+    let mut command = command;
+    let ended = Running::start(&mut command).end();
+    let truth = sandbox.look().truth();
+    let ours = |id| list.natures.contains_key(id);
+    assert!(truth.revoked.keys().all(ours), "{told}: not in the list");
+    assert_eq!(truth.mistakes, [], "{told}");
+    match ended.code {
+        Some(1) => {
+            assert!(ended.err.contains("error: "), "{told}: {}", ended.err);
+            assert!(ended.err.contains("hint: "), "{told}: {}", ended.err);
+            if truth.calls.len() == before.calls.len() {
+                outcome.noticed += 1;
+                return;
+            }
+            // In words of a call, which nothing follows from: they are not
+            // looked at before the report is made.
+            outcome.late += 1;
+            let again = Running::start(&mut site.command(list, &sandbox)).end();
+            assert_eq!(again.code, Some(1), "{told}: {}", again.err);
+            let sent = sandbox.look().truth().calls.len() - truth.calls.len();
+            assert_eq!(sent, 0, "{told}: {}", again.err);
+        }
+        Some(3) => {
+            outcome.harmless += 1;
+            let claims = std::panic::catch_unwind(|| {
+                examine(&run, &sandbox, list, terms);
+                settled(&site, list, terms);
+            });
+            assert!(claims.is_ok(), "{told}: {}\n{}", ended.out, ended.err);
+        }
+        _ => panic!("{told}: exit {:?}\n{}", ended.code, ended.err),
+    }
+}
+
+#[test]
+fn a_journal_that_was_altered_or_cut_anywhere_is_noticed_or_does_no_harm() {
+    let original = Original::of(1);
+    let mut outcome = Outcome::default();
+    let trials: u32 = std::env::var("TRIALS").map_or(40, |trials| trials.parse().unwrap());
+    for seed in 0..trials {
+        damage(&original, seed.into(), &mut outcome);
+    }
+    assert!(outcome.late * 10 < trials as usize, "{outcome:?}");
+    assert!(outcome.noticed > 5, "{outcome:?}");
+    assert!(outcome.harmless > 5, "{outcome:?}");
+    // The original is none the worse.
+    let home = tempfile::tempdir().unwrap();
+    let (site, sandbox) = original.copied(home.path());
+    finish(&site, &sandbox, &original.list, &mut Figures::default());
+    settled(&site, &original.list, PARTLY);
+}
+
+/// Puts one text in the place of another of the same length, as only a bad
+/// disk does it: in the bytes of the file.
+fn overwrite(file: &Path, from: &str, to: &str) {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = fs::read(file).unwrap();
+    // What was moved may stand in its old place, too.
+    let found: Vec<_> = memchr::memmem::find_iter(&bytes, from.as_bytes()).collect();
+    assert!(!found.is_empty(), "{from} is not there");
+    for at in found {
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    }
+    fs::write(file, bytes).unwrap();
+}
+
+/// One text of a journal.
+fn of(journal: &Path, query: &str) -> String {
+    let db = rusqlite::Connection::open(journal).unwrap();
+    db.query_row(query, [], |row| row.get(0)).unwrap()
+}
+
+/// What is said of a journal to which this was done.
+type Tamper<'a> = (&'static str, &'a dyn Fn(&Path));
+
+/// Each guard by itself: what it alone would notice.
+#[test]
+fn whatever_a_sending_follows_from_is_compared_with_its_seal_before_anything_is_sent() {
+    let original = Original::of(2);
+    let port = original.address.rsplit(':').next().unwrap().to_owned();
+    let altered: String = port.chars().rev().collect();
+    let address = |port: &str| format!("http://127.0.0.77:{port}/v1");
+    let tampers: [Tamper<'_>; 6] = [
+        ("its facts are not those that were frozen", &|journal| {
+            overwrite(journal, &address(&port), &address(&altered));
+        }),
+        ("its rows are not those that were frozen", &|journal| {
+            let ids = of(journal, "SELECT ids FROM member WHERE batch = 30");
+            let digit = if ids.contains('8') {
+                ("8", "9")
+            } else {
+                ("1", "2")
+            };
+            overwrite(journal, &ids, &ids.replacen(digit.0, digit.1, 1));
+        }),
+        (
+            "the settings are not those that were recorded",
+            &|journal| {
+                overwrite(journal, r#""timeout":"2s""#, r#""timeout":"9s""#);
+            },
+        ),
+        ("is not as it was recorded", &|journal| {
+            let twin = of(journal, "SELECT twin FROM batch WHERE state = 'pending'");
+            overwrite(journal, &twin, &twin.replace("pending", "revoked"));
+        }),
+        ("hold 1 is not as it was recorded", &|journal| {
+            let db = rusqlite::Connection::open(journal).unwrap();
+            db.execute_batch(
+                "INSERT INTO hold (id, process, cause, began_at, until, full_ms)
+                 VALUES (1, 1, 'lockout', 1764000000000, 1764003600000, 3600000)",
+            )
+            .unwrap();
+            drop(db);
+            let twin = |until: u32| format!("1 1 lockout 1764000000000 176400{until}00000");
+            overwrite(journal, &twin(36), &twin(16));
+        }),
+        ("is damaged: ", &|journal| {
+            let db = rusqlite::Connection::open(journal).unwrap();
+            let page: i64 = db
+                .query_row(
+                    "SELECT rootpage FROM sqlite_schema WHERE name = 'sighting'",
+                    [],
+                    |row| row.get(0),
+                )
+                .unwrap();
+            drop(db);
+            // A table that nothing was read from yet.
+            let mut bytes = fs::read(journal).unwrap();
+            let at = (usize::try_from(page).unwrap() - 1) * 4096;
+            bytes[at + 3..at + 7].fill(0xff);
+            fs::write(journal, bytes).unwrap();
+        }),
+    ];
+    for (cause, tamper) in tampers {
+        let home = tempfile::tempdir().unwrap();
+        let (site, sandbox) = original.copied(home.path());
+        let mut command = site.command(&original.list, &sandbox);
+        let journal = site.run().unwrap().journal();
+        let db = rusqlite::Connection::open(&journal).unwrap();
+        db.pragma_update(None, "journal_mode", "DELETE").unwrap();
+        drop(db);
+        tamper(&journal);
+        let before = sandbox.look().truth().calls.len();
+        let ended = Running::start(&mut command).end();
+        assert_eq!(ended.code, Some(1), "{cause}: {}", ended.err);
+        ended.says(cause);
+        assert_eq!(sandbox.look().truth().calls.len(), before, "{cause}");
+    }
+}

@@ -1,0 +1,6 @@
+//! What goes wrong around the program: servers, networks, kills, disks.
+
+mod crash;
+mod damage;
+mod disk;
+mod matrix;

@@ -164,7 +164,8 @@ fn the_help_fits_80_columns_and_names_the_variables() {
 
 #[test]
 fn the_effective_settings_are_shown_and_a_missing_environment_is_exit_2() {
-    let (result, text) = show("rescind config --workers 2", &[("RESCIND_NOTE", "hello")]);
+    let line = "rescind config --env sandbox --workers 2";
+    let (result, text) = show(line, &[("RESCIND_NOTE", "hello")]);
     assert_eq!(result, Ok(0));
     let row = |name| text.lines().find(|line| line.starts_with(name)).unwrap();
     assert!(row("workers").ends_with("  option"));

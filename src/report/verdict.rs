@@ -6,6 +6,7 @@ use std::path::Path;
 use super::phrase::{count, ids, ids_are, ids_were, moment, number, place, shortfall, visible};
 use super::review::{Step, Tone};
 use super::{Summary, Verification};
+use crate::api::Environment;
 use crate::journal::State;
 
 /// What a reader has to tell apart first.
@@ -54,6 +55,9 @@ pub(super) fn headline(kind: Kind, summary: &Summary) -> String {
     let all = summary.rows.distinct;
     let invalid = count(summary.rows.invalid, "row was invalid", "rows were invalid");
     match kind {
+        Kind::Complete if is_practice(summary) => {
+            format!("PRACTISED {place}: {} revoked there.", ids_are(all))
+        }
         Kind::Complete if all == 1 => format!("DONE {place}: the one ID is revoked."),
         Kind::Complete => format!("DONE {place}: all {} are revoked.", ids(all)),
         Kind::RowsLeftOut if all == 0 => {
@@ -119,6 +123,12 @@ pub(super) fn headline(kind: Kind, summary: &Summary) -> String {
     }
 }
 
+/// Whether the API was simulated, so that the list is still to be revoked
+/// whatever came of it.
+fn is_practice(summary: &Summary) -> bool {
+    summary.environment == Environment::Sandbox.name()
+}
+
 /// The verification that goes on.
 fn being_verified(summary: &Summary) -> Option<&Verification> {
     let found = summary.verification.as_ref();
@@ -151,6 +161,7 @@ pub(super) fn answers(kind: Kind, summary: &Summary) -> Vec<String> {
     }
     let unreadable = summary.verification.as_ref().map_or(0, |v| v.unreadable);
     let mut answers = vec![match kind {
+        _ if is_practice(summary) && short.is_empty() => "Safe to forget? No.".to_owned(),
         Kind::Complete if unreadable > 0 => format!(
             "Safe to forget? Not quite: {} not read by the last verification.",
             ids_were(unreadable)
@@ -179,7 +190,7 @@ pub(super) fn answers(kind: Kind, summary: &Summary) -> Vec<String> {
     {
         answers.push(format!("Of the IDs, {bare}."));
     }
-    if summary.environment == "sandbox" {
+    if is_practice(summary) {
         answers.push("This was the sandbox: nothing real was revoked.".to_owned());
     }
     if summary.lost > 0 {
@@ -318,10 +329,12 @@ pub(super) fn next(kind: Kind, summary: &Summary, folder: &Path) -> Vec<Step> {
         ));
     }
     if steps.is_empty() {
-        steps.push(step(
-            command("report"),
-            "shows this again; there is nothing left to do",
-        ));
+        let left = if is_practice(summary) {
+            "shows this again; the list is still to be run in a real environment"
+        } else {
+            "shows this again; there is nothing left to do"
+        };
+        steps.push(step(command("report"), left));
     }
     steps
 }

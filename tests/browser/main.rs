@@ -27,7 +27,7 @@ fn swept() -> PathBuf {
         let home = tempfile::tempdir().unwrap();
         let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/messy.csv");
         let ran = Command::new(env!("CARGO_BIN_EXE_rescind"))
-            .args(["run", "--quiet", "--note", "browser"])
+            .args(["run", "--env", "sandbox", "--quiet", "--note", "browser"])
             .arg(list)
             .current_dir(home.path())
             .output()

@@ -139,8 +139,7 @@ pub(crate) static KEYS: &[Key] = &[
         name: "env",
         heading: ENVIRONMENT,
         placeholder: "NAME",
-        doc: "Where to revoke",
-        default_in_words: Some("sandbox, unless a secret, a log-in or --config is given"),
+        doc: "Where to revoke; required, unless --base-url is given",
         on_resume: OnResume::Frozen,
         words: Some(|| words(&choices())),
         set: |s, text| {

@@ -92,8 +92,6 @@ pub(crate) struct Layers {
     given: [Vec<Entry>; 3],
     /// The variables with secrets that are set, with their values.
     secrets: Vec<(&'static str, SecretString)>,
-    /// The settings file.
-    config: Option<PathBuf>,
 }
 
 impl Layers {
@@ -150,7 +148,6 @@ impl Layers {
         Ok(Self {
             given: [from_file, from_variables, from_options.collect()],
             secrets,
-            config,
         })
     }
 
@@ -200,7 +197,6 @@ impl Layers {
             warnings: Vec::new(),
             origins: BTreeMap::new(),
             secrets: self.secrets.clone(),
-            config: self.config.clone(),
         };
         for entry in from_journal(recorded) {
             effective.add(&entry)?;
@@ -224,7 +220,6 @@ pub(crate) struct Effective {
     pub(crate) warnings: Vec<String>,
     origins: BTreeMap<&'static str, Origin>,
     pub(super) secrets: Vec<(&'static str, SecretString)>,
-    config: Option<PathBuf>,
 }
 
 impl Effective {
@@ -242,22 +237,17 @@ impl Effective {
             .is_some_and(|origin| !matches!(origin, Origin::Default))
     }
 
-    /// The environment.
+    /// The environment, which is always named: a command line that loses its
+    /// variables must not be taken for practice.
     ///
     /// # Errors
-    /// Nobody named it, and a token, a log-in or a settings file says that
-    /// something other than the sandbox is meant.
+    /// Neither `--env` nor `--base-url` is given.
     pub(crate) fn environment(&self) -> Result<&Target, Problem> {
         self.settings.environment.as_ref().ok_or_else(|| {
-            let given = match &self.config {
-                Some(path) => format!("the settings file {}", path.display()),
-                None if self.logs_in() => "a log-in".to_owned(),
-                None => "a token".to_owned(),
-            };
-            Problem::usage("no environment is named").hint(format!(
-                "{given} is given, so the sandbox is not assumed; name the environment \
-                 with --env (sandbox, demo, live, staging-demo, staging-live) or --base-url"
-            ))
+            Problem::usage("no environment is named").hint(
+                "name the environment with --env (demo, live, staging-demo, staging-live) or \
+                 --base-url; --env sandbox practises against a simulated API inside the process",
+            )
         })
     }
 
@@ -309,11 +299,7 @@ impl Effective {
     /// Fills in the defaults that depend on other settings, and checks the
     /// settings against each other.
     fn finish(&mut self) -> Result<(), Problem> {
-        let playing = self.config.is_none() && self.secrets.is_empty() && !self.logs_in();
         let settings = &mut self.settings;
-        if settings.environment.is_none() && playing {
-            settings.environment = Some(Target::Named(Environment::Sandbox));
-        }
         if !self.origins.contains_key("rate") {
             settings.rate = default_rate(settings.environment.as_ref());
         }

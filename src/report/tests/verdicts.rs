@@ -34,13 +34,6 @@ fn the_verdict_says_first_whether_the_run_can_be_forgotten() {
         verdict(&run),
         "DONE on LIVE: all 3 IDs are revoked.\nSafe to forget? Yes."
     );
-    let run = complete("sandbox", LIVE, &REVOKED, "all");
-    assert_eq!(
-        verdict(&run),
-        "DONE in the SANDBOX: all 3 IDs are revoked.\n\
-         Safe to forget? Yes.\n\
-         This was the sandbox: nothing real was revoked."
-    );
     let run = complete("custom", "https://example.test/v1", &REVOKED, "all");
     assert!(verdict(&run).starts_with("DONE on CUSTOM (https://example.test/v1): "));
     let run = complete("staging-live", LIVE, &UNVERIFIED, "off");
@@ -51,6 +44,33 @@ fn the_verdict_says_first_whether_the_run_can_be_forgotten() {
     );
     let text = rendered(&run, Format::Text, Style::PLAIN, false);
     assert!(text.contains("for 3 IDs revoked here means ok:true, not read back (--verify off)"));
+}
+
+/// Whatever came of it and however it is shown: nothing real was revoked.
+#[test]
+fn a_sandbox_verdict_never_says_a_list_is_done_with() {
+    let run = complete("sandbox", "sandbox", &REVOKED, "all");
+    assert_eq!(
+        verdict(&run),
+        "PRACTISED in the SANDBOX: 3 IDs are revoked there.\n\
+         Safe to forget? No.\n\
+         This was the sandbox: nothing real was revoked."
+    );
+    let unread = complete("sandbox", "sandbox", &UNVERIFIED, "off");
+    let mut cut = complete("sandbox", "sandbox", &REVOKED, "all");
+    cut.process("resume", "{}");
+    cut.end("interrupted", 130, "");
+    let mut empty = Fixture::freeze(facts("sandbox", "sandbox"), &[], &[]);
+    empty.process("run", "{}");
+    empty.end("empty", 4, "");
+    for run in [run, unread, cut, empty] {
+        for format in [Format::Text, Format::Markdown, Format::Html, Format::Json] {
+            let shown = rendered(&run, format, Style::PLAIN, false);
+            for word in ["forget? Yes", "Nearly", "nothing left to do", "DONE"] {
+                assert!(!shown.contains(word), "{word}: {shown}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn fixtures() -> PathBuf {
 }
 
 fn plan(home: &Path, list: &str) -> Ended {
-    Running::start(rescind(home).args(["plan", list])).end()
+    Running::start(rescind(home).args(["plan", "--env", "sandbox", list])).end()
 }
 
 /// What a plan says of the list, and what is said on standard error.
@@ -79,7 +79,9 @@ fn a_run_refuses_a_bad_list_with_its_first_bad_rows() {
     let home = tempfile::tempdir().unwrap();
     let list = fixtures().join("input/scientific-notation.csv");
     let mut command = rescind(home.path());
-    let ended = Running::start(command.arg("run").arg(list)).end().with(2);
+    let ended = Running::start(command.args(["run", "--env", "sandbox"]).arg(list))
+        .end()
+        .with(2);
     assert!(
         ended.err.contains(
             "caused by: line 2: \"1.02E+09\" invalid: scientific notation, as a spreadsheet writes it; \
@@ -120,7 +122,7 @@ fn bounded(write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static
     command
         .args(["-c", &format!("ulimit -v {MEMORY} && exec \"$@\""), "sh"])
         .arg(env!("CARGO_BIN_EXE_rescind"))
-        .args(["plan", "-"])
+        .args(["plan", "--env", "sandbox", "-"])
         .current_dir(home.path());
     let (from, mut to) = io::pipe().unwrap();
     let running = Running::start(command.stdin(from));
@@ -305,7 +307,7 @@ fn a_named_pipe_is_read_but_not_waited_for_for_ever() {
     );
 
     // Somebody who comes late, and is slow.
-    let running = Running::start(rescind(home.path()).args(["plan", "pipe"]));
+    let running = Running::start(rescind(home.path()).args(["plan", "--env", "sandbox", "pipe"]));
     let writer = thread::spawn(move || {
         let mut out = File::options().write(true).open(pipe).unwrap();
         for line in ["permissionId\n", "1020304050\n", "1020304051\n"] {
@@ -326,7 +328,9 @@ fn a_pipe_that_a_shell_names_is_read() {
     let home = tempfile::tempdir().unwrap();
     let (from, mut to) = io::pipe().unwrap();
     let mut command = rescind(home.path());
-    command.args(["plan", "/dev/stdin"]).stdin(from);
+    command
+        .args(["plan", "--env", "sandbox", "/dev/stdin"])
+        .stdin(from);
     let running = Running::start(&mut command);
     drop(command);
     to.write_all(b"1020304050\n").unwrap();
@@ -360,7 +364,11 @@ fn every_byte_of_a_list_may_arrive_by_itself() {
         .and_then(|mut file| file.read_to_end(&mut list))
         .unwrap();
     let mut command = rescind(home.path());
-    let mut running = Running::start(command.args(["plan", "-"]).stdin(Stdio::piped()));
+    let mut running = Running::start(
+        command
+            .args(["plan", "--env", "sandbox", "-"])
+            .stdin(Stdio::piped()),
+    );
     let mut to = running.stdin();
     for byte in list {
         to.write_all(&[byte]).unwrap();

@@ -405,18 +405,18 @@ fn a_plan_is_cleared_away_once_its_calls_do_not_count_any_more() {
 }
 
 #[test]
-fn without_any_settings_it_reads_a_world_of_its_own() {
+fn in_the_sandbox_it_reads_a_world_of_its_own() {
     let site = Site::new("");
     let call = |line: &str| {
         let mut command = rescind(site.home());
         Running::start(command.args(line.split(' '))).end()
     };
     let sample = format!("{}/samples/messy.csv", env!("CARGO_MANIFEST_DIR"));
-    call(&format!("plan --online {sample}"))
+    call(&format!("plan --env sandbox --online {sample}"))
         .with(0)
         .shows("PLAN in the SANDBOX: IDs were read, nothing was revoked.")
         .shows("Read 4,017 of 4,017 IDs");
-    call(&format!("run {sample}"))
+    call(&format!("run --env sandbox {sample}"))
         .with(3)
         .shows("12 of 4,017 IDs are not revoked");
     assert!(site.truth().calls.is_empty());

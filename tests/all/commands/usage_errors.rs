@@ -1,7 +1,7 @@
 //! Exit code 2: usage, settings and input. Whatever is wrong is named, what to
 //! do is said, nothing is sent and no run begins.
 
-use crate::support::process::{Running, Site, table};
+use crate::support::process::{Running, Site, rescind, table};
 
 /// What is run, variables on top of the token, and words of the complaint.
 type Case<'a> = (String, &'a [(&'a str, &'a str)], &'a str);
@@ -160,4 +160,43 @@ fn exit_2_a_resume_that_would_change_what_is_frozen() {
         .says("warning: other.toml:1: batch-size")
         .says("ignored");
     assert_eq!(table(&site.the_run().join("results.csv")).len(), 4);
+}
+
+/// A cron line has none of the variables of the shell it was tried in.
+#[test]
+fn a_line_that_lost_its_variables_never_ends_with_0() {
+    let site = Site::new("");
+    let list = site.list([1001]);
+    for line in [
+        format!("run {list}"),
+        format!("plan {list}"),
+        format!("plan --online {list}"),
+        "resume".to_owned(),
+        "verify".to_owned(),
+    ] {
+        let mut command = rescind(site.home());
+        command.env_clear().args(line.split(' '));
+        Running::start(&mut command)
+            .end()
+            .with(2)
+            .says("error: no environment is named")
+            .says("hint: name the environment with --env")
+            .says("--env sandbox practises against a simulated API");
+    }
+    site.is_untouched();
+    assert!(!site.runs_dir().exists());
+    let mut named = rescind(site.home());
+    named.env_clear().env("RESCIND_ENV", "sandbox");
+    Running::start(named.args(["run", &list])).end().with(0);
+    // What is on record needs no environment.
+    for line in [
+        "report".to_owned(),
+        "runs".to_owned(),
+        "find 1001".to_owned(),
+    ] {
+        let mut command = rescind(site.home());
+        command.env_clear().args(line.split(' '));
+        let ended = Running::start(&mut command).end().with(0);
+        assert!(!ended.out.contains("forget? Yes"), "{}", ended.out);
+    }
 }

@@ -479,8 +479,8 @@ fn verify_meets_the_world_that_the_sandbox_keeps_beside_the_run() {
         let mut command = rescind(site.home());
         Running::start(command.args(line.split(' '))).end()
     };
-    call(&format!("run {list}")).with(0);
-    call("verify")
+    call(&format!("run --env sandbox {list}")).with(0);
+    call("verify --env sandbox")
         .with(0)
         .shows("This was the sandbox: nothing real was revoked.");
     assert_eq!(verdicts(&site.the_run()), "=".repeat(10));

@@ -272,7 +272,7 @@ fn without_any_setting_the_sandbox_is_swept_and_said_to_be_none_of_it_real() {
     let site = Site::new("");
     let list = site.list(1001..1004);
     let mut command = rescind(site.home());
-    Running::start(command.args(["run", &list]))
+    Running::start(command.args(["run", "--env", "sandbox", &list]))
         .end()
         .with(0)
         .shows("SANDBOX");

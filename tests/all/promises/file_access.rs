@@ -69,7 +69,7 @@ fn every_file_and_folder_is_the_owners_alone_from_its_first_instant() {
     let home = tempfile::tempdir().unwrap();
     let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/small.csv");
     let line = format!(
-        "run {} --runs-dir deep/runs --batch-size 2 --workers 1 --rate 100/s",
+        "run {} --env sandbox --runs-dir deep/runs --batch-size 2 --workers 1 --rate 100/s",
         list.display()
     );
     let over = AtomicBool::new(false);

@@ -144,31 +144,6 @@ fn a_token_is_kept_only_where_a_log_in_brings_it() {
 }
 
 #[test]
-fn with_a_log_in_the_environment_has_to_be_named() {
-    for (options, variables) in [
-        (&NAMED[..1], &[][..]),
-        (&NAMED[3..], &[]),
-        (&[("login-password-file", "x")], &[]),
-        (&[], &SECRET[..1]),
-        (&[], &SECRET[1..]),
-    ] {
-        let case = Case {
-            options,
-            variables,
-            ..Case::default()
-        };
-        let problem = case.settle().unwrap().environment().cloned().unwrap_err();
-        assert_eq!(problem.message, "no environment is named");
-        assert!(problem.hint.unwrap().starts_with("a log-in is given"));
-    }
-    // What only limits it says nothing about where to.
-    for limit in [("login-limit", "1/h"), ("renew-before", "5m")] {
-        let effective = option(limit.0, limit.1).unwrap();
-        assert_eq!(effective.environment().unwrap().name(), "sandbox");
-    }
-}
-
-#[test]
 fn a_secret_in_a_file_is_one_line() {
     let home = TempDir::new().unwrap();
     let path = home.path().join("password");

@@ -4,39 +4,30 @@ use std::path::PathBuf;
 
 use super::*;
 
+/// Whatever else is given or not: the sandbox is never assumed.
 #[test]
-fn with_nothing_given_it_is_the_sandbox() {
-    let effective = Case::default().settle().unwrap();
-    assert_eq!(effective.environment().unwrap().name(), "sandbox");
-    assert_eq!(values::show_rates(&effective.settings.rate), "200/s");
-    assert!(effective.access().unwrap().is_none());
-}
-
-#[test]
-fn with_a_token_or_a_file_the_environment_has_to_be_named() {
-    for name in [
-        "RESCIND_TOKEN",
-        "RESCIND_TOKEN_FILE",
-        "RESCIND_TOKEN_COMMAND",
+fn the_environment_is_always_named() {
+    for (variables, file) in [
+        (&[][..], None),
+        (&[("RESCIND_TOKEN", "hunter2")], None),
+        (&[("RESCIND_TOKEN", "")], None),
+        (&[("RESCIND_LOGIN_SEC", "hunter2")], None),
+        (&[("RESCIND_LOGIN_NAME", "me")], None),
+        (&[], Some("")),
+        (&[], Some("[sandbox]")),
     ] {
-        // An empty one is a token that went missing: no reason to play.
-        for value in ["hunter2", ""] {
-            let case = Case {
-                variables: &[(name, value)],
-                ..Case::default()
-            };
-            let problem = case.settle().unwrap().environment().cloned().unwrap_err();
-            assert_eq!(problem.message, "no environment is named");
-            assert!(problem.hint.unwrap().contains("--env"));
-        }
+        let case = Case {
+            variables,
+            file,
+            ..Case::default()
+        };
+        let effective = case.settle().unwrap();
+        assert_eq!(values::show_rates(&effective.settings.rate), "4000/h");
+        let problem = effective.environment().cloned().unwrap_err();
+        assert_eq!(problem.code, 2);
+        assert_eq!(problem.message, "no environment is named");
+        assert!(problem.hint.unwrap().contains("--env sandbox practises"));
     }
-    let case = Case {
-        file: Some(""),
-        ..Case::default()
-    };
-    let effective = case.settle().unwrap();
-    assert!(effective.environment().is_err());
-    assert_eq!(values::show_rates(&effective.settings.rate), "4000/h");
     let named = Case {
         file: Some("env = 'sandbox'"),
         variables: &[("RESCIND_TOKEN", "hunter2")],

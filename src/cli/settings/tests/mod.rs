@@ -221,7 +221,7 @@ fn the_listing_shows_value_and_origin() {
     let listed = String::from_utf8(listed).unwrap();
     for row in [
         "batch-size                50           RESCIND_BATCH_SIZE",
-        "env                       sandbox      default",
+        "env                       -            default",
         "base-url                  -            default",
         "note                      ticket 4711  option",
         "RESCIND_TOKEN             -            not set",

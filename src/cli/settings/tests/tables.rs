@@ -174,7 +174,7 @@ fn the_sandbox_is_what_the_table_says_and_stays_so_on_a_resume() {
         assert_eq!(resumed.warnings.len(), warned, "{:?}", resumed.warnings);
     }
     // Nor does a run without one get one.
-    let run = Case::default().settle().unwrap();
+    let run = option("env", "sandbox").unwrap();
     let resumed = Case {
         recorded: Some(&run),
         ..from_file(WORLD)

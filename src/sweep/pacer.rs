@@ -8,7 +8,9 @@
 //! A call passes two doors. [`Pacer::approach`] lets it wait *before* it is
 //! recorded until it is nearly its turn, so that what the journal calls
 //! `in_flight` was really about to be sent; [`Place::permit`] is the last
-//! thing before the socket.
+//! thing before the socket. There the age of the record is looked at once
+//! more: the process may have been stopped, or the host asleep, since it was
+//! made. So every call counts at most [`LOOK_AHEAD`] after its record.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -19,6 +21,7 @@ use governor::RateLimiter;
 use governor::clock::Clock as GovernorClock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
+use jiff::Timestamp;
 use tokio::sync::Mutex as Queue;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -29,8 +32,13 @@ use super::schedule::Schedule;
 use super::stop::{Stop, Stopped};
 use super::timetable::Leave;
 
-/// A call is recorded at most this long before it is due.
+/// A call is sent at most this long after it was recorded; otherwise its
+/// record is withdrawn.
 pub const LOOK_AHEAD: Duration = Duration::from_secs(1);
+
+/// A call is recorded at most this long before it is due. The rest of the
+/// look-ahead is for recording it, and for timers that are late.
+const LEAD: Duration = Duration::from_millis(750);
 
 /// How late a timer may wake whoever waits for it.
 const LATE: Duration = Duration::from_millis(1);
@@ -187,6 +195,8 @@ pub(super) enum Denied {
     Held,
     /// A window to avoid began with this call.
     Window(Avoided),
+    /// The record is older than the look-ahead: it has to be made anew.
+    Stale,
     /// The run stops.
     Stopped,
 }
@@ -256,7 +266,7 @@ impl Pacer {
             Some(self.anteroom.try_lock().ok()?)
         };
         let due = self.due_in(self.holding.near());
-        if due > LOOK_AHEAD || !matches!(self.schedule.leave(due), Leave::Now { .. }) {
+        if due > LEAD || !matches!(self.schedule.leave(due), Leave::Now { .. }) {
             return None;
         }
         self.holding.try_enter().map(|entered| self.place(entered))
@@ -289,7 +299,7 @@ impl Pacer {
                 self.stop.raise(reason);
                 return Err(Stopped);
             }
-            match due.checked_sub(LOOK_AHEAD) {
+            match due.checked_sub(LEAD) {
                 Some(wait) if !wait.is_zero() => {
                     let _timer = self.holding.rate_timer(Instant::now() + due);
                     sleep(wait).await;
@@ -307,6 +317,7 @@ impl Pacer {
         Place {
             pacer: self,
             over: entered.over,
+            since: self.schedule.clock.now(),
         }
     }
 
@@ -387,6 +398,8 @@ pub(super) struct Place<'a> {
     pacer: &'a Pacer,
     /// The hold that is over with this call.
     pub(super) over: Option<i64>,
+    /// When it was had: the time that the record is to have.
+    pub(super) since: Timestamp,
 }
 
 impl<'a> Place<'a> {
@@ -407,6 +420,11 @@ impl<'a> Place<'a> {
             Ok(None) => {}
             Ok(Some(avoided)) => return Err(Denied::Window(avoided)),
             Err(Stopped) => return Err(Denied::Stopped),
+        }
+        // The last look: on a clock that counts while the process is stopped
+        // and while the host sleeps.
+        if pacer.schedule.clock.since(self.since) > LOOK_AHEAD {
+            return Err(Denied::Stale);
         }
         if !pacer.holding.set_out() {
             return Err(Denied::Held);

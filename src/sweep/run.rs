@@ -164,6 +164,7 @@ impl<A: Api> Sweep<A> {
                 shared: Arc::clone(&self.shared),
                 desk: Desk(desk.clone()),
                 notes: Vec::new(),
+                stale: 0,
             };
             tasks.spawn(worker.work(index, mine));
         }

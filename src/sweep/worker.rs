@@ -18,7 +18,7 @@ use super::clock::Clock;
 use super::desk::Desk;
 use super::hold::{Avoided, Strike, StrikeNotice};
 use super::keeper::Keeper;
-use super::pacer::{Approach, Denied, Pacer, Permit, Place};
+use super::pacer::{Approach, Denied, LOOK_AHEAD, Pacer, Permit, Place};
 use super::policy::{Policy, Verify};
 use super::stop::{Reason, Stop, Stopped};
 use crate::api::{Answer, Api, Call};
@@ -31,6 +31,9 @@ const LOCKOUTS: u32 = 3;
 
 /// The same for time penalties.
 const PENALTIES: u32 = 5;
+
+/// So many records in a row that were too old to send their call end the run.
+const STALE: u32 = 100;
 
 /// What the pool shares.
 #[derive(Debug)]
@@ -71,6 +74,8 @@ pub(super) struct Worker<A> {
     pub(super) desk: Desk,
     /// Noted, not yet handed to the journal.
     pub(super) notes: Vec<Entry>,
+    /// Records in a row that were too old to send their call.
+    pub(super) stale: u32,
 }
 
 /// A call that was sent, and what came back.
@@ -159,7 +164,8 @@ impl<A: Api> Worker<A> {
         }
     }
 
-    /// Records a call and sends it; none if a hold came first.
+    /// Records a call and sends it; none if a hold came first, or if so much
+    /// time has passed since the record that it has to be made anew.
     pub(super) async fn send_from<'a>(
         &mut self,
         shared: &'a Shared<A>,
@@ -169,7 +175,7 @@ impl<A: Api> Worker<A> {
         carried: Option<&mut Batch>,
     ) -> Result<Option<Sent<'a>>, Stopped> {
         let number = shared.last_call.fetch_add(1, Ordering::Relaxed) + 1;
-        let at = shared.clock.now();
+        let at = place.since;
         self.note(Entry::Begun {
             call: number,
             kind: match call {
@@ -193,6 +199,7 @@ impl<A: Api> Worker<A> {
         self.flush().await?;
         match place.permit().await {
             Ok(permit) => {
+                self.stale = 0;
                 if let Some(batch) = carried {
                     batch.state = State::InFlight;
                 }
@@ -223,10 +230,26 @@ impl<A: Api> Worker<A> {
                         self.avoided(shared, &avoided);
                         Ok(None)
                     }
+                    Denied::Stale => self.recorded_too_early(shared).map(|()| None),
                     Denied::Stopped => Err(Stopped),
                 }
             }
         }
+    }
+
+    /// A record was too old when its call was to be sent. Where that goes on
+    /// and on, it is the journal that takes so long, and the run stops.
+    fn recorded_too_early(&mut self, shared: &Shared<A>) -> Result<(), Stopped> {
+        self.stale += 1;
+        if self.stale < STALE {
+            return Ok(());
+        }
+        let words = format!(
+            "{STALE} times in a row it took longer than {LOOK_AHEAD:?} to record a call: the disk \
+             of the journal is too slow"
+        );
+        shared.stop.raise(Reason::Error(words));
+        Err(Stopped)
     }
 
     /// Notes how a call was answered and judged, and what that means for

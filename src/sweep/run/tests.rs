@@ -1,6 +1,8 @@
 //! The guard of whatever only reads: should some part of it be told to revoke
 //! by mistake, nothing goes out.
 
+use std::sync::atomic::AtomicU64;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -112,13 +114,22 @@ fn journal(home: &std::path::Path) -> Journal {
 
 /// A sweep that is ready, and what it calls.
 async fn sweep(journal: &Arc<Mutex<Journal>>, stop: &Stop) -> (Sweep<Willing>, Willing) {
+    sweep_by(journal, stop, Clock::starting(Timestamp::UNIX_EPOCH)).await
+}
+
+/// One that goes by this clock.
+async fn sweep_by(
+    journal: &Arc<Mutex<Journal>>,
+    stop: &Stop,
+    clock: Clock,
+) -> (Sweep<Willing>, Willing) {
     let api = Willing::default();
     let sweep = Sweep::prepare(
         api.clone(),
         Custody::default(),
         Ledger::inline(Arc::clone(journal)),
         policy(),
-        Clock::starting(Timestamp::UNIX_EPOCH),
+        clock,
         stop.clone(),
         &Past::default(),
     )
@@ -149,6 +160,7 @@ async fn a_reader_that_is_told_to_deliver_a_batch_sends_nothing_and_stops() {
             shared: Arc::clone(&sweep.shared),
             desk: Desk(desk),
             notes: Vec::new(),
+            stale: 0,
         };
         let (jobs, mine) = mpsc::channel(1);
         jobs.try_send(Job::Deliver(batch(&journal))).unwrap();
@@ -178,6 +190,70 @@ async fn a_reader_that_is_told_to_deliver_a_batch_sends_nothing_and_stops() {
             }
             Some(other) => panic!("{other:?}"),
         }
+    }
+}
+
+/// The process is stopped for two seconds, or the host sleeps for an hour,
+/// while a call is recorded: it is sent, and counts, with a record of its own
+/// time only.
+#[tokio::test(start_paused = true)]
+async fn a_call_is_sent_at_most_a_second_after_its_record() {
+    static ASLEEP: AtomicU64 = AtomicU64::new(0);
+    for (stopped, asleep) in [(2, 0), (0, 3_600)] {
+        let home = tempfile::tempdir().unwrap();
+        let journal = Arc::new(Mutex::new(journal(home.path())));
+        let stop = Stop::default();
+        let clock = Clock::with_sleep(Timestamp::UNIX_EPOCH, || {
+            Duration::from_secs(ASLEEP.load(Ordering::Relaxed))
+        });
+        let (sweep, api) = sweep_by(&journal, &stop, clock).await;
+        let (desk, mut inbox) = mpsc::unbounded_channel();
+        let worker = Worker {
+            shared: Arc::clone(&sweep.shared),
+            desk: Desk(desk),
+            notes: Vec::new(),
+            stale: 0,
+        };
+        let (jobs, mine) = mpsc::channel(1);
+        jobs.try_send(Job::Deliver(batch(&journal))).unwrap();
+        drop(jobs);
+        let worker = tokio::spawn(worker.work(0, mine));
+        let (mut noted, mut lost) = (Vec::new(), false);
+        while let Some(message) = inbox.recv().await {
+            match message {
+                Message::Record { entries, done } => {
+                    let sends = |entry: &Entry| matches!(entry, Entry::Sending { .. });
+                    if entries.iter().any(sends) && !lost {
+                        lost = true;
+                        tokio::time::advance(Duration::from_secs(stopped)).await;
+                        ASLEEP.fetch_add(asleep, Ordering::Relaxed);
+                    }
+                    noted.extend(entries);
+                    done.send(()).unwrap();
+                }
+                Message::Finished { entries, .. } => noted.extend(entries),
+            }
+        }
+        worker.await.unwrap();
+        assert_eq!(api.0.load(Ordering::Relaxed), 1);
+        let of_the_batch = noted.iter().filter_map(|entry| match entry {
+            Entry::Sending { at, .. } => Some(("sending", clock.since(*at).as_secs())),
+            Entry::Withdrawn { .. } => Some(("withdrawn", 0)),
+            Entry::Unsent { back_to, .. } => {
+                assert_eq!(*back_to, State::Pending);
+                Some(("unsent", 0))
+            }
+            _ => None,
+        });
+        assert_eq!(
+            of_the_batch.collect::<Vec<_>>(),
+            [
+                ("sending", stopped + asleep),
+                ("withdrawn", 0),
+                ("unsent", 0),
+                ("sending", 0)
+            ]
+        );
     }
 }
 

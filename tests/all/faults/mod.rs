@@ -4,3 +4,4 @@ mod crash;
 mod damage;
 mod disk;
 mod matrix;
+mod stopped;

@@ -12,7 +12,7 @@ use rescind::list::{InvalidId, PermissionId};
 
 use super::{
     exit,
-    settings::{Given, KEYS, Key, Shape, age, environments},
+    settings::{Given, KEYS, Key, Shape, any_duration, environments},
 };
 
 /// Revoke trading permissions in bulk, inside the API's limits, and account
@@ -177,7 +177,7 @@ pub(crate) struct Prune {
     )]
     pub(crate) keep: Option<usize>,
     /// Keep runs that ended no longer ago than this: 90d, 72h
-    #[arg(long, value_name = "TIME", value_parser = age, overrides_with = "older_than")]
+    #[arg(long, value_name = "TIME", value_parser = any_duration, overrides_with = "older_than")]
     pub(crate) older_than: Option<Duration>,
     /// Say what would be removed, and remove nothing
     #[arg(long, overrides_with = "dry_run")]
@@ -247,7 +247,7 @@ const LAYERS: &str = "\
 Every option is also a variable (--batch-size: RESCIND_BATCH_SIZE) and a key of
 the settings file (batch-size = 100). An option wins over a variable, a variable
 over the file, the file over what a resumed run has recorded. A flag can be
-taken back: --yes=false. Times are written as 500ms, 90s, 5m, 72h or 1h30m.
+taken back: --yes=false. Times are written as 500ms, 90s, 5m, 1h30m or 3d.
 
 The token comes from exactly one of RESCIND_TOKEN, RESCIND_TOKEN_FILE and
 RESCIND_TOKEN_COMMAND, or from a log-in: --login-name and what goes with it, with
@@ -396,7 +396,7 @@ fn option(key: &'static Key) -> Arg {
     };
     match key.shape {
         Shape::One | Shape::Table(_) => arg.overrides_with(key.name),
-        Shape::Many => arg.action(ArgAction::Append),
+        Shape::Many(_) => arg.action(ArgAction::Append),
         // The bare flag is what people type; the value is for taking back
         // what a file or a variable says.
         Shape::Flag => arg
@@ -411,8 +411,8 @@ fn option(key: &'static Key) -> Arg {
 fn given(matches: &ArgMatches, wanted: fn(&Key) -> bool) -> Given {
     let keys = KEYS.iter().filter(|key| wanted(key));
     let values = keys.filter_map(|key| {
-        let texts: Vec<_> = matches.get_many::<String>(key.name)?.cloned().collect();
-        Some((key, texts.join(",")))
+        let texts = matches.get_many::<String>(key.name)?.cloned();
+        Some((key, texts.collect()))
     });
     Given {
         config: matches.get_one::<PathBuf>("config").cloned(),

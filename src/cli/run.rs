@@ -23,7 +23,7 @@ use super::gateway::Gateway;
 use super::guards::Watch;
 use super::problem::Problem;
 use super::runs::{found, runs_dir};
-use super::settings::{Effective, Layers, Verbosity, show_duration};
+use super::settings::{Effective, Layers, Verbosity};
 use super::unreadable::{Invalid, unreadable};
 use super::{consent, exit, guards, online};
 
@@ -363,7 +363,7 @@ pub(super) fn lock(runs: &RunsDir, effective: &Effective, command: &str) -> Resu
             std::io::stderr(),
             "note: {}; waiting for it for up to {}",
             visible(&error.to_string()),
-            show_duration(patience)
+            rescind::duration::show(patience)
         );
         taken = take(patience);
     }

@@ -16,7 +16,9 @@ fn values(line: &str) -> Vec<(&'static str, String)> {
         panic!("{line}")
     };
     let values = options.0.values.into_iter();
-    values.map(|(key, text)| (key.name, text)).collect()
+    values
+        .map(|(key, text)| (key.name, text.join(", ")))
+        .collect()
 }
 
 fn show(line: &str, variables: &[(&str, &str)]) -> (Result<u8, Problem>, String) {
@@ -68,7 +70,7 @@ fn the_last_one_wins_and_a_rate_may_be_repeated() {
     );
     assert_eq!(
         values("rescind run x --rate 80/m --rate 5/s"),
-        [("rate", "80/m,5/s".to_owned())]
+        [("rate", "80/m, 5/s".to_owned())]
     );
     for line in ["--config a --config b", "--yes --yes", "-q -q"] {
         assert!(parse(&format!("rescind run x {line}")).is_ok(), "{line}");

@@ -244,7 +244,8 @@ impl Recent {
 /// The time-out among the settings that a process recorded.
 pub(super) fn timeout(settings: &str) -> Option<SignedDuration> {
     let settings: serde_json::Value = serde_json::from_str(settings).ok()?;
-    settings.get("timeout")?.as_str()?.parse().ok()
+    let timeout = crate::duration::parse(settings.get("timeout")?.as_str()?)?;
+    timeout.try_into().ok()
 }
 
 /// The holds of a process that are still on: those that no call has followed,

@@ -163,8 +163,8 @@ impl From<Maintenance> for Table {
         let faults = Some(maintenance.faults);
         match maintenance.when {
             When::Once { after, lasts } => Self {
-                after: humane::show(after),
-                lasts: humane::show(lasts),
+                after: Some(humane::show(after)),
+                lasts: Some(humane::show(lasts)),
                 faults,
                 ..Self::default()
             },

@@ -163,7 +163,7 @@ impl Effective {
     /// What was said about a log-in, by the names of the settings.
     fn log_in_settings(&self) -> Vec<String> {
         let keys = LOG_IN.iter().filter_map(|name| Key::named(name));
-        let keys = keys.filter(|key| (key.show)(&self.settings).is_some());
+        let keys = keys.filter(|key| key.texts(&self.settings).is_some());
         let mut given: Vec<_> = keys.map(|key| self.subject(key.name)).collect();
         given.extend(self.set_secrets(&[PASSWORD, SEC]));
         given

@@ -40,7 +40,11 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<Entry>, Problem> {
         let origin = Origin::File(path.to_path_buf(), line);
         if let Shape::Table(structure) = key.shape {
             return match structure(value.clone()) {
-                Ok(text) => Ok(Entry { key, text, origin }),
+                Ok(text) => Ok(Entry {
+                    key,
+                    texts: vec![text],
+                    origin,
+                }),
                 Err(error) => {
                     let line = error
                         .span()
@@ -52,8 +56,8 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<Entry>, Problem> {
                 }
             };
         }
-        match text_of(key, value.get_ref()) {
-            Ok(text) => Ok(Entry { key, text, origin }),
+        match texts_of(key, value.get_ref()) {
+            Ok(texts) => Ok(Entry { key, texts, origin }),
             Err(complaint) => Err(refuse(&origin.subject(key), complaint)),
         }
     });
@@ -70,22 +74,23 @@ pub(super) fn at(path: &Path, line: usize) -> String {
     format!("{}:{line}", path.display())
 }
 
-/// A value of the file as an option would write it.
-fn text_of(key: &Key, value: &DeValue<'_>) -> Result<String, Complaint> {
+/// The values of a key as options would write them.
+fn texts_of(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, Complaint> {
+    let one = |text: String| Ok(vec![text]);
     match value {
-        DeValue::String(text) => Ok(text.to_string()),
-        DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
-        DeValue::Float(number) => Ok(number.as_str().to_owned()),
-        DeValue::Boolean(truth) => Ok(truth.to_string()),
-        DeValue::Array(parts) if matches!(key.shape, Shape::Many) => {
+        DeValue::String(text) => one(text.to_string()),
+        DeValue::Integer(number) if number.radix() == 10 => one(number.as_str().to_owned()),
+        DeValue::Float(number) => one(number.as_str().to_owned()),
+        DeValue::Boolean(truth) => one(truth.to_string()),
+        DeValue::Array(parts) if matches!(key.shape, Shape::Many(_)) => {
             let texts = parts.iter().map(|part| match part.get_ref() {
-                DeValue::String(text) => Ok(text.as_ref()),
+                DeValue::String(text) => Ok(text.to_string()),
                 other => Err(Complaint::new(format!(
                     "is a list with a {}, not of texts",
                     other.type_str()
                 ))),
             });
-            Ok(texts.collect::<Result<Vec<_>, _>>()?.join(","))
+            texts.collect()
         }
         other => Err(Complaint::new(format!(
             "cannot be written as {}",

@@ -3,14 +3,14 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use rescind::sandbox::Rules;
+use rescind::{duration, sandbox::Rules};
 
 use super::{
     LOG_FORMATS, PROGRESS, Settings, Target, VERIFY, Verbosity,
     tables::{AvoidTable, Structure, read, rules, structure},
     target::{address, choices},
     values::{
-        Complaint, clock_time, duration, flag, growth, line, percent, quota, rates, show_duration,
+        Complaint, clock_time, duration_in, flag, growth, line, percent, quota, rates, show_quota,
         show_rates, show_time, show_unless_off, show_word, unless_off, whole, word, words, zone,
     },
 };
@@ -36,9 +36,9 @@ pub(crate) struct Key {
     /// The words it can be, if it is one of a few.
     pub(crate) words: Option<fn() -> Vec<&'static str>>,
     /// Reads a value into the settings.
-    pub(super) set: fn(&mut Settings, &str) -> Result<(), Complaint>,
+    set: fn(&mut Settings, &str) -> Result<(), Complaint>,
     /// The value as text that `set` reads back; `None` while there is none.
-    pub(super) show: fn(&Settings) -> Option<String>,
+    show: fn(&Settings) -> Option<String>,
     /// The value in lines for people, where `show` is not made for them.
     pub(super) lines: Option<fn(&Settings) -> Vec<String>>,
 }
@@ -48,13 +48,22 @@ pub(crate) struct Key {
 pub(crate) enum Shape {
     /// One value; the last one wins.
     One,
-    /// Several values: a repeated option, commas, an array in the file.
-    Many,
+    /// Several values: a repeated option, an array in the file and in the
+    /// record. A variable gives one.
+    Many(List),
     /// `true` or `false`; the bare option means `true`.
     Flag,
     /// A table of the settings file, or several of one name. No option and no
     /// variable sets it.
     Table(Structure),
+}
+
+/// How a list of values is read and shown, in place of [`Key::set`] and
+/// [`Key::show`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct List {
+    set: fn(&mut Settings, &[String]) -> Result<(), Complaint>,
+    show: fn(&Settings) -> Vec<String>,
 }
 
 impl Shape {
@@ -92,8 +101,31 @@ impl Key {
         match self.default_in_words {
             Some(words) => Some(words.to_owned()),
             None if matches!(self.shape, Shape::Flag) => None,
-            None => (self.show)(&Settings::default()),
+            None => self.in_words(&Settings::default()),
         }
+    }
+
+    /// Reads what one layer gives into the settings.
+    pub(super) fn read(&self, settings: &mut Settings, texts: &[String]) -> Result<(), Complaint> {
+        match (self.shape, texts) {
+            (Shape::Many(list), _) => (list.set)(settings, texts),
+            (_, [.., text]) => (self.set)(settings, text),
+            (_, []) => Ok(()),
+        }
+    }
+
+    /// The value as texts that [`Key::read`] reads back; `None` while there is
+    /// none.
+    pub(super) fn texts(&self, settings: &Settings) -> Option<Vec<String>> {
+        match self.shape {
+            Shape::Many(list) => Some((list.show)(settings)).filter(|texts| !texts.is_empty()),
+            _ => (self.show)(settings).map(|text| vec![text]),
+        }
+    }
+
+    /// The value for people.
+    pub(super) fn in_words(&self, settings: &Settings) -> Option<String> {
+        self.texts(settings).map(|texts| texts.join(", "))
     }
 
     /// The setting of this name.
@@ -265,8 +297,13 @@ pub(crate) static KEYS: &[Key] = &[
         placeholder: "TIME",
         doc: "How long before its end a token is renewed, half of its life at \
               the most; not where it was handed in, since its end is unknown",
-        set: |s, text| put(&mut s.renew_before, duration(text, Duration::ZERO..=HOUR)),
-        show: |s| Some(show_duration(s.renew_before)),
+        set: |s, text| {
+            put(
+                &mut s.renew_before,
+                duration_in(text, Duration::ZERO..=HOUR),
+            )
+        },
+        show: |s| Some(duration::show(s.renew_before)),
         ..BLANK
     },
     Key {
@@ -276,7 +313,7 @@ pub(crate) static KEYS: &[Key] = &[
         doc: "At most so many refused log-ins in every rolling second, minute or \
               hour; then there is no other until there is room",
         set: |s, text| put(&mut s.login_limit, quota(text)),
-        show: |s| Some(show_rates(&[s.login_limit])),
+        show: |s| Some(show_quota(&s.login_limit)),
         ..BLANK
     },
     Key {
@@ -285,7 +322,7 @@ pub(crate) static KEYS: &[Key] = &[
         placeholder: "N/UNIT",
         doc: "At most so many renewals of the token, likewise",
         set: |s, text| put(&mut s.renewal_limit, quota(text)),
-        show: |s| Some(show_rates(&[s.renewal_limit])),
+        show: |s| Some(show_quota(&s.renewal_limit)),
         ..BLANK
     },
     Key {
@@ -349,13 +386,14 @@ pub(crate) static KEYS: &[Key] = &[
         name: "rate",
         heading: PACE,
         placeholder: "N/UNIT",
-        shape: Shape::Many,
+        shape: Shape::Many(List {
+            set: |s, texts| put(&mut s.rate, rates(texts)),
+            show: |s| show_rates(&s.rate),
+        }),
         doc: "At most so many calls, reads and retries included, in every \
               rolling second, minute or hour (s, m, h); may be repeated, and \
               then all hold; or unlimited",
         default_in_words: Some("4000/h; 200/s in the sandbox and on loopback"),
-        set: |s, text| put(&mut s.rate, rates(text)),
-        show: |s| Some(show_rates(&s.rate)),
         ..BLANK
     },
     Key {
@@ -379,8 +417,8 @@ pub(crate) static KEYS: &[Key] = &[
         heading: RETRIES,
         placeholder: "TIME",
         doc: "The first wait before a retry; it doubles from there",
-        set: |s, text| put(&mut s.retry_initial, duration(text, MILLISECOND..=HOUR)),
-        show: |s| Some(show_duration(s.retry_initial)),
+        set: |s, text| put(&mut s.retry_initial, duration_in(text, MILLISECOND..=HOUR)),
+        show: |s| Some(duration::show(s.retry_initial)),
         ..BLANK
     },
     Key {
@@ -388,8 +426,8 @@ pub(crate) static KEYS: &[Key] = &[
         heading: RETRIES,
         placeholder: "TIME",
         doc: "The longest wait before a retry",
-        set: |s, text| put(&mut s.retry_max, duration(text, MILLISECOND..=HOUR)),
-        show: |s| Some(show_duration(s.retry_max)),
+        set: |s, text| put(&mut s.retry_max, duration_in(text, MILLISECOND..=HOUR)),
+        show: |s| Some(duration::show(s.retry_max)),
         ..BLANK
     },
     Key {
@@ -397,8 +435,8 @@ pub(crate) static KEYS: &[Key] = &[
         heading: RETRIES,
         placeholder: "TIME",
         doc: "How long one request may take",
-        set: |s, text| put(&mut s.timeout, duration(text, MILLISECOND..=HOUR)),
-        show: |s| Some(show_duration(s.timeout)),
+        set: |s, text| put(&mut s.timeout, duration_in(text, MILLISECOND..=HOUR)),
+        show: |s| Some(duration::show(s.timeout)),
         ..BLANK
     },
     Key {
@@ -406,8 +444,8 @@ pub(crate) static KEYS: &[Key] = &[
         heading: RETRIES,
         placeholder: "TIME",
         doc: "How long no call starts after a lockout (429 or 423)",
-        set: |s, text| put(&mut s.lockout_wait, duration(text, MILLISECOND..=WEEK)),
-        show: |s| Some(show_duration(s.lockout_wait)),
+        set: |s, text| put(&mut s.lockout_wait, duration_in(text, MILLISECOND..=WEEK)),
+        show: |s| Some(duration::show(s.lockout_wait)),
         ..BLANK
     },
     Key {
@@ -415,8 +453,13 @@ pub(crate) static KEYS: &[Key] = &[
         heading: RETRIES,
         placeholder: "TIME",
         doc: "What is added to the wait that a penalty states",
-        set: |s, text| put(&mut s.penalty_margin, duration(text, Duration::ZERO..=HOUR)),
-        show: |s| Some(show_duration(s.penalty_margin)),
+        set: |s, text| {
+            put(
+                &mut s.penalty_margin,
+                duration_in(text, Duration::ZERO..=HOUR),
+            )
+        },
+        show: |s| Some(duration::show(s.penalty_margin)),
         ..BLANK
     },
     Key {
@@ -434,10 +477,10 @@ pub(crate) static KEYS: &[Key] = &[
         placeholder: "TIME",
         doc: "Start no call that might be answered later than this after the start",
         set: |s, text| {
-            let read = |text: &str| duration(text, MILLISECOND..=YEAR);
+            let read = |text: &str| duration_in(text, MILLISECOND..=YEAR);
             put(&mut s.max_duration, unless_off(text, read))
         },
-        show: |s| Some(show_unless_off(s.max_duration, show_duration)),
+        show: |s| Some(show_unless_off(s.max_duration, duration::show)),
         ..BLANK
     },
     Key {
@@ -446,8 +489,8 @@ pub(crate) static KEYS: &[Key] = &[
         placeholder: "TIME",
         doc: "Sit through no single penalty, lockout or Retry-After that is longer; \
               the run is deferred instead",
-        set: |s, text| put(&mut s.max_wait, duration(text, Duration::ZERO..=YEAR)),
-        show: |s| Some(show_duration(s.max_wait)),
+        set: |s, text| put(&mut s.max_wait, duration_in(text, Duration::ZERO..=YEAR)),
+        show: |s| Some(duration::show(s.max_wait)),
         ..BLANK
     },
     Key {
@@ -532,11 +575,18 @@ pub(crate) static KEYS: &[Key] = &[
         name: "exclude",
         heading: GUARDS,
         placeholder: "FILE",
-        shape: Shape::Many,
+        shape: Shape::Many(List {
+            set: |s, texts| exclude(&mut s.exclude, texts),
+            show: |s| {
+                s.exclude
+                    .iter()
+                    .filter_map(|file| shown(Some(file)))
+                    .collect()
+            },
+        }),
         doc: "A list of IDs that must never be revoked: one of them in the list \
               needs a person; may be repeated, and adds to what the other layers name",
-        set: |s, text| exclude(&mut s.exclude, text),
-        show: |s| show_paths(&s.exclude),
+        lines: Some(|s| show_paths(&s.exclude)),
         ..BLANK
     },
     Key {
@@ -544,8 +594,8 @@ pub(crate) static KEYS: &[Key] = &[
         heading: GUARDS,
         placeholder: "TIME",
         doc: "An unfinished run older than this needs a person",
-        set: |s, text| put(&mut s.max_age, duration(text, MILLISECOND..=YEAR)),
-        show: |s| Some(show_duration(s.max_age)),
+        set: |s, text| put(&mut s.max_age, duration_in(text, MILLISECOND..=YEAR)),
+        show: |s| Some(duration::show(s.max_age)),
         ..BLANK
     },
     Key {
@@ -554,8 +604,8 @@ pub(crate) static KEYS: &[Key] = &[
         placeholder: "TIME",
         doc: "How long to wait while another run holds the lock",
         on_resume: OnResume::Anew,
-        set: |s, text| put(&mut s.lock_wait, duration(text, Duration::ZERO..=WEEK)),
-        show: |s| Some(show_duration(s.lock_wait)),
+        set: |s, text| put(&mut s.lock_wait, duration_in(text, Duration::ZERO..=WEEK)),
+        show: |s| Some(duration::show(s.lock_wait)),
         ..BLANK
     },
     Key {
@@ -649,10 +699,10 @@ fn shown(path: Option<&PathBuf>) -> Option<String> {
 /// Adds files to those of weaker layers: a guard is not lost because another
 /// one is named. They are made absolute, so that a resume from elsewhere finds
 /// them again.
-fn exclude(slot: &mut Vec<PathBuf>, text: &str) -> Result<(), Complaint> {
-    for part in text.split(',') {
-        let file = std::path::absolute(path(part.trim())?)
-            .map_err(|error| Complaint::new(format!("{part:?}: {error}")))?;
+fn exclude(slot: &mut Vec<PathBuf>, texts: &[String]) -> Result<(), Complaint> {
+    for text in texts {
+        let file = std::path::absolute(path(text)?)
+            .map_err(|error| Complaint::new(format!("{text:?}: {error}")))?;
         if !slot.contains(&file) {
             slot.push(file);
         }
@@ -660,12 +710,9 @@ fn exclude(slot: &mut Vec<PathBuf>, text: &str) -> Result<(), Complaint> {
     Ok(())
 }
 
-fn show_paths(paths: &[PathBuf]) -> Option<String> {
-    let shown: Vec<_> = paths
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    (!shown.is_empty()).then(|| shown.join(","))
+fn show_paths(paths: &[PathBuf]) -> Vec<String> {
+    let shown = paths.iter().map(|path| path.display().to_string());
+    shown.collect()
 }
 
 /// Sets one of the two flags that make up the verbosity; `false` takes back

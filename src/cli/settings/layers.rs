@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rescind::{api::Environment, sweep::Verify};
+use rescind::{api::Environment, duration, sweep::Verify};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
@@ -17,8 +17,9 @@ use super::{
     default_rate,
     file::{at, read_file},
     keys::OnResume,
+    record::from_journal,
     target::address,
-    values::{Complaint, show_duration},
+    values::Complaint,
 };
 use crate::cli::problem::Problem;
 
@@ -30,8 +31,8 @@ pub(super) const CONFIG: &str = "RESCIND_CONFIG";
 pub(crate) struct Given {
     /// `--config`.
     pub(crate) config: Option<PathBuf>,
-    /// The other options, in the order of [`KEYS`].
-    pub(crate) values: Vec<(&'static Key, String)>,
+    /// The other options, in the order of [`KEYS`], each with its values.
+    pub(crate) values: Vec<(&'static Key, Vec<String>)>,
 }
 
 /// Where a value came from, the weakest first.
@@ -73,10 +74,11 @@ impl Origin {
     }
 }
 
-/// One value as one layer gives it.
+/// A setting as one layer gives it.
 pub(super) struct Entry {
     pub(super) key: &'static Key,
-    pub(super) text: String,
+    /// Its values: one, unless it is a list.
+    pub(super) texts: Vec<String>,
     pub(super) origin: Origin,
 }
 
@@ -126,7 +128,7 @@ impl Layers {
             } else if let Some(key) = plain().find(|key| key.variable() == name) {
                 from_variables.push(Entry {
                     key,
-                    text: text()?,
+                    texts: vec![text()?],
                     origin: Origin::Variable,
                 });
             } else {
@@ -140,9 +142,9 @@ impl Layers {
             Some(path) => read_file(path)?,
             None => Vec::new(),
         };
-        let from_options = given.values.iter().map(|(key, text)| Entry {
+        let from_options = given.values.iter().map(|(key, texts)| Entry {
             key,
-            text: text.clone(),
+            texts: texts.clone(),
             origin: Origin::Option,
         });
         Ok(Self {
@@ -226,7 +228,9 @@ impl Effective {
     /// Where a setting's value came from.
     pub(super) fn origin(&self, key: &Key) -> &Origin {
         // A value that a stronger layer took away is nobody's.
-        let shown = (key.show)(&self.settings).and_then(|_| self.origins.get(key.name));
+        let shown = key
+            .texts(&self.settings)
+            .and_then(|_| self.origins.get(key.name));
         shown.unwrap_or(&Origin::Default)
     }
 
@@ -251,19 +255,10 @@ impl Effective {
         })
     }
 
-    /// The settings as the journal keeps them, by key: text that reads back
-    /// to the same value, or null. No secret is among them.
-    pub(crate) fn recorded(&self) -> Map<String, Value> {
-        let shown = KEYS.iter().map(|key| {
-            let text = (key.show)(&self.settings);
-            (key.name.to_owned(), Value::from(text))
-        });
-        shown.collect()
-    }
-
     /// Lays one entry over what is settled so far.
     fn add(&mut self, entry: &Entry) -> Result<(), Problem> {
-        (entry.key.set)(&mut self.settings, &entry.text)
+        let key = entry.key;
+        key.read(&mut self.settings, &entry.texts)
             .map_err(|complaint| refuse(&entry.subject(), complaint))?;
         self.origins.insert(entry.key.name, entry.origin.clone());
         // An address may name an environment.
@@ -275,8 +270,8 @@ impl Effective {
 
     /// How `asked` would change the value of `key`, in words.
     fn change(&self, asked: &Self, key: &Key) -> Option<String> {
-        let old = (key.show)(&self.settings);
-        let new = (key.show)(&asked.settings);
+        let old = key.in_words(&self.settings);
+        let new = key.in_words(&asked.settings);
         if old == new {
             return None;
         }
@@ -324,8 +319,8 @@ impl Effective {
             return Err(Problem::usage(format!(
                 "{}: {} is longer than the longest wait, {} ({})",
                 self.subject("retry-initial"),
-                show_duration(settings.retry_initial),
-                show_duration(settings.retry_max),
+                duration::show(settings.retry_initial),
+                duration::show(settings.retry_max),
                 self.subject("retry-max"),
             )));
         }
@@ -368,7 +363,7 @@ fn exclude(layer: &[Entry]) -> Result<(), Problem> {
         let meant = |name| {
             layer
                 .iter()
-                .find(|e| e.key.name == name && e.text != "false")
+                .find(|e| e.key.name == name && e.texts != ["false"])
         };
         if let (Some(one), Some(other)) = (meant(one), meant(other)) {
             let message = format!(
@@ -380,19 +375,6 @@ fn exclude(layer: &[Entry]) -> Result<(), Problem> {
         }
     }
     Ok(())
-}
-
-/// The recorded values that a resume takes over. What this version does not
-/// know is passed over: the journal's format has a version of its own.
-fn from_journal(recorded: &Map<String, Value>) -> impl Iterator<Item = Entry> {
-    KEYS.iter().filter_map(|key| {
-        let text = recorded.get(key.name)?.as_str()?.to_owned();
-        (key.on_resume != OnResume::Anew).then_some(Entry {
-            key,
-            text,
-            origin: Origin::Journal,
-        })
-    })
 }
 
 /// The address that `--base-url` gives to a command that does not send, as a

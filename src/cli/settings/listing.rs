@@ -12,7 +12,7 @@ impl Effective {
         let settings = KEYS.iter().flat_map(|key| {
             let mut values = match key.lines {
                 Some(lines) => lines(&self.settings),
-                None => Vec::from_iter((key.show)(&self.settings)),
+                None => key.texts(&self.settings).unwrap_or_default(),
             };
             if values.is_empty() {
                 values.push("-".to_owned());

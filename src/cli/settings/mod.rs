@@ -8,11 +8,11 @@
 //! their own variables and never appear in a file, a record or a message.
 
 mod access;
-mod changed;
 mod file;
 mod keys;
 mod layers;
 mod listing;
+mod record;
 mod tables;
 mod target;
 mod values;
@@ -24,12 +24,12 @@ use rescind::sandbox::Rules;
 use rescind::sweep::{Avoid, Deadline, Policy, Quota, Timetable, Verify, next_showing};
 
 pub(crate) use access::{Access, LogInSettings};
-pub(crate) use changed::changed;
 pub(crate) use keys::{KEYS, Key, Shape};
 pub(crate) use layers::{Effective, Given, Layers, target_at};
+pub(crate) use record::changed;
 pub(crate) use tables::{AvoidTable, Table};
 pub(crate) use target::{Target, environments};
-pub(crate) use values::{age, show_duration, show_time};
+pub(crate) use values::{any_duration, show_time};
 
 /// Everything that can be set, typed and within its bounds.
 #[derive(Clone, PartialEq, Debug)]
@@ -238,7 +238,7 @@ impl Settings {
             let at = now
                 .checked_add(SignedDuration::try_from(duration).ok()?)
                 .ok()?;
-            let setting = format!("--max-duration {}", show_duration(duration));
+            let setting = format!("--max-duration {}", rescind::duration::show(duration));
             Some(Deadline { at, setting })
         });
         let windows = self.avoid.value.iter();

@@ -2,10 +2,10 @@
 //! rates and words. Every layer (option, variable, file, journal) is text
 //! until it comes through here, so that all of them accept the same.
 
-use std::{fmt::Write as _, ops::RangeInclusive, str::FromStr, time::Duration};
+use std::{ops::RangeInclusive, str::FromStr, time::Duration};
 
 use jiff::{civil::Time, tz::TimeZone};
-use rescind::sweep::Quota;
+use rescind::{duration, sweep::Quota};
 
 /// Why a value is refused: a fragment that follows the name of the setting,
 /// and how to write it instead.
@@ -36,7 +36,6 @@ impl Complaint {
 /// The word for a limit that is not there.
 const OFF: &str = "off";
 
-const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 const WINDOWS: [(&str, Duration); 3] = [
     ("s", Duration::from_secs(1)),
     ("m", Duration::from_mins(1)),
@@ -81,75 +80,41 @@ pub(super) fn growth(text: &str) -> Result<f64, Complaint> {
     }
 }
 
-/// `500ms`, `90s`, `5m`, `1h30m`: numbers with units, the largest first. Only
-/// zero may go without a unit.
-pub(super) fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, Complaint> {
-    let wrong = || {
-        Complaint::new(format!("{text:?} is not a duration"))
-            .hint("write it as 500ms, 90s, 5m, 1h or 1h30m")
-    };
+/// `500ms`, `90s`, `1h30m`, `3d`: see [`duration`]. Only zero may go without a
+/// unit.
+pub(super) fn duration_in(
+    text: &str,
+    range: RangeInclusive<Duration>,
+) -> Result<Duration, Complaint> {
     let value = match digits(text) {
         Some(0) => Duration::ZERO,
         Some(_) => {
             return Err(
                 Complaint::new(format!("{text:?} has no unit")).hint(format!(
-                    "add ms, s, m or h: {text}s is so many seconds, {text}m minutes"
+                    "add ms, s, m, h or d: {text}s is so many seconds, {text}m minutes"
                 )),
             );
         }
-        None => Duration::from_millis(milliseconds(text).ok_or_else(wrong)?),
+        None => duration::parse(text).ok_or_else(|| {
+            Complaint::new(format!("{text:?} is not a duration"))
+                .hint("write it as 500ms, 90s, 1h30m or 3d")
+        })?,
     };
     if range.contains(&value) {
         return Ok(value);
     }
-    let (least, most) = (show_duration(*range.start()), show_duration(*range.end()));
+    let (least, most) = (duration::show(*range.start()), duration::show(*range.end()));
     Err(Complaint::new(format!(
         "{text:?} is not from {least} to {most}"
     )))
 }
 
-/// Like [`duration`], and `90d` for so many days of 24 hours.
-pub(crate) fn age(text: &str) -> Result<Duration, String> {
-    let days = text.strip_suffix('d').and_then(digits);
-    if let Some(hours) = days.and_then(|days| days.checked_mul(24)) {
-        return Ok(Duration::from_secs(hours.saturating_mul(3_600)));
-    }
-    duration(text, Duration::ZERO..=Duration::MAX)
-        .map_err(|complaint| format!("{}; write it as 90d, 72h or 30m", complaint.what))
-}
-
-fn milliseconds(text: &str) -> Option<u64> {
-    let mut rest = text;
-    let mut units = UNITS.iter();
-    let mut sum = 0_u64;
-    while !rest.is_empty() {
-        let (number, tail) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
-        let end = tail.find(|c: char| c.is_ascii_digit());
-        let (unit, tail) = tail.split_at(end.unwrap_or(tail.len()));
-        // The iterator goes on behind the unit found, so that units can
-        // neither repeat nor grow.
-        let (_, size) = units.find(|(name, _)| *name == unit)?;
-        sum = sum.checked_add(digits(number)?.checked_mul(*size)?)?;
-        rest = tail;
-    }
-    (!text.is_empty()).then_some(sum)
-}
-
-/// The shortest text that [`duration`] reads as this value (to milliseconds).
-pub(crate) fn show_duration(value: Duration) -> String {
-    let mut rest = u64::try_from(value.as_millis()).unwrap_or(u64::MAX);
-    let mut text = String::new();
-    for (unit, size) in UNITS {
-        if rest >= size {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{}{unit}", rest / size);
-            rest %= size;
-        }
-    }
-    if text.is_empty() {
-        text.push_str("0s");
-    }
-    text
+/// A duration for an option that is no setting.
+pub(crate) fn any_duration(text: &str) -> Result<Duration, String> {
+    duration_in(text, Duration::ZERO..=Duration::MAX).map_err(|complaint| {
+        let hint = complaint.hint.map(|hint| format!("; {hint}"));
+        complaint.what + &hint.unwrap_or_default()
+    })
 }
 
 /// `06:00`: a time of day.
@@ -199,12 +164,14 @@ pub(super) fn zone(text: &str) -> Result<TimeZone, Complaint> {
     })
 }
 
-/// `4000/h`, several separated by commas, or `unlimited` alone: no quota.
-pub(super) fn rates(text: &str) -> Result<Vec<Quota>, Complaint> {
-    if text == "unlimited" {
+/// Rates such as `4000/h`, or `unlimited` alone: no quota. A rate holds no
+/// comma, so one text may be several.
+pub(super) fn rates(texts: &[String]) -> Result<Vec<Quota>, Complaint> {
+    if texts == ["unlimited"] {
         return Ok(Vec::new());
     }
-    text.split(',').map(|part| quota(part.trim())).collect()
+    let parts = texts.iter().flat_map(|text| text.split(','));
+    parts.map(|part| quota(part.trim())).collect()
 }
 
 /// `4000/h`: so many in a rolling second, minute or hour.
@@ -224,16 +191,18 @@ pub(super) fn quota(text: &str) -> Result<Quota, Complaint> {
         })
 }
 
-/// The text that [`rates`] reads as these quotas.
-pub(super) fn show_rates(quotas: &[Quota]) -> String {
+/// The texts that [`rates`] reads as these quotas.
+pub(super) fn show_rates(quotas: &[Quota]) -> Vec<String> {
     if quotas.is_empty() {
-        return "unlimited".to_owned();
+        return vec!["unlimited".to_owned()];
     }
-    let shown = quotas.iter().map(|quota| {
-        let unit = WINDOWS.iter().find(|(_, window)| *window == quota.window);
-        format!("{}/{}", quota.count, unit.map_or("?", |(name, _)| name))
-    });
-    shown.collect::<Vec<_>>().join(",")
+    quotas.iter().map(show_quota).collect()
+}
+
+/// The text that [`quota`] reads as this one.
+pub(super) fn show_quota(quota: &Quota) -> String {
+    let unit = WINDOWS.iter().find(|(_, window)| *window == quota.window);
+    format!("{}/{}", quota.count, unit.map_or("?", |(name, _)| name))
 }
 
 /// `true` or `false`.
@@ -283,78 +252,22 @@ fn digits(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    const ANY: RangeInclusive<Duration> = Duration::ZERO..=Duration::MAX;
-
     #[test]
-    fn durations_are_read_and_shown_alike() {
-        for (text, millis) in [
-            ("500ms", 500),
-            ("1s", 1_000),
-            ("1m30s", 90_000),
-            ("5m", 300_000),
-            ("1h", 3_600_000),
-            ("1h30m", 5_400_000),
-            ("72h", 259_200_000),
-            ("1h2m3s4ms", 3_723_004),
-            ("0s", 0),
-        ] {
-            let value = duration(text, ANY).unwrap();
-            assert_eq!(value, Duration::from_millis(millis), "{text}");
-            assert_eq!(show_duration(value), text);
-        }
-        assert_eq!(duration("90s", ANY).unwrap(), Duration::from_secs(90));
-        assert_eq!(duration("0", ANY).unwrap(), Duration::ZERO);
-    }
-
-    #[test]
-    fn an_age_may_be_in_days() {
-        for (text, hours) in [("90d", 2_160), ("0d", 0), ("72h", 72)] {
-            assert_eq!(age(text), Ok(Duration::from_hours(hours)), "{text}");
-        }
-        for text in [
-            "d",
-            "1.5d",
-            "-1d",
-            "1d12h",
-            "7",
-            "",
-            "99999999999999999999d",
-        ] {
-            age(text).unwrap_err();
-        }
-    }
-
-    #[test]
-    fn a_duration_that_could_be_misread_is_refused() {
-        for text in [
-            "",
-            "s",
-            "1",
-            "60",
-            "1.5s",
-            "-1s",
-            "+1s",
-            "1 s",
-            "1S",
-            "1d",
-            "1s1m",
-            "1s1s",
-            "1s1",
-            "99999999999999999999s",
-            "9999999999999999h",
-            "1µs",
-            "１s",
-        ] {
-            assert!(duration(text, ANY).is_err(), "{text:?}");
-        }
-        let complaint = duration("60", ANY).unwrap_err();
-        assert_eq!(complaint.what, "\"60\" has no unit");
-        assert!(complaint.hint.unwrap().contains("60s"));
+    fn a_duration_needs_a_unit_and_keeps_its_bounds() {
         let short = Duration::from_millis(1)..=Duration::from_hours(1);
         assert_eq!(
-            duration("2h", short).unwrap_err().what,
+            duration_in("90s", short.clone()),
+            Ok(Duration::from_secs(90))
+        );
+        assert_eq!(any_duration("0"), Ok(Duration::ZERO));
+        let complaint = duration_in("60", short.clone()).unwrap_err();
+        assert_eq!(complaint.what, "\"60\" has no unit");
+        assert!(complaint.hint.unwrap().contains("60s"));
+        assert_eq!(
+            duration_in("2h", short).unwrap_err().what,
             "\"2h\" is not from 1ms to 1h"
         );
+        any_duration("soon").unwrap_err();
     }
 
     #[test]
@@ -388,11 +301,18 @@ mod tests {
 
     #[test]
     fn rates_are_read_and_shown_alike() {
-        for text in ["4000/h", "80/m", "5/s", "4000/h,80/m", "unlimited"] {
-            assert_eq!(show_rates(&rates(text).unwrap()), text);
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        for given in [
+            &["4000/h"][..],
+            &["80/m"],
+            &["5/s"],
+            &["4000/h", "80/m"],
+            &["unlimited"],
+        ] {
+            assert_eq!(show_rates(&rates(&texts(given)).unwrap()), given);
         }
         assert_eq!(
-            rates("80/m, 5/s").unwrap(),
+            rates(&texts(&["80/m, 5/s"])).unwrap(),
             [
                 Quota {
                     count: 80,
@@ -419,8 +339,9 @@ mod tests {
             "5/s,unlimited",
             "Unlimited",
         ] {
-            assert!(rates(text).is_err(), "{text:?}");
+            assert!(rates(&texts(&[text])).is_err(), "{text:?}");
         }
+        assert!(rates(&texts(&["5/s", "unlimited"])).is_err());
     }
 
     #[test]

@@ -314,8 +314,14 @@ pub(super) const fn as_float(n: u64) -> f64 {
 /// settings, and the calls that it allows in a millisecond.
 fn tightest(settings: &str) -> Option<(String, f64)> {
     let settings: serde_json::Value = serde_json::from_str(settings).ok()?;
-    let rates = settings.get("rate")?.as_str()?.split(',');
+    // One text with commas in it is the form of version 0.1.0.
+    let rates = match settings.get("rate")? {
+        serde_json::Value::Array(rates) => rates.iter().filter_map(|rate| rate.as_str()).collect(),
+        one => vec![one.as_str()?],
+    };
     rates
+        .into_iter()
+        .flat_map(|rates| rates.split(','))
         .filter_map(|rate| {
             let (calls, unit) = rate.trim().split_once('/')?;
             let ms = match unit {

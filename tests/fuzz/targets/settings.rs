@@ -89,7 +89,7 @@ fuzz_target!(|input: &[u8]| {
             ));
         } else if let Some(key) = KEYS.iter().find(|key| key.name.as_bytes() == name) {
             let value = String::from_utf8_lossy(value).into_owned();
-            given.values.push((key, value));
+            given.values.push((key, vec![value]));
         }
     }
     let settled = Layers::gather(&given, variables).and_then(|layers| layers.settle(None));

@@ -22,7 +22,7 @@ fn the_environment_is_always_named() {
             ..Case::default()
         };
         let effective = case.settle().unwrap();
-        assert_eq!(values::show_rates(&effective.settings.rate), "4000/h");
+        assert_eq!(values::show_rates(&effective.settings.rate), ["4000/h"]);
         let problem = effective.environment().cloned().unwrap_err();
         assert_eq!(problem.code, 2);
         assert_eq!(problem.message, "no environment is named");
@@ -49,7 +49,11 @@ fn the_default_rate_goes_with_the_environment() {
         ("base-url", "https://api.example.com/v1", "4000/h"),
     ] {
         let effective = option(name, text).unwrap();
-        assert_eq!(values::show_rates(&effective.settings.rate), rate, "{text}");
+        assert_eq!(
+            values::show_rates(&effective.settings.rate),
+            [rate],
+            "{text}"
+        );
         assert_eq!(origin(&effective, "rate"), "default");
     }
 }
@@ -105,7 +109,7 @@ fn every_key_can_be_set_in_every_layer() {
         let text = match key.name {
             "env" => "live",
             "base-url" => "https://api.example.com/v1",
-            "rate" => "80/m,5/s",
+            "rate" => "80/m",
             "max-invalid" | "max-growth" => "7%",
             "exclude" => "/keep.csv",
             "verify" => "doubtful",
@@ -149,10 +153,10 @@ fn every_key_can_be_set_in_every_layer() {
         ];
         for (from, case) in cases {
             let effective = case.settle().unwrap();
-            assert_eq!((key.show)(&effective.settings).as_deref(), Some(text));
+            assert_eq!(key.in_words(&effective.settings).as_deref(), Some(text));
             assert_ne!(
-                (key.show)(&effective.settings),
-                (key.show)(&none.settle().unwrap().settings),
+                key.texts(&effective.settings),
+                key.texts(&none.settle().unwrap().settings),
                 "{name}"
             );
             assert_eq!(origin(&effective, name), from);
@@ -170,7 +174,7 @@ fn the_file_may_use_its_own_types() {
     };
     let settings = case.settle().unwrap().settings;
     assert_eq!(settings.workers.get(), 1_000);
-    assert_eq!(values::show_rates(&settings.rate), "80/m,5/s");
+    assert_eq!(values::show_rates(&settings.rate), ["80/m", "5/s"]);
     assert!((settings.max_invalid - 0.5).abs() < f64::EPSILON && settings.yes);
 }
 
@@ -239,8 +243,45 @@ fn an_address_names_its_environment_in_every_layer_and_on_a_resume() {
     // One that an earlier version recorded by its address, too.
     let mut settings = Settings::default();
     let key = KEYS.iter().find(|key| key.name == "base-url").unwrap();
-    (key.set)(&mut settings, "https://demo.tradovateapi.com/v1").unwrap();
+    let url = "https://demo.tradovateapi.com/v1".to_owned();
+    key.read(&mut settings, &[url]).unwrap();
     assert_eq!(settings.environment, by_name.settings.environment);
+}
+
+/// The file and each option name one path; nothing is joined and split again.
+#[test]
+fn a_path_with_a_comma_is_one_path_in_every_layer_and_on_resume() {
+    let case = Case {
+        options: &[("exclude", "/c,d/vip.csv")],
+        variables: &[("RESCIND_EXCLUDE", "/b,/keep.csv")],
+        file: Some("env = 'sandbox'\nexclude = ['/a,b/keep.csv', '/keep.csv']"),
+        ..Case::default()
+    };
+    let run = case.settle().unwrap();
+    let files = ["/a,b/keep.csv", "/keep.csv", "/b,/keep.csv", "/c,d/vip.csv"];
+    assert_eq!(run.settings.exclude, files.map(PathBuf::from));
+    let resumed = Case {
+        recorded: Some(&run),
+        ..Case::default()
+    };
+    assert_eq!(
+        resumed.settle().unwrap().settings.exclude,
+        run.settings.exclude
+    );
+}
+
+#[test]
+fn one_grammar_of_durations_holds_for_every_setting() {
+    for key in KEYS.iter().filter(|key| key.placeholder == "TIME") {
+        for (text, same) in [("45s", "0.75m"), ("30s100ms", "30s 100ms")] {
+            let value = |text| key.in_words(&option(key.name, text).unwrap().settings);
+            assert_eq!(value(text), value(same), "{}", key.name);
+        }
+    }
+    assert_eq!(
+        option("max-age", "3d").unwrap().settings.max_age,
+        std::time::Duration::from_hours(72)
+    );
 }
 
 #[test]

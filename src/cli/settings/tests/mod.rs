@@ -35,7 +35,7 @@ impl Case<'_> {
         let given = Given {
             config,
             values: options
-                .map(|(name, text)| (Key::named(name).unwrap(), (*text).to_owned()))
+                .map(|(name, text)| (Key::named(name).unwrap(), vec![(*text).to_owned()]))
                 .collect(),
         };
         let variables = self.variables.iter();
@@ -87,9 +87,9 @@ fn settle_shipped(name: &str) -> Effective {
 fn every_default_reads_back_to_itself() {
     for key in KEYS {
         let defaults = Settings::default();
-        if let Some(text) = (key.show)(&defaults) {
+        if let Some(texts) = key.texts(&defaults) {
             let mut settings = defaults.clone();
-            (key.set)(&mut settings, &text).unwrap();
+            key.read(&mut settings, &texts).unwrap();
             assert_eq!(settings, defaults, "{}", key.name);
         }
     }
@@ -129,7 +129,7 @@ fn the_shipped_settings_file_holds_every_key_at_its_default() {
         let lines = || text.lines();
         // What has a fixed default is set to it; what has none, or a default
         // that depends on the environment, is shown as a comment.
-        let fixed = (key.show)(&without.settings).is_some() && key.name != "rate";
+        let fixed = key.texts(&without.settings).is_some() && key.name != "rate";
         let wanted = if fixed { &active } else { &commented };
         let times = lines().filter(|line| line.starts_with(wanted)).count();
         let right = if key.shape.is_plain() {
@@ -175,7 +175,7 @@ fn the_nightly_settings_work_as_they_stand() {
     assert_eq!(nightly.environment().unwrap().name(), "demo");
     assert!(nightly.settings.yes, "nobody is there to be asked");
     assert_eq!(nightly.settings.verify, Verify::All);
-    assert_eq!(values::show_rates(&nightly.settings.rate), "4000/h");
+    assert_eq!(values::show_rates(&nightly.settings.rate), ["4000/h"]);
 }
 
 /// All that a night can bring is in it.
@@ -235,15 +235,15 @@ fn the_listing_shows_value_and_origin() {
 #[test]
 fn excluded_files_add_up_over_the_layers() {
     let case = Case {
-        options: &[("exclude", "/a,/c")],
-        variables: &[("RESCIND_EXCLUDE", "/b,/a")],
-        file: Some("exclude = ['/d', 'e']"),
+        options: &[("exclude", "/c")],
+        variables: &[("RESCIND_EXCLUDE", "/b")],
+        file: Some("exclude = ['/d', 'e', '/b']"),
         recorded: None,
     };
     let effective = case.settle().unwrap();
     let here = std::env::current_dir().unwrap().join("e");
     let mut wanted = vec![PathBuf::from("/d"), here];
-    wanted.extend(["/b", "/a", "/c"].map(PathBuf::from));
+    wanted.extend(["/b", "/c"].map(PathBuf::from));
     assert_eq!(effective.settings.exclude, wanted);
     let resumed = Case {
         options: &[("exclude", "/f")],
@@ -252,7 +252,7 @@ fn excluded_files_add_up_over_the_layers() {
     };
     wanted.push(PathBuf::from("/f"));
     assert_eq!(resumed.settle().unwrap().settings.exclude, wanted);
-    assert!(option("exclude", "/a,,/b").is_err());
+    assert!(option("exclude", "").is_err());
 }
 
 #[test]
@@ -280,7 +280,10 @@ fn the_policy_of_a_sweep_is_what_the_settings_say() {
         .unwrap()
         .settings
         .policy(Timestamp::UNIX_EPOCH);
-    assert_eq!(policy.rate, values::rates("80/m,5/s").unwrap());
+    assert_eq!(
+        policy.rate,
+        values::rates(&["80/m,5/s".to_owned()]).unwrap()
+    );
     assert_eq!(policy.verify, Verify::Doubtful);
     assert_eq!(
         [

@@ -353,6 +353,12 @@ pub(super) fn command(verb: &str, run: &str, folder: &Path) -> String {
 /// A path as a shell takes it, and a terminal too.
 fn quoted(path: &Path) -> String {
     let path = path.to_string_lossy();
+    // It must not be taken for an option.
+    let path = if path.starts_with('-') {
+        format!("./{path}")
+    } else {
+        path.into_owned()
+    };
     let path = visible(&path);
     shlex::try_quote(&path).map_or_else(|_| path.clone().into_owned(), std::borrow::Cow::into_owned)
 }

@@ -8,7 +8,7 @@ use rescind::api::{Credentials, TokenError, TokenSource, unread_file};
 use rescind::small;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Effective, Key};
+use super::{Effective, Key, layers::Entry};
 use crate::cli::problem::Problem;
 
 /// The variables a token may come from; exactly one may be set.
@@ -152,6 +152,28 @@ impl Effective {
             ))
             .hint("hand a token in, or say who logs in, not both")),
             (token, log_in) => Ok(token.map(Access::Token).or(log_in.map(Access::LogIn))),
+        }
+    }
+
+    /// Drops what the journal says of a log-in where this process is handed a
+    /// token and says nothing of a log-in itself; and the journal's file of a
+    /// secret where a variable holds that secret.
+    pub(super) fn forget_log_in(&mut self, given: &[Vec<Entry>]) {
+        let mut names = given.iter().flatten().map(|entry| entry.key.name);
+        let log_in = &mut self.settings.log_in;
+        if self.secrets.iter().any(|(name, _)| TOKENS.contains(name))
+            && !names.any(|name| LOG_IN.contains(&name))
+        {
+            *log_in = LogInSettings::default();
+            self.settings.token_cache = None;
+        }
+        for (variable, file) in [
+            (PASSWORD, &mut log_in.password_file),
+            (SEC, &mut log_in.sec_file),
+        ] {
+            if self.secrets.iter().any(|(name, _)| *name == variable) {
+                *file = None;
+            }
         }
     }
 

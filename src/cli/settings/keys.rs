@@ -123,6 +123,20 @@ impl Key {
         }
     }
 
+    /// The values as they are recorded: a resume from another working directory
+    /// has to find the same files.
+    pub(super) fn recorded(&self, settings: &Settings) -> Option<Vec<String>> {
+        let texts = self.texts(settings)?;
+        if self.placeholder != "FILE" {
+            return Some(texts);
+        }
+        let absolute = |text: String| match std::path::absolute(&text) {
+            Ok(path) => path.display().to_string(),
+            Err(_) => text,
+        };
+        Some(texts.into_iter().map(absolute).collect())
+    }
+
     /// The value for people.
     pub(super) fn in_words(&self, settings: &Settings) -> Option<String> {
         self.texts(settings).map(|texts| texts.join(", "))
@@ -215,7 +229,6 @@ pub(crate) static KEYS: &[Key] = &[
         placeholder: "NAME",
         doc: "Log in as this user, instead of handing a token in; the password \
               comes from RESCIND_LOGIN_PASSWORD or a file",
-        on_resume: OnResume::Anew,
         set: |s, text| put(&mut s.log_in.name, line(text).map(Some)),
         show: |s| s.log_in.name.clone(),
         ..BLANK
@@ -225,7 +238,6 @@ pub(crate) static KEYS: &[Key] = &[
         heading: ACCESS,
         placeholder: "FILE",
         doc: "The file with the user's password",
-        on_resume: OnResume::Anew,
         set: |s, text| put(&mut s.log_in.password_file, path(text).map(Some)),
         show: |s| shown(s.log_in.password_file.as_ref()),
         ..BLANK
@@ -236,7 +248,6 @@ pub(crate) static KEYS: &[Key] = &[
         placeholder: "ID",
         doc: "The ID of the API key; its secret comes from RESCIND_LOGIN_SEC \
               or a file",
-        on_resume: OnResume::Anew,
         set: |s, text| put(&mut s.log_in.cid, line(text).map(Some)),
         show: |s| s.log_in.cid.clone(),
         ..BLANK
@@ -246,7 +257,6 @@ pub(crate) static KEYS: &[Key] = &[
         heading: ACCESS,
         placeholder: "FILE",
         doc: "The file with the API key's secret",
-        on_resume: OnResume::Anew,
         set: |s, text| put(&mut s.log_in.sec_file, path(text).map(Some)),
         show: |s| shown(s.log_in.sec_file.as_ref()),
         ..BLANK
@@ -256,7 +266,6 @@ pub(crate) static KEYS: &[Key] = &[
         heading: ACCESS,
         placeholder: "TEXT",
         doc: "The application that the API key was made for",
-        on_resume: OnResume::Anew,
         set: |s, text| put(&mut s.log_in.app_id, line(text).map(Some)),
         show: |s| s.log_in.app_id.clone(),
         ..BLANK
@@ -266,7 +275,6 @@ pub(crate) static KEYS: &[Key] = &[
         heading: ACCESS,
         placeholder: "TEXT",
         doc: "The application's version",
-        on_resume: OnResume::Anew,
         set: |s, text| put(&mut s.log_in.app_version, line(text).map(Some)),
         show: |s| s.log_in.app_version.clone(),
         ..BLANK
@@ -276,7 +284,6 @@ pub(crate) static KEYS: &[Key] = &[
         heading: ACCESS,
         placeholder: "TEXT",
         doc: "The device, where the API key asks for one",
-        on_resume: OnResume::Anew,
         set: |s, text| put(&mut s.log_in.device_id, line(text).map(Some)),
         show: |s| s.log_in.device_id.clone(),
         ..BLANK
@@ -286,7 +293,6 @@ pub(crate) static KEYS: &[Key] = &[
         heading: ACCESS,
         placeholder: "FILE",
         doc: "Keep the token of a log-in in this file for the next process",
-        on_resume: OnResume::Anew,
         set: |s, text| put(&mut s.token_cache, path(text).map(Some)),
         show: |s| shown(s.token_cache.as_ref()),
         ..BLANK
@@ -697,8 +703,7 @@ fn shown(path: Option<&PathBuf>) -> Option<String> {
 }
 
 /// Adds files to those of weaker layers: a guard is not lost because another
-/// one is named. They are made absolute, so that a resume from elsewhere finds
-/// them again.
+/// one is named.
 fn exclude(slot: &mut Vec<PathBuf>, texts: &[String]) -> Result<(), Complaint> {
     for text in texts {
         let file = std::path::absolute(path(text)?)

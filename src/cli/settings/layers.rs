@@ -203,6 +203,7 @@ impl Layers {
         for entry in from_journal(recorded) {
             effective.add(&entry)?;
         }
+        effective.forget_log_in(&self.given);
         for layer in &self.given {
             exclude(layer)?;
             for entry in layer.iter().filter(|entry| wanted(entry.key)) {

@@ -12,7 +12,7 @@ impl Effective {
     /// them.
     pub(crate) fn recorded(&self) -> Map<String, Value> {
         let values = KEYS.iter().map(|key| {
-            let texts = key.texts(&self.settings);
+            let texts = key.recorded(&self.settings);
             let value = match key.shape {
                 Shape::Many(_) => Value::from(texts),
                 _ => Value::from(texts.and_then(|texts| texts.into_iter().next())),

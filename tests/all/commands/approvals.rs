@@ -295,6 +295,18 @@ fn excluded_files_of_every_layer_count() {
         .shows("1001 (line 2), 1002 (line 3), 1003 (line 4)");
 }
 
+/// A list of values is never joined and split.
+#[test]
+fn a_run_with_a_comma_in_an_excluded_path_is_resumed() {
+    let site = Site::new("");
+    let list = site.list(1001..1009);
+    fs::create_dir(site.home().join("a,b")).unwrap();
+    site.file("a,b/keep.csv", "2000\n");
+    site.run(&format!("{list} --exclude a,b/keep.csv --max-duration 1ms"))
+        .with(5);
+    site.call("resume latest --max-duration off").with(0);
+}
+
 #[test]
 fn what_is_excluded_is_looked_at_again_on_a_resume_for_what_is_still_open() {
     let site = Site::new("faults.script = { revoke = ['none', '401', '401', '401', '401'] }");

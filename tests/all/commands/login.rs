@@ -11,7 +11,9 @@ use std::{
 use rescind::sandbox::Kind;
 use serde_json::Value;
 
-use crate::support::process::{Ended, Running, Site, claims_hold, ended_so, rescind, summary};
+use crate::support::process::{
+    Ended, Running, Site, claims_hold, ended_so, rescind, shell, summary,
+};
 
 /// Everything that a log-in into the sandbox takes, as options.
 const WHO: &str = "--login-name sandbox --login-cid 1 --login-app-id x --login-app-version 1.0";
@@ -141,6 +143,32 @@ fn exit_8_a_refused_log_in_is_not_repeated_and_a_resume_with_the_right_one_carri
     call(&site, &format!("resume latest {WHO}"), "sandbox").with(0);
     ended_so(&site.the_run(), "complete", 0, &[("revoked", 10)]);
     claims_hold(&site, &site.the_run());
+}
+
+/// What *Next* prints is run by a shell as it stands there, with the secrets in
+/// their files and the runs in a folder whose name looks like an option.
+#[test]
+fn the_next_command_printed_after_a_log_in_works_as_it_is() {
+    let site = Site::new("token = ''");
+    let list = site.list(1001..1011);
+    site.file("password", "wrong");
+    site.file("sec", "sandbox");
+    let files = "--login-password-file password --login-sec-file sec --runs-dir=-runs";
+    let line = site.run_line(&format!("{list} {WHO} {files}"));
+    let refused = Running::start(site.command(&line).env_remove("RESCIND_TOKEN"))
+        .end()
+        .with(8);
+    let lines = refused.out.lines().map(str::trim_start);
+    let next: Vec<_> = lines
+        .filter(|line| line.starts_with("rescind resume"))
+        .collect();
+    site.file("password", "sandbox");
+    let bin = Path::new(env!("CARGO_BIN_EXE_rescind")).parent().unwrap();
+    let mut shell = shell(site.home());
+    shell.env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+    let resumed = Running::start(shell.args(["-c", next[0]])).end().with(0);
+    assert!(resumed.err.contains("logged in"), "{}", resumed.err);
+    assert_eq!(site.revoked(), (1001..1011).collect());
 }
 
 #[test]

@@ -55,6 +55,13 @@ pub(crate) fn rescind(home: &Path) -> Command {
     command
 }
 
+/// A shell for command lines as a person types them, likewise.
+pub(crate) fn shell(home: &Path) -> Command {
+    let mut command = Command::new("sh");
+    clean(&mut command, home);
+    command
+}
+
 fn clean(command: &mut Command, home: &Path) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("RESCIND_") {

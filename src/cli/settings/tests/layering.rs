@@ -109,7 +109,6 @@ fn every_key_can_be_set_in_every_layer() {
         let text = match key.name {
             "env" => "live",
             "base-url" => "https://api.example.com/v1",
-            "rate" => "80/m",
             "max-invalid" | "max-growth" => "7%",
             "exclude" => "/keep.csv",
             "verify" => "doubtful",
@@ -117,10 +116,11 @@ fn every_key_can_be_set_in_every_layer() {
             "log-format" => "json",
             "burst" => "2",
             "retry-initial" => "2s",
-            "login-limit" | "renewal-limit" => "80/m",
+            "rate" | "login-limit" | "renewal-limit" => "80/m",
             "finish-by" => "05:30",
             "time-zone" => "Europe/Berlin",
             _ if matches!(key.shape, Shape::Flag) => "true",
+            _ if key.placeholder == "FILE" => "/srv/file",
             _ if key.placeholder == "TIME" => "2m",
             _ => "7",
         };
@@ -319,6 +319,56 @@ fn a_resume_takes_over_what_belongs_to_the_run() {
     assert_eq!(origin(&effective, "env"), "journal");
     assert_eq!(effective.environment().unwrap().name(), "demo");
     assert_eq!(effective.warnings, Vec::<String>::new());
+}
+
+/// Name, key and files of a log-in; the secrets come from where they came from.
+#[test]
+fn a_resume_takes_over_the_log_in_unless_it_brings_another() {
+    let run = Case {
+        options: &[
+            ("env", "demo"),
+            ("login-name", "clean-up"),
+            ("login-cid", "8"),
+            ("login-app-id", "Clean-up"),
+            ("login-app-version", "1.0"),
+            ("login-password-file", "password"),
+            ("login-sec-file", "/etc/sec"),
+            ("token-cache", "cache"),
+        ],
+        ..Case::default()
+    };
+    let run = run.settle().unwrap();
+    let resumed = |variables| {
+        let case = Case {
+            variables,
+            recorded: Some(&run),
+            ..Case::default()
+        };
+        case.settle().unwrap()
+    };
+    let same = resumed(&[]);
+    assert_eq!(same.settings.log_in.name.as_deref(), Some("clean-up"));
+    assert_eq!(same.settings.log_in.cid.as_deref(), Some("8"));
+    assert!(matches!(same.access(), Ok(Some(Access::LogIn(_)))));
+    let here = std::env::current_dir().unwrap();
+    assert_eq!(same.settings.token_cache, Some(here.join("cache")));
+    let file = &same.settings.log_in.password_file;
+    assert_eq!(file.as_ref(), Some(&here.join("password")));
+
+    let with_password = resumed(&[("RESCIND_LOGIN_PASSWORD", "hunter2")]);
+    assert_eq!(with_password.settings.log_in.password_file, None);
+    assert!(matches!(with_password.access(), Ok(Some(Access::LogIn(_)))));
+
+    let with_token = resumed(&[("RESCIND_TOKEN", "hunter2")]);
+    assert!(matches!(with_token.access(), Ok(Some(Access::Token(_)))));
+    // What says half of another log-in beside a token is still refused.
+    let both = Case {
+        options: &[("login-name", "other")],
+        variables: &[("RESCIND_TOKEN", "hunter2")],
+        recorded: Some(&run),
+        ..Case::default()
+    };
+    assert!(both.settle().unwrap().access().is_err());
 }
 
 #[test]

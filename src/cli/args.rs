@@ -63,6 +63,10 @@ pub(crate) enum Task {
         /// Release a held run: the digest that was shown with what holds it
         #[arg(long, value_name = "DIGEST", overrides_with = "approve")]
         approve: Option<String>,
+        /// Send again what was accepted once and is still shown as active;
+        /// it may have been granted anew since
+        #[arg(long, overrides_with = "resend_mismatched")]
+        resend_mismatched: bool,
         #[command(flatten)]
         options: Options,
     },

@@ -49,6 +49,8 @@ pub(super) struct Task<'a> {
     /// When the command was given. The time allowed counts from then, however
     /// long the lock, the list or a person was waited for.
     pub(super) given: Timestamp,
+    /// Whether what was accepted once and is shown as active is sent again.
+    pub(super) resend_mismatched: bool,
 }
 
 impl Task<'_> {
@@ -136,7 +138,10 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
         let _runtime = runtime.enter();
         Clock::with_sleep(started, uptime::asleep)
     };
-    let policy = settings.policy(task.given);
+    let policy = Policy {
+        resend_mismatched: task.resend_mismatched,
+        ..settings.policy(task.given)
+    };
     let terminal = Terminal::stderr(settings.progress, settings.verbosity);
     start_log(task, &terminal)?;
     let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;

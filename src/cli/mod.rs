@@ -136,8 +136,16 @@ fn perform(
         Task::Resume {
             run,
             approve,
+            resend_mismatched,
             options,
-        } => run::resume(run.as_deref(), approve.as_deref(), &options, variables, out),
+        } => {
+            let asked = run::Asked {
+                run: run.as_deref(),
+                approve: approve.as_deref(),
+                resend_mismatched,
+            };
+            run::resume(asked, &options, variables, out)
+        }
         Task::Verify { run, options } => verify::verify(run.as_deref(), &options, variables, out),
         Task::Report {
             run,

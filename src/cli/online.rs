@@ -106,6 +106,7 @@ impl<'a> Reading<'a> {
             facts: &facts,
             effective,
             given,
+            resend_mismatched: false,
         };
         match work(&task, gateway, runtime)? {
             Worked::Cut(number) => Ok(Read::Cut(exit::signal(number))),

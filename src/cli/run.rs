@@ -14,7 +14,7 @@ use rescind::journal::{
 };
 use rescind::list::{Census, FreezeError, Frozen, Input, NO_HEADER, Rows, freeze};
 use rescind::report::{self, Newest, Summary, number, visible};
-use rescind::sweep::Sieve;
+use rescind::sweep::{Sieve, Verify};
 use rustc_hash::FxHashSet;
 
 use super::args::Options;
@@ -114,6 +114,7 @@ pub(super) fn run(
         facts: &facts,
         effective: &effective,
         given,
+        resend_mismatched: false,
     };
     let Some((gateway, runtime)) = ready else {
         let problem = guards::held_at_once(&folder, &facts, &judged.findings);
@@ -157,21 +158,42 @@ pub(super) fn choose(
     })
 }
 
+/// What is asked of `rescind resume` alone.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The run.
+    pub(super) run: Option<&'a str>,
+    /// The digest of an approval.
+    pub(super) approve: Option<&'a str>,
+    /// Whether what was accepted once and is shown as active is sent again.
+    pub(super) resend_mismatched: bool,
+}
+
 /// `rescind resume`.
 pub(super) fn resume(
-    wanted: Option<&str>,
-    approve: Option<&str>,
+    asked: Asked<'_>,
     options: &Options,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
     let given = Timestamp::now();
+    let Asked {
+        run,
+        approve,
+        resend_mismatched,
+    } = asked;
     let Chosen {
         runs,
         folder,
         frozen,
         effective,
-    } = choose(wanted, newest_unfinished, options, variables)?;
+    } = choose(run, newest_unfinished, options, variables)?;
+    if resend_mismatched && effective.settings.verify == Verify::Off {
+        return Err(Problem::usage(
+            "--resend-mismatched sends what a read shows as active, and --verify off reads nothing",
+        )
+        .hint("give --verify all"));
+    }
     let _lock = lock(&runs, &effective, "resume")?;
     let standing = Summary::of(&folder, false).map_err(|error| carry::unreported(&error))?;
     if report::is_finished(&standing.ids, standing.owed) {
@@ -188,6 +210,7 @@ pub(super) fn resume(
         facts: &frozen,
         effective: &effective,
         given,
+        resend_mismatched,
     };
     let now = Timestamp::now();
     let watch = Watch::over(&effective.settings, &runs, &folder, &frozen, now)?;
@@ -204,8 +227,9 @@ pub(super) fn resume(
         return Err(problem);
     }
     let environment = effective.environment()?;
-    // Where only reads are owed, nothing is revoked any more.
-    let asks = environment.is_real() && !effective.settings.yes && standing.open() > 0;
+    let to_send = standing.to_send(resend_mismatched);
+    // Where there is only something to read, nothing is revoked any more.
+    let asks = environment.is_real() && !effective.settings.yes && to_send > 0;
     if asks && !consent::is_possible() {
         return Err(Problem::usage(format!(
             "{environment} is a real environment, and there is no terminal to ask at"
@@ -218,7 +242,7 @@ pub(super) fn resume(
         }
     }
     if asks {
-        consent::ask(&frozen, standing.open())?;
+        consent::ask(&frozen, to_send)?;
     }
     let runtime = carry::runtime()?;
     let gateway = Gateway::open(&effective, &runtime)?;

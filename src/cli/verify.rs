@@ -52,6 +52,7 @@ pub(super) fn verify(
         facts: &frozen,
         effective: &effective,
         given,
+        resend_mismatched: false,
     };
     carry_out(&task, gateway, runtime, out)
 }

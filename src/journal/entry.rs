@@ -193,6 +193,10 @@ impl HoldCause {
 /// then records no such reason: it may have been that one's doing.
 pub const ALREADY_REVOKED: &str = "already_revoked";
 
+/// The reason of what was accepted and is shown as active when it is read: it
+/// may have been granted anew, so nothing sends it again by itself.
+pub const VERIFICATION_MISMATCH: &str = "verification_mismatch";
+
 /// A change of a batch's state.
 #[derive(Clone, Debug)]
 pub struct Move {

@@ -33,7 +33,7 @@ pub use boot::Boot;
 pub use breach::{Approval, Breach, BreachRow, Breaches, Finding, release_digest};
 pub use entry::{
     ALREADY_REVOKED, Batch, BatchId, CallId, CallKind, Claim, Entry, HoldCause, Move, Owed, Part,
-    Provenance, Sighting, Testimony, Waited,
+    Provenance, Sighting, Testimony, VERIFICATION_MISMATCH, Waited,
 };
 pub use error::{JournalError, causes};
 pub use evidence::EvidenceRow;

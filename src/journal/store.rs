@@ -13,7 +13,8 @@ use super::recent::timeout;
 use super::seal;
 use super::write::{Refusal, write_entry};
 use super::{
-    Archive, Batch, BatchId, CallId, Claim, Entry, JournalError, Owed, Tally, Verified, read,
+    Archive, Batch, BatchId, CallId, Claim, Entry, JournalError, Owed, Tally,
+    VERIFICATION_MISMATCH, Verified, read,
 };
 
 /// Marks an SQLite file as a journal of this program: "RSCD".
@@ -64,6 +65,8 @@ pub struct Doubt {
     pub batch: Batch,
     /// Why it is in doubt, in a word; empty after a crash.
     pub reason: String,
+    /// The last request that carried it was answered with a clean `ok:true`.
+    pub accepted: bool,
     /// When its last call was recorded, on the clock of this process.
     pub recorded: Option<Timestamp>,
     /// When that call was answered or given up, if that is recorded.
@@ -380,7 +383,8 @@ impl Journal {
                          SELECT id, parent FROM batch WHERE id = ?1
                          UNION
                          SELECT b.id, b.parent FROM batch b JOIN line ON b.id = line.parent)
-                     SELECT recorded_at, answered_at, boot_id, booted_at, settings
+                     SELECT recorded_at, answered_at, boot_id, booted_at, settings,
+                         verdict = 'accepted'
                      FROM call JOIN process ON process.id = call.process
                      WHERE batch IN (SELECT id FROM line) AND kind = 'revoke'
                      ORDER BY call.id DESC LIMIT 1",
@@ -392,7 +396,8 @@ impl Journal {
                     let ours = |moment| shifted(moment, shift);
                     let timeout = timeout(&row.get::<_, String>(4)?);
                     let timeout = timeout.and_then(|own| own.try_into().ok());
-                    Ok((ours(recorded), ended.map(ours), timeout))
+                    let accepted: bool = row.get(5)?;
+                    Ok((ours(recorded), ended.map(ours), accepted, timeout))
                 })
                 .optional()?;
             Ok((reason, last))
@@ -400,9 +405,11 @@ impl Journal {
         let (reason, last) = read().map_err(|source| JournalError::read(&self.path, source))?;
         Ok(Doubt {
             batch,
+            accepted: reason == VERIFICATION_MISMATCH
+                || last.is_some_and(|(_, _, accepted, _)| accepted),
             reason,
             recorded: last.map(|(recorded, ..)| recorded),
-            ended: last.and_then(|(_, ended, _)| ended),
+            ended: last.and_then(|(_, ended, ..)| ended),
             timeout: last.and_then(|(.., timeout)| timeout),
         })
     }
@@ -472,7 +479,8 @@ pub enum Pick {
     SendableWhole,
     /// To be sent, parts of divided batches too.
     Sendable,
-    /// To be sent where nothing is read back: what is in doubt, too.
+    /// To be sent where nothing is read back: what is in doubt, too, unless
+    /// the last request that carried it was accepted.
     SendableUnread,
     /// Shown as revoked by a read.
     Proven,
@@ -487,7 +495,19 @@ impl Pick {
             Self::Owed => "state IN ('revoked', 'refused') AND owed = 1",
             Self::SendableWhole => "state IN ('pending', 'exhausted') AND parent IS NULL",
             Self::Sendable => "state IN ('pending', 'exhausted')",
-            Self::SendableUnread => "state IN ('pending', 'exhausted', 'unknown')",
+            Self::SendableUnread => {
+                "(state IN ('pending', 'exhausted')
+                 OR state = 'unknown' AND reason <> 'verification_mismatch' AND NOT EXISTS (
+                     WITH RECURSIVE line (id, parent) AS (
+                         SELECT b.id, b.parent
+                         UNION
+                         SELECT up.id, up.parent FROM batch up JOIN line ON up.id = line.parent)
+                     SELECT 1 FROM (
+                         SELECT verdict FROM call
+                         WHERE batch IN (SELECT id FROM line) AND kind = 'revoke'
+                         ORDER BY id DESC LIMIT 1)
+                     WHERE verdict = 'accepted'))"
+            }
             Self::Proven => "state = 'revoked' AND verified = 'revoked'",
             Self::Undivided => "state <> 'divided'",
         }

@@ -9,7 +9,9 @@ use super::outcome::{Outcome, ending, is_finished, open_ids};
 use super::phrase::{self, visible};
 use super::verification::{VERIFY, Verification};
 use super::{ReportError, account};
-use crate::journal::{Archive, CallCounts, Facts, ProcessRow, RunFolder, State, Tally};
+use crate::journal::{
+    Archive, CallCounts, Facts, ProcessRow, RunFolder, State, Tally, VERIFICATION_MISMATCH,
+};
 
 /// Raised where a field of `summary.json` goes, or comes to mean something
 /// else; one that is added raises nothing.
@@ -315,6 +317,23 @@ impl Summary {
     #[must_use]
     pub const fn open(&self) -> u64 {
         open_ids(&self.ids)
+    }
+
+    /// The IDs that were accepted, and that a read shows as active.
+    #[must_use]
+    pub fn accepted_in_vain(&self) -> u64 {
+        let in_vain = self.outcomes.iter().filter(|figures| {
+            figures.state == State::Unknown && figures.reason == VERIFICATION_MISMATCH
+        });
+        in_vain.map(|figures| figures.ids).sum()
+    }
+
+    /// The IDs that a resume may send: those that were accepted in vain only
+    /// if it is to `resend` them.
+    #[must_use]
+    pub fn to_send(&self, resend: bool) -> u64 {
+        let kept = if resend { 0 } else { self.accepted_in_vain() };
+        self.open().saturating_sub(kept)
     }
 }
 

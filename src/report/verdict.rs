@@ -83,9 +83,9 @@ pub(super) fn headline(kind: Kind, summary: &Summary) -> String {
             "MISMATCH {place}: {} count as revoked, yet are not shown so.",
             ids(summary.lost)
         ),
-        Kind::Mismatch if accepted_in_vain(summary) > 0 => format!(
+        Kind::Mismatch if summary.accepted_in_vain() > 0 => format!(
             "MISMATCH {place}: {} accepted, yet not shown as revoked.",
-            ids_were(accepted_in_vain(summary))
+            ids_were(summary.accepted_in_vain())
         ),
         Kind::Mismatch => format!(
             "MISMATCH {place}: {} not as claimed.",
@@ -133,14 +133,6 @@ fn is_practice(summary: &Summary) -> bool {
 fn being_verified(summary: &Summary) -> Option<&Verification> {
     let found = summary.verification.as_ref();
     found.filter(|found| found.outcome == "running")
-}
-
-/// IDs that were accepted, and not shown as revoked at two looks.
-fn accepted_in_vain(summary: &Summary) -> u64 {
-    let in_vain = summary.outcomes.iter().filter(|figures| {
-        figures.state == State::Unknown && figures.reason == "verification_mismatch"
-    });
-    in_vain.map(|figures| figures.ids).sum()
 }
 
 fn missed(summary: &Summary, place: &str) -> String {
@@ -279,7 +271,7 @@ pub(super) fn next(kind: Kind, summary: &Summary, folder: &Path) -> Vec<Step> {
             "what was found, ID by ID; * is not revoked, - absent, ! unreadable",
         ));
     }
-    if kind == Kind::Mismatch && accepted_in_vain(summary) > 0 {
+    if kind == Kind::Mismatch && summary.accepted_in_vain() > 0 {
         steps.push(file(
             super::RESULTS_CSV,
             "the rows with the reason verification_mismatch, or verified as active",
@@ -300,9 +292,19 @@ pub(super) fn next(kind: Kind, summary: &Summary, folder: &Path) -> Vec<Step> {
             "unauthorized" => "carries on, once the token is good",
             "stopped" | "error" => "carries on, once the cause is mended",
             _ if summary.finished => "sends nothing, writes all files again and records the end",
+            _ if summary.to_send(false) == 0 && summary.accepted_in_vain() > 0 => {
+                "reads again what was accepted and is still active; sends nothing"
+            }
             _ => "settles what is open and carries on; nothing settled is sent again",
         };
         steps.push(step(command("resume"), why));
+        if summary.accepted_in_vain() > 0 {
+            steps.push(step(
+                format!("{} --resend-mismatched", command("resume")),
+                "sends again what was accepted and is still active; it may have been granted anew, \
+                 so find out why first",
+            ));
+        }
     }
     let lost = summary.ids.of(State::Refused) + summary.ids.of(State::Missing);
     if summary.finished && summary.not_revoked() > 0 {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::delivery::{Delivery, Fate, Next, Piece, Stage, join};
 use super::hold::Strike;
 use super::policy::Verify;
+use super::settle::{Context, Recorded};
 use super::stop::Stopped;
 use super::worker::{Finding, Worker, status};
 use crate::api::{Api, Call, Verdict, judge_revoke, revoke_body};
@@ -128,7 +129,8 @@ impl<A: Api> Worker<A> {
         }
         let owed = match self.shared.policy.verify {
             Verify::All => true,
-            Verify::Doubtful => delivery.alone,
+            // The word of the API alone was worth nothing before.
+            Verify::Doubtful => delivery.alone || self.shared.policy.resend_mismatched,
             Verify::Off => false,
         };
         let finding = Finding {
@@ -214,13 +216,18 @@ impl<A: Api> Worker<A> {
     ) -> Result<Next, Stopped> {
         match self.read(&piece.batch.ids).await? {
             Ok(findings) => {
-                let sorted = self.sort_out(&piece.batch, &findings, last, &finding);
+                let recorded = Recorded::in_doubt(false, &finding.message);
+                let context = Context::InDoubt {
+                    last,
+                    resend: false,
+                };
+                let sorted = self.sort_out(&piece.batch, &findings, &recorded, context);
                 delivery.fate.revoked += sorted.revoked;
                 delivery.stands(&piece.batch, sorted.whole.unwrap_or(State::Divided));
-                if sorted.active.is_some() {
+                if sorted.still_active {
                     delivery.troubled(&finding.reason, &finding.message);
                 }
-                let Some(active) = sorted.active.filter(|_| !last) else {
+                let Some(active) = sorted.active else {
                     return Ok(Next::Done);
                 };
                 Ok(Next::Send(Piece {

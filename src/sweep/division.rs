@@ -1,59 +1,35 @@
 //! Dividing a batch by what a read found of its IDs.
 
-use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
 use super::reading::{Findings, Found};
+use super::settle::{Context, Recorded, settle};
 use super::worker::{Finding, Worker};
 use crate::api::Api;
-use crate::journal::{Batch, BatchId, Entry, Part, State, Verified};
+use crate::journal::{Batch, BatchId, Entry, Part, State};
 
 /// What a read left of a batch.
 pub(super) struct Sorted {
     /// IDs shown as revoked.
     pub(super) revoked: u64,
-    /// What is still active: the batch itself, or a part of it.
+    /// Whether some are still active.
+    pub(super) still_active: bool,
+    /// What is still active and may be sent: the batch itself, or a part of it.
     pub(super) active: Option<Batch>,
     /// The state that all IDs are in, if it is one.
     pub(super) whole: Option<State>,
 }
 
 impl<A: Api> Worker<A> {
-    /// Sorts a batch in doubt by what a read found of its IDs. What is
-    /// active is pending again, or `exhausted` if its attempts are used up.
+    /// Sorts a batch in doubt by what a read found of its IDs.
     pub(super) fn sort_out(
         &mut self,
         batch: &Batch,
         findings: &Findings,
-        exhausted: bool,
-        doubt: &Finding,
+        recorded: &Recorded,
+        context: Context<'_>,
     ) -> Sorted {
-        let sorted = self.divide(batch, findings, |found| {
-            let (state, reason, message, verified) = match found {
-                Found::Revoked => (State::Revoked, "", "", Verified::Revoked),
-                Found::Declined => (
-                    State::Refused,
-                    "declined",
-                    "shown as Declined",
-                    Verified::No,
-                ),
-                Found::Absent => (State::Missing, "absent", "", Verified::Absent),
-                Found::Active if exhausted => (
-                    State::Exhausted,
-                    "still_active",
-                    doubt.message.as_str(),
-                    Verified::Active,
-                ),
-                Found::Active => (State::Pending, "", doubt.message.as_str(), Verified::Active),
-            };
-            let finding = Finding {
-                reason: Cow::Borrowed(reason),
-                message: message.to_owned(),
-                verified,
-                ..Finding::default()
-            };
-            (state, finding)
-        });
+        let sorted = self.divide(batch, findings, |found| settle(recorded, found, context));
         let whole = match sorted.as_slice() {
             [(_, only)] => Some(only.state),
             _ => None,
@@ -69,7 +45,8 @@ impl<A: Api> Worker<A> {
             .map(|(_, batch)| batch);
         Sorted {
             revoked,
-            active,
+            still_active: active.is_some(),
+            active: active.filter(|batch| batch.state == State::Pending),
             whole,
         }
     }

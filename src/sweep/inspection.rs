@@ -10,7 +10,6 @@
 //! only accepted and is shown as active never counted as proven, and becomes
 //! `unknown` here as it would in the sweep.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use tokio::time::Instant;
@@ -19,14 +18,11 @@ use super::desk::Ledger;
 use super::job::{Job, Words};
 use super::policy::Policy;
 use super::reading::{Findings, Found};
+use super::settle::{Context, Recorded, settle};
 use super::stop::{Reason, Stop, Stopped};
-use super::verify::{MISMATCH, compared};
-use super::worker::{Finding, Worker};
+use super::worker::Worker;
 use crate::api::Api;
-use crate::journal::{
-    ALREADY_REVOKED, BatchId, Claim, Doubt, Entry, Evidence, JournalError, Owed, State, Testimony,
-    Verified,
-};
+use crate::journal::{BatchId, Claim, Doubt, Entry, Evidence, JournalError, State, Testimony};
 use crate::list::PermissionId;
 
 /// About this many IDs are fetched from the journal at once.
@@ -290,9 +286,10 @@ impl<A: Api> Worker<A> {
             }
         }
         let now = self.shared.clock.now().strftime("%Y-%m-%d %H:%M UTC");
-        let fate = |found| marked(claim, found, &now.to_string());
-        let as_it_was = (claim.batch.state, standing(claim));
-        let stays = |found: Found| fate(found) == as_it_was;
+        let date = &now.to_string();
+        let recorded = Recorded::from(claim);
+        let fate = |found| settle(&recorded, found, Context::Verification { date });
+        let stays = |found: Found| fate(found) == recorded.unchanged();
         if !claim.batch.ids.iter().all(|id| stays(findings.of(*id))) {
             self.divide(&claim.batch, findings, fate);
         }
@@ -326,81 +323,15 @@ impl From<Found> for Evidence {
     }
 }
 
-/// The claim of a batch that owes a read.
-fn owed(claim: &Claim) -> Owed {
-    Owed {
-        batch: claim.batch.clone(),
-        reason: claim.reason.clone(),
-        message: claim.message.clone(),
-    }
-}
-
-/// A claim as it stands.
-fn standing(claim: &Claim) -> Finding {
-    Finding {
-        reason: claim.reason.clone(),
-        message: claim.message.clone(),
-        status: None,
-        verified: claim.verified,
-        owed: claim.owed,
-    }
-}
-
-/// What becomes of a claim in the light of what was found, at the time that
-/// `now` tells.
-fn marked(claim: &Claim, found: Found, now: &str) -> (State, Finding) {
-    let state = claim.batch.state;
-    let plain = |state, reason, verified| {
-        let finding = Finding {
-            reason: Cow::Borrowed(reason),
-            verified,
-            ..Finding::default()
-        };
-        (state, finding)
-    };
-    let told = |state, reason, verified, words: &str| {
-        let (state, finding) = plain(state, reason, verified);
-        let message = format!("{words} on {now}");
-        (state, Finding { message, ..finding })
-    };
-    match (state, found) {
-        (State::Divided, _) => (state, standing(claim)),
-        (State::Revoked, Found::Revoked) if claim.reason == ALREADY_REVOKED => {
-            plain(State::Revoked, ALREADY_REVOKED, Verified::Revoked)
+impl From<&Claim> for Recorded {
+    fn from(claim: &Claim) -> Self {
+        Self {
+            state: claim.batch.state,
+            accepted: claim.batch.state == State::Revoked,
+            reason: claim.reason.clone(),
+            message: claim.message.clone(),
+            verified: claim.verified,
+            owed: claim.owed,
         }
-        (State::Pending, Found::Revoked) => {
-            plain(State::Revoked, ALREADY_REVOKED, Verified::Revoked)
-        }
-        (_, Found::Revoked) => plain(State::Revoked, "", Verified::Revoked),
-        (State::InFlight, _) => plain(State::Unknown, "crash", Verified::No),
-        // A resume looks for itself.
-        (State::Pending | State::Exhausted | State::Unknown, _) => (state, standing(claim)),
-        // This is the read that the sweep owes, and settles it as the sweep would.
-        (State::Revoked | State::Refused, _) if claim.owed => compared(&owed(claim), found),
-        (_, Found::Declined) => plain(State::Refused, "declined", Verified::No),
-        (State::Refused | State::Missing, Found::Absent) => {
-            plain(State::Missing, "absent", Verified::Absent)
-        }
-        (State::Refused, Found::Active) => {
-            let finding = Finding {
-                verified: Verified::Active,
-                ..standing(claim)
-            };
-            (state, finding)
-        }
-        // It is known since when.
-        (_, Found::Active) if claim.verified == Verified::Active => (state, standing(claim)),
-        (_, Found::Absent) if claim.verified == Verified::Absent => (state, standing(claim)),
-        (State::Revoked, Found::Active) if claim.verified == Verified::No => told(
-            state,
-            MISMATCH,
-            Verified::Active,
-            "accepted, and shown as active",
-        ),
-        (_, Found::Active) => told(state, "active_later", Verified::Active, "shown as active"),
-        (_, Found::Absent) if claim.verified == Verified::No => {
-            told(state, "absent", Verified::Absent, "accepted, and not known")
-        }
-        (_, Found::Absent) => told(state, "absent_later", Verified::Absent, "not known"),
     }
 }

@@ -34,6 +34,7 @@ mod reading;
 mod refusal;
 mod run;
 mod schedule;
+mod settle;
 mod sight;
 mod stop;
 mod timetable;

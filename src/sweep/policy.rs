@@ -63,6 +63,9 @@ pub struct Policy {
     /// Whether each batch is read before it is sent, so that no revocation is
     /// spent on what is revoked already.
     pub read_first: bool,
+    /// Whether what was accepted once and is shown as active is sent again: a
+    /// person has asked for it.
+    pub resend_mismatched: bool,
     /// How many IDs a read asks for.
     pub read_size: usize,
     /// So many failed batches in a row stop the run; 0 never does.

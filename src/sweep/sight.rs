@@ -5,10 +5,11 @@ use std::borrow::Cow;
 
 use super::delivery::{Delivery, Piece, join};
 use super::reading::{Findings, Found, Seen};
+use super::settle::{Context, Recorded, settle};
 use super::stop::Stopped;
 use super::worker::{Finding, Worker};
 use crate::api::Api;
-use crate::journal::{ALREADY_REVOKED, Batch, Entry, Sighting, State, Verified};
+use crate::journal::{Batch, Entry, Sighting, State, Verified};
 
 impl<A: Api> Worker<A> {
     /// Reads the batch that is about to be delivered, unless it was `seen`
@@ -72,7 +73,13 @@ impl<A: Api> Worker<A> {
         if batch.ids.iter().all(|id| findings.of(*id) == Found::Active) {
             return Some(batch.clone());
         }
-        let groups = self.divide(batch, &findings, before_sending);
+        let recorded = Recorded {
+            state: batch.state,
+            ..Recorded::in_doubt(false, "")
+        };
+        let groups = self.divide(batch, &findings, |found| {
+            settle(&recorded, found, Context::BeforeSending)
+        });
         let whole = match groups.as_slice() {
             [(_, only)] => only.state,
             _ => State::Divided,
@@ -89,26 +96,4 @@ impl<A: Api> Worker<A> {
         }
         active
     }
-}
-
-/// What becomes of IDs that were read before they were sent.
-fn before_sending(found: Found) -> (State, Finding) {
-    let (state, reason, message, verified) = match found {
-        Found::Revoked => (State::Revoked, ALREADY_REVOKED, "", Verified::Revoked),
-        Found::Declined => (
-            State::Refused,
-            "declined",
-            "shown as Declined",
-            Verified::No,
-        ),
-        Found::Absent => (State::Missing, "absent", "", Verified::Absent),
-        Found::Active => (State::Pending, "", "", Verified::Active),
-    };
-    let finding = Finding {
-        reason: Cow::Borrowed(reason),
-        message: message.to_owned(),
-        verified,
-        ..Finding::default()
-    };
-    (state, finding)
 }

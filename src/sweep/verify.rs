@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::pacer::LOOK_AHEAD;
 use super::reading::{Findings, Found, Unreadable};
-use super::refusal::NOT_ISOLATED;
+use super::settle::{Context, Recorded, settle};
 use super::stop::Stopped;
 use super::worker::{Finding, Worker};
 use crate::api::Api;
-use crate::journal::{BatchId, Doubt, Owed, State, Verified};
+use crate::journal::{BatchId, Doubt, Owed, State, VERIFICATION_MISMATCH, Verified};
 
 /// What came of reading back one batch that owed it.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +76,10 @@ impl<A: Api> Worker<A> {
             revoked: false,
             again: false,
         };
-        let groups = self.divide(&owed.batch, findings, |found| compared(owed, found));
+        let recorded = Recorded::from(owed);
+        let groups = self.divide(&owed.batch, findings, |found| {
+            settle(&recorded, found, Context::ReadBack)
+        });
         for (found, batch) in groups {
             if found == Found::Revoked {
                 looked.revoked = true;
@@ -91,7 +94,7 @@ impl<A: Api> Worker<A> {
                 looked.again = true;
                 checked.again.push(Owed {
                     batch,
-                    reason: Cow::Borrowed(MISMATCH),
+                    reason: Cow::Borrowed(VERIFICATION_MISMATCH),
                     message: String::new(),
                 });
             }
@@ -127,7 +130,7 @@ impl<A: Api> Worker<A> {
         let clock = self.shared.clock;
         let backoff = match doubt.reason.as_str() {
             // Accepted: its second look is due.
-            MISMATCH => policy.retry_max,
+            VERIFICATION_MISMATCH => policy.retry_max,
             _ => policy.retry_initial,
         };
         let (since, wait) = match (doubt.ended, doubt.recorded) {
@@ -145,31 +148,41 @@ impl<A: Api> Worker<A> {
     }
 
     /// Settles a batch that an earlier process left in doubt, by reading it
-    /// once its request has come to rest: what is active becomes sendable.
+    /// once its request cannot be executing any more. What is active becomes
+    /// sendable, unless it was accepted.
     pub(super) async fn settle_doubt(&mut self, doubt: Doubt) -> Result<(), Stopped> {
         self.come_to_rest(&doubt).await?;
         let mut batch = doubt.batch;
         let crashed = batch.state == State::InFlight;
-        let reason = if crashed { "crash" } else { "read_failed" };
-        let doubt = Finding {
+        let reason = match doubt.reason.as_str() {
+            _ if crashed => "crash",
+            VERIFICATION_MISMATCH => VERIFICATION_MISMATCH,
+            _ => "read_failed",
+        };
+        let finding = Finding {
             reason: Cow::Borrowed(reason),
             ..Finding::default()
         };
         if crashed {
-            self.moved(&mut batch, State::Unknown, doubt.clone());
+            self.moved(&mut batch, State::Unknown, finding.clone());
         }
         if !self.reads() {
             return Ok(());
         }
         match self.read(&batch.ids).await? {
             Ok(findings) => {
-                self.sort_out(&batch, &findings, false, &Finding::default());
+                let recorded = Recorded::in_doubt(doubt.accepted, "");
+                let context = Context::InDoubt {
+                    last: false,
+                    resend: self.shared.policy.resend_mismatched,
+                };
+                self.sort_out(&batch, &findings, &recorded, context);
             }
             Err(unreadable) => {
                 let finding = Finding {
                     message: unreadable.message,
                     verified: Verified::Unreadable,
-                    ..doubt
+                    ..finding
                 };
                 self.moved(&mut batch, State::Unknown, finding);
             }
@@ -178,43 +191,15 @@ impl<A: Api> Worker<A> {
     }
 }
 
-/// Accepted, but a read shows that it was not revoked.
-pub(super) const MISMATCH: &str = "verification_mismatch";
-
-/// What a claim becomes in the light of what was found.
-pub(super) fn compared(owed: &Owed, found: Found) -> (State, Finding) {
-    let plain = |state, reason, verified| {
-        (
-            state,
-            Finding {
-                reason: Cow::Borrowed(reason),
-                verified,
-                ..Finding::default()
-            },
-        )
-    };
-    match found {
-        Found::Revoked => plain(State::Revoked, "", Verified::Revoked),
-        Found::Absent => plain(State::Missing, "absent", Verified::Absent),
-        Found::Declined => plain(State::Refused, "declined", Verified::No),
-        Found::Active if owed.reason == NOT_ISOLATED => {
-            plain(State::Exhausted, NOT_ISOLATED, Verified::Active)
+impl From<&Owed> for Recorded {
+    fn from(owed: &Owed) -> Self {
+        Self {
+            state: owed.batch.state,
+            accepted: owed.batch.state == State::Revoked,
+            reason: owed.reason.clone(),
+            message: owed.message.clone(),
+            verified: Verified::No,
+            owed: true,
         }
-        Found::Active => match owed.batch.state {
-            State::Revoked | State::Unknown => {
-                let (state, finding) = plain(State::Unknown, MISMATCH, Verified::Active);
-                let message = "accepted, but the API still shows it as active".to_owned();
-                (state, Finding { message, ..finding })
-            }
-            claim => (
-                claim,
-                Finding {
-                    reason: owed.reason.clone(),
-                    message: owed.message.clone(),
-                    verified: Verified::Active,
-                    ..Finding::default()
-                },
-            ),
-        },
     }
 }

@@ -273,6 +273,7 @@ impl Settings {
             timetable: self.timetable(now),
             verify: self.verify,
             read_first: self.read_first,
+            resend_mismatched: false,
             read_size: self.read_size.get(),
             max_consecutive_failures: self.max_consecutive_failures,
         }

@@ -101,6 +101,17 @@ fn the_verdict_tells_the_outcomes_apart() {
     );
     let summary = Summary::of(&run.folder, false).unwrap();
     assert_eq!(summary.ending(false), Outcome::Mismatch);
+    assert_eq!((summary.to_send(false), summary.to_send(true)), (0, 1));
+    let again = next(&run);
+    let resume = "  rescind resume 20261123T020000Z-3f2a9c --runs-dir /srv/runs";
+    assert!(
+        again.contains(&format!("{resume}\n      reads again")),
+        "{again}"
+    );
+    assert!(
+        again.contains(&format!("{resume} --resend-mismatched\n")),
+        "{again}"
+    );
 
     let owed = Fate {
         owed: true,

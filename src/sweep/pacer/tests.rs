@@ -33,6 +33,7 @@ fn keeping(rate: &[Quota], burst: u32, timetable: Timetable) -> Pacer {
         timetable,
         verify: Verify::All,
         read_first: false,
+        resend_mismatched: false,
         read_size: 100,
         max_consecutive_failures: 0,
     };

@@ -67,6 +67,7 @@ fn policy() -> Policy {
         timetable: Timetable::default(),
         verify: Verify::All,
         read_first: false,
+        resend_mismatched: false,
         read_size: 100,
         max_consecutive_failures: 0,
     }

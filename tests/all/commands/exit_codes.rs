@@ -341,6 +341,38 @@ fn exit_9_an_answer_that_lies_is_found_by_reading_back() {
     claims_hold(&site, &site.the_run());
 }
 
+/// What was accepted in vain waits for a person, who may have it sent again.
+#[test]
+fn a_mismatch_is_sent_again_only_with_resend_mismatched() {
+    let site = Site::new("faults.script = { revoke = ['none', 'lie'] }");
+    let list = site.list(1001..1007);
+    site.run(&format!(
+        "{list} --batch-size 2 --workers 1 --retry-max 20ms"
+    ))
+    .with(9)
+    .shows("--resend-mismatched");
+    let run = site.the_run();
+    let name = run.file_name().unwrap().to_str().unwrap();
+    for line in [
+        "resume latest".to_owned(),
+        format!("resume --base-url {}", site.url),
+        format!("verify {name}"),
+        "resume latest --verify off".to_owned(),
+    ] {
+        site.call(&line).with(9);
+        ended_so(&run, "mismatch", 9, &[("revoked", 4), ("unknown", 2)]);
+        assert_eq!(site.truth().count(Kind::Revoke), 3, "{line}");
+    }
+    site.call("resume latest --resend-mismatched --verify off")
+        .with(2)
+        .says("--verify off reads nothing");
+    site.call("resume latest --resend-mismatched --verify all")
+        .with(0);
+    ended_so(&run, "complete", 0, &[("revoked", 6)]);
+    assert_eq!(site.truth().count(Kind::Revoke), 4);
+    claims_hold(&site, &run);
+}
+
 #[test]
 fn exit_11_the_lock_is_held_and_says_by_whom_and_since_when() {
     let site = Site::new("latency = '40ms'");

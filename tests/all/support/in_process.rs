@@ -56,6 +56,7 @@ pub(crate) fn policy() -> Policy {
         timetable: Timetable::default(),
         verify: Verify::All,
         read_first: false,
+        resend_mismatched: false,
         read_size: 100,
         max_consecutive_failures: 5,
     }

@@ -4,6 +4,7 @@ mod bisect;
 pub(crate) mod breaker;
 mod estimates;
 mod lockouts;
+mod mismatch;
 mod pacing;
 mod read_first;
 mod resume;

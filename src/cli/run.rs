@@ -236,6 +236,9 @@ pub(super) fn resume(
         ))
         .hint("give consent beforehand with --yes"));
     }
+    // Before anything is released or asked: there may be no access.
+    let runtime = carry::runtime()?;
+    let gateway = Gateway::open(&effective, &runtime)?;
     if let Some(digest) = approve {
         for released in watch.approve(digest, now)? {
             let _ = writeln!(std::io::stderr(), "note: approved in spite of {released}");
@@ -244,8 +247,6 @@ pub(super) fn resume(
     if asks {
         consent::ask(&frozen, to_send)?;
     }
-    let runtime = carry::runtime()?;
-    let gateway = Gateway::open(&effective, &runtime)?;
     if effective.settings.verbosity != Verbosity::Quiet {
         // Nobody is left to be told if stderr is closed.
         let _ = writeln!(

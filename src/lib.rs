@@ -12,12 +12,14 @@
 //! - [`report`] makes results and reports from a journal and nothing else;
 //! - [`sandbox`] is a simulated API to practise against and to test with.
 //!
-//! Beside them stand [`small`], which reads the small files that people name, and
-//! [`duration`], the one grammar of durations.
+//! Beside them stand [`address`], which tells which addresses are one server;
+//! [`small`], which reads the small files that people name; and [`duration`], the one
+//! grammar of durations.
 //!
 //! The binary adds what belongs to a process: arguments, settings, the
 //! terminal, signals and exit codes.
 
+pub mod address;
 pub mod api;
 pub mod duration;
 pub mod journal;

@@ -7,9 +7,11 @@
 //! real environment is touched is left to the caller of
 //! [`Environment::is_real`].
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use reqwest::Url;
+
+use crate::address::{is_loopback, normalise};
 
 /// One of the API's worlds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -133,12 +135,11 @@ impl BaseUrl {
             "http" => return Err(InvalidBaseUrl::Clear),
             _ => return Err(InvalidBaseUrl::Scheme),
         }
-        let path = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&path);
+        normalise(&mut url);
         Ok(Self(url))
     }
 
-    /// Whether the host is this machine: 127.0.0.0/8, `[::1]` or `localhost`.
+    /// Whether the host is this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
@@ -194,19 +195,6 @@ pub enum InvalidBaseUrl {
     /// A query or fragment.
     #[error("a query or fragment in the URL")]
     QueryOrFragment,
-}
-
-/// `url` has normalised the host by now: `127.1` and `0x7f000001` read
-/// `127.0.0.1`, and names are in lower case.
-fn is_loopback(url: &Url) -> bool {
-    let Some(host) = url.host_str() else {
-        return false;
-    };
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || address
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -270,6 +258,7 @@ mod tests {
             ("https://a.b/v1", "https://a.b/v1", "https://a.b/v1/x/y"),
             ("https://a.b/v1/", "https://a.b/v1", "https://a.b/v1/x/y"),
             ("https://A.b/v1//", "https://a.b/v1", "https://a.b/v1/x/y"),
+            ("https://a.b.//v1", "https://a.b/v1", "https://a.b/v1/x/y"),
             ("https://a.b", "https://a.b", "https://a.b/x/y"),
             ("http://[::1]:80/", "http://[::1]", "http://[::1]/x/y"),
             (
@@ -293,6 +282,8 @@ mod tests {
             "http://[::1]:8080",
             "http://localhost:8080/v1",
             "http://LOCALHOST",
+            "http://localhost.:8080",
+            "http://[::ffff:127.0.0.1]:8080",
         ] {
             assert!(BaseUrl::parse(text).unwrap().is_loopback(), "{text}");
         }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rescind::address::server;
 use rescind::journal::{Holder, JournalError, Lock, LockError, PRUNING, RunsDir};
 use rescind::report::{self, Fate, Kept, Listed, Retention};
 
@@ -136,7 +137,7 @@ impl Pruning<'_> {
 fn place(listed: &Listed) -> Option<Place> {
     let standing = listed.standing.as_ref().ok()?;
     let url = match standing.environment.as_str() {
-        "custom" => standing.base_url.clone(),
+        "custom" => server(&standing.base_url).into_owned(),
         _ => String::new(),
     };
     Some((standing.environment.clone(), url))

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::RunsDir;
 use super::folder::open_private;
+use crate::address::server;
 
 /// How often a waiting process looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -69,8 +70,8 @@ pub enum LockError {
 
 impl Lock {
     /// Takes the lock of `environment` in `runs`, waiting up to `patience`
-    /// for it. For the environment `custom` the base URL tells one from
-    /// another.
+    /// for it. For the environment `custom` the [`server`] at the base URL
+    /// tells one from another.
     ///
     /// # Errors
     /// If another process holds it, or the file cannot be locked.
@@ -137,7 +138,7 @@ impl Lock {
 
     fn path(runs: &RunsDir, environment: &str, base_url: &str) -> PathBuf {
         let name = if environment == "custom" {
-            let digest = Sha256::digest(base_url.as_bytes());
+            let digest = Sha256::digest(server(base_url).as_bytes());
             format!(
                 ".lock-custom-{:02x}{:02x}{:02x}{:02x}",
                 digest[0], digest[1], digest[2], digest[3]
@@ -193,5 +194,17 @@ mod tests {
         let take = |url| Lock::take(&runs, "custom", url, &holder(), Duration::ZERO);
         let _one = take("http://127.0.0.1:1/v1").unwrap();
         let _two = take("http://127.0.0.1:2/v1").unwrap();
+    }
+
+    #[test]
+    fn one_server_has_one_lock_whatever_it_is_called() {
+        let home = tempfile::tempdir().unwrap();
+        let runs = RunsDir::create(home.path()).unwrap();
+        let take = |url| Lock::take(&runs, "custom", url, &holder(), Duration::ZERO);
+        let _one = take("http://127.0.0.1:1/v1").unwrap();
+        for other in ["http://localhost:1/v1", "http://[::1]:1//v1/"] {
+            assert!(matches!(take(other), Err(LockError::Held { .. })));
+            assert!(Lock::is_held(&runs, "custom", other));
+        }
     }
 }

@@ -17,6 +17,7 @@ use super::boot::{Boot, shifted};
 use super::folder::{RunFolder, RunsDir};
 use super::read::{boot, moment, optional_moment};
 use super::{Archive, HoldCause, JournalError};
+use crate::address::server;
 
 /// A call is sent at most this long after it was recorded (the sweep's
 /// look-ahead).
@@ -120,9 +121,8 @@ pub struct Remaining {
     pub left: Duration,
 }
 
-/// What was done lately at `base_url` in any run or plan in `runs`. The address
-/// counts and not the environment's name: whoever names it by its URL shares
-/// its limits all the same. Runs that cannot be read are passed over; their
+/// What was done lately at the server at `base_url` in any run or plan in
+/// `runs`, whatever it was called there: a name, or another address of it. Runs that cannot be read are passed over; their
 /// names come with it.
 ///
 /// # Errors
@@ -171,7 +171,7 @@ impl Recent {
         // Before it is opened, which may make a log that is empty.
         let matters_until = lookback.matters_until(path);
         let found = Archive::open(path).and_then(|archive| {
-            if archive.facts()?.base_url == base_url {
+            if server(&archive.facts()?.base_url) == server(base_url) {
                 self.look(&archive, lookback)?;
             }
             Ok(())
@@ -394,7 +394,7 @@ mod tests {
         let read = |at| [(at, CallKind::Read, Some("found"))];
         called(&runs, "demo", "https://demo.example/v1", &read(old));
         called(&runs, "demo", "https://demo.example/v1", &read(late));
-        called(&runs, "custom", "https://demo.example/v1", &read(late));
+        called(&runs, "custom", "https://demo.example./v1", &read(late));
         called(&runs, "live", "https://live.example/v1", &read(late));
         let lookback = lookback(at("2026-11-23T02:10:00Z"), None);
         let recent = recent_calls(&runs, "https://demo.example/v1", &lookback).unwrap();

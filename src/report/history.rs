@@ -6,6 +6,7 @@ use super::runs::{Listed, Standing, list};
 use super::search::Unreadable;
 use super::verdict::command;
 use super::{ReportError, phrase::chain};
+use crate::address::server;
 use crate::journal::{RunsDir, State};
 use crate::sweep::{GROWTH_FROM, GROWTH_RUNS};
 
@@ -132,9 +133,10 @@ impl History {
 
 impl Restriction {
     fn admits(&self, standing: &Standing) -> bool {
-        let admits = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|w| w == is);
-        admits(&self.environment, &standing.environment)
-            && admits(&self.base_url, &standing.base_url)
+        let environment = self.environment.as_ref();
+        let base_url = self.base_url.as_ref();
+        environment.is_none_or(|wanted| *wanted == standing.environment)
+            && base_url.is_none_or(|wanted| server(wanted) == server(&standing.base_url))
     }
 }
 

@@ -8,6 +8,7 @@ use super::outcome::{ending, is_finished};
 use super::phrase::{seconds, visible};
 use super::summary::{how_it_ended, last_carried, optional_time, resumes, states, time};
 use super::{InputFigures, ReportError, Requests, Rows, Waits};
+use crate::address::server;
 use crate::journal::{Archive, Facts, JournalError, Lock, ProcessRow, RunFolder, RunsDir, Tally};
 
 /// A run in the list.
@@ -150,12 +151,12 @@ impl Standing {
         self.ended.map(|ended| seconds(self.started, ended))
     }
 
-    /// Whether it goes to the same place: the URL tells one `custom`
+    /// Whether it goes to the same place: the server tells one `custom`
     /// environment from another. It may also be the one of a named
     /// environment, in a run that was frozen by its address.
     pub(super) fn goes_to(&self, environment: &str, base_url: &str) -> bool {
         if self.environment == "custom" || environment == "custom" {
-            return self.base_url == base_url;
+            return server(&self.base_url) == server(base_url);
         }
         self.environment == environment
     }

@@ -273,7 +273,11 @@ impl Effective {
     fn change(&self, asked: &Self, key: &Key) -> Option<String> {
         let old = key.in_words(&self.settings);
         let new = key.in_words(&asked.settings);
-        if old == new {
+        let one_server = matches!(key.name, "env" | "base-url")
+            && (self.settings.environment.as_ref())
+                .zip(asked.settings.environment.as_ref())
+                .is_some_and(|(one, other)| one.is_at(other));
+        if old == new || one_server {
             return None;
         }
         if !key.shape.is_plain() {

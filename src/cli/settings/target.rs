@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use rescind::api::{BaseUrl, Environment};
+use rescind::{
+    address::server,
+    api::{BaseUrl, Environment},
+};
 
 use super::values::Complaint;
 
@@ -38,6 +41,16 @@ impl Target {
         match self {
             Self::Named(environment) => environment.base_url(),
             Self::Custom(url) => Some(url.clone()),
+        }
+    }
+
+    /// Whether calls to both go to one server.
+    pub(super) fn is_at(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Custom(one), Self::Custom(other)) => {
+                server(&one.to_string()) == server(&other.to_string())
+            }
+            (one, other) => one == other,
         }
     }
 
@@ -122,6 +135,7 @@ mod tests {
                 format!("{text}/"),
                 format!("HTTPS://{host}/{path}"),
                 format!("https://{host}:443/{path}//"),
+                format!("https://{host}.//{path}"),
             ] {
                 let target = Target::at(address(&text).unwrap());
                 assert_eq!(target, Target::Named(environment), "{text}");
@@ -136,6 +150,15 @@ mod tests {
                 assert_eq!(target.name(), "custom", "{other}");
             }
         }
+    }
+
+    #[test]
+    fn addresses_of_one_server_are_one_target() {
+        let at = |text| Target::at(address(text).unwrap());
+        let one = at("http://127.0.0.1:8080/v1");
+        assert!(one.is_at(&at("http://localhost:8080//v1/")));
+        assert!(!one.is_at(&at("http://localhost:8081/v1")));
+        assert!(!one.is_at(&Target::Named(Environment::Sandbox)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use rescind::{
 };
 use serde_json::Value;
 
-use crate::support::process::{Ended, Site, claims_hold, ended_so, reseal, summary};
+use crate::support::process::{Ended, Running, Site, claims_hold, ended_so, reseal, summary};
 
 /// The command that a held run shows, as it is typed after `rescind`.
 #[track_caller]
@@ -155,6 +155,34 @@ fn a_held_run_is_released_by_nothing_but_its_own_digest() {
     assert_eq!(site.revoked(), (1001..1005).collect());
 }
 
+/// Who has no access is told so first, and has released nothing.
+#[test]
+fn access_is_checked_before_an_approval_is_recorded() {
+    let site = Site::new("");
+    let list = site.list(1001..1005);
+    let held = site.run(&format!("{list} --max-ids 3")).with(7);
+    let command = release(&held);
+    for (variable, value) in [
+        None,
+        Some(("RESCIND_TOKEN_FILE", "absent")),
+        Some(("RESCIND_TOKEN_COMMAND", "exit 1")),
+    ]
+    .map(Option::unzip)
+    {
+        let mut bare = site.command(&command);
+        bare.env_remove("RESCIND_TOKEN");
+        if let (Some(variable), Some(value)) = (variable, value) {
+            bare.env(variable, value);
+        }
+        let ended = Running::start(&mut bare).end();
+        assert!(matches!(ended.code, Some(2 | 8)), "{}", ended.err);
+        assert!(!ended.err.contains("approved"), "{}", ended.err);
+    }
+    site.call("resume latest").with(7);
+    assert!(site.truth().calls.is_empty());
+    site.call(&command).with(0).says("approved in spite of");
+}
+
 /// A run that was cut off between its freezing and its first word is held,
 /// too: what a guard found is frozen with the list.
 #[test]
@@ -234,7 +262,7 @@ fn exit_7_a_list_that_has_grown_past_the_median_of_the_last_seven_finished_runs(
     plan(99, "0").with(0).shows("fewer than 100 IDs");
     let list = site.list(1001..1152);
     // Other environments have a history of their own.
-    let elsewhere = site.url.replace("127.0.0.1", "localhost");
+    let elsewhere = site.url.replace("/v1", "/v2");
     site.call(&format!(
         "plan {list} --base-url {elsewhere} --max-growth 1"
     ))

@@ -9,7 +9,7 @@ use std::{
 };
 
 use rescind::sandbox::Kind;
-use rustix::process::{Resource, Rlimit, prlimit};
+use rustix::process::{Resource, Rlimit, Signal, prlimit};
 
 use crate::support::process::{
     Running, Site, adds_up, claims_hold, ended_so, summary, unprivileged,
@@ -410,4 +410,40 @@ fn exit_11_the_lock_is_held_and_says_by_whom_and_since_when() {
     };
     assert!(at(1060) < at(2001));
     assert_eq!(truth.revoked.len(), 62);
+}
+
+/// The lock, the budget and the history belong to a server and not to a
+/// spelling of its address.
+#[test]
+fn one_server_under_two_names_is_one_environment() {
+    let site = Site::new("latency = '40ms'");
+    let list = site.list(1001..1041);
+    let other = site.file("other.csv", "2001\n");
+    let names = [
+        site.url.replace("127.0.0.1", "LOCALHOST"),
+        site.url.replace("127.0.0.1", "localhost."),
+        site.url.replace("/v1", "//v1/"),
+    ];
+    let first = site.start(&site.run_line(&format!("{list} --batch-size 2 --workers 1")));
+    site.until_posted(1);
+    for name in &names {
+        site.call(&format!("run {other} --base-url {name}"))
+            .with(11);
+    }
+    first.signal(Signal::TERM);
+    first.end().with(143);
+    let calls = site.truth().calls.len();
+    // The hour is full: not one call fits into the next ten minutes.
+    for name in &names {
+        let pace = format!("--rate {calls}/h --max-duration 10m");
+        site.call(&format!("run {other} --base-url {name} {pace}"))
+            .with(5)
+            .says("is not finished; to carry it on");
+    }
+    assert_eq!(site.truth().calls.len(), calls);
+    let run = site.runs().remove(0);
+    let run = run.file_name().unwrap().to_str().unwrap();
+    site.call(&format!("resume {run} --base-url {}", names[1]))
+        .with(0);
+    assert_eq!(site.revoked(), (1001..1041).collect());
 }

@@ -2,7 +2,7 @@
 //! `resume`, `verify` and `plan --online` share.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -22,7 +22,7 @@ use super::outlook;
 use super::problem::{MAKE_WAY, Problem};
 use super::screen::{Beginning, Screen};
 use super::settings::Effective;
-use super::signals::Signals;
+use super::signals;
 use super::snapshot::Snapshots;
 use super::terminal::Terminal;
 use super::uptime;
@@ -61,20 +61,12 @@ impl Task<'_> {
     }
 }
 
-/// What is left when a process has done its work.
-pub(super) enum Worked {
-    /// The journal, and why the work stopped, if something was left to do.
-    Ended(Box<Journal>, Stop, Clock),
-    /// Nothing: a second signal with this number cut it off.
-    Cut(i32),
-}
-
-/// How the sweep came to its end.
-enum End {
-    /// By itself, or stopped in good order.
-    Swept,
-    /// By a second signal.
-    Cut(i32),
+/// What is left when a process has done its work: the journal, and why the
+/// work stopped, if something was left to do.
+pub(super) struct Worked {
+    pub(super) journal: Journal,
+    pub(super) stop: Stop,
+    pub(super) clock: Clock,
 }
 
 /// This process, as the journal keeps it.
@@ -117,10 +109,7 @@ pub(super) fn carry_out(
     runtime: Runtime,
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
-    let worked = work(task, gateway, runtime).and_then(|worked| match worked {
-        Worked::Ended(journal, stop, clock) => finish(task, *journal, &stop, clock, out),
-        Worked::Cut(number) => Ok(exit::signal(number)),
-    });
+    let worked = work(task, gateway, runtime).and_then(|worked| finish(task, worked, out));
     worked.map_err(|problem| {
         if task.only_reads() {
             problem
@@ -143,7 +132,10 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
         ..settings.policy(task.given)
     };
     let terminal = Terminal::stderr(settings.progress, settings.verbosity);
-    start_log(task, &terminal)?;
+    start_log(task, terminal)?;
+    let stop = Stop::default();
+    signals::watch(stop.clone())
+        .map_err(|error| Problem::new(exit::ERROR, "cannot listen to signals").caused_by(&error))?;
     let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
     let lookback = lookback(&policy, started, boot.clone());
     let found = recent_calls(task.runs, &task.facts.base_url, &lookback);
@@ -157,7 +149,7 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
     let calls = outlook::calls(task, &policy, &tally)?;
     outlook::foretell(calls, &policy, started, &past);
     let screen = Screen::start(
-        &terminal,
+        terminal,
         Beginning {
             tally: &tally,
             only_reads: task.only_reads(),
@@ -186,33 +178,21 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
         Problem::new(exit::ERROR, "cannot start the journal's thread").caused_by(&error)
     })?;
     let snapshots = (!task.only_reads()).then(|| Snapshots::start(task.folder.clone()));
-    let stop = Stop::default();
-    let end = runtime.block_on(async {
-        let signals = Signals::listen().map_err(|error| {
-            Problem::new(exit::ERROR, "cannot listen to signals").caused_by(&error)
-        })?;
-        tokio::select! {
-            biased;
-            number = signals.watch(&stop) => Ok(End::Cut(number)),
-            swept = sweep(task, gateway, ledger, policy, clock, &stop, &past, &screen) => {
-                swept.map(|()| End::Swept)
-            }
-        }
-    });
+    let swept = runtime.block_on(sweep(
+        task, gateway, ledger, policy, clock, &stop, &past, &screen,
+    ));
     screen.finish();
-    if let Ok(End::Cut(number)) = end {
-        // The journal is as a crash would leave it; that is what it is for.
-        snapshots.into_iter().for_each(Snapshots::abandon);
-        runtime.shutdown_background();
-        return Ok(Worked::Cut(number));
-    }
     drop(snapshots);
     drop(runtime);
-    end?;
+    swept?;
     let journal = thread
         .join()
         .map_err(|_| Problem::new(exit::ERROR, "the journal's thread failed"))?;
-    Ok(Worked::Ended(Box::new(journal), stop, clock))
+    Ok(Worked {
+        journal,
+        stop,
+        clock,
+    })
 }
 
 #[expect(
@@ -269,12 +249,14 @@ pub(super) fn stopped(stop: &Stop) -> Option<(Outcome, String)> {
 /// Records how the process ended and writes everything there is to read.
 fn finish(
     task: &Task<'_>,
-    mut journal: Journal,
-    stop: &Stop,
-    clock: Clock,
+    Worked {
+        mut journal,
+        stop,
+        clock,
+    }: Worked,
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
-    let (outcome, explanation) = if let Some(stopped) = stopped(stop) {
+    let (outcome, explanation) = if let Some(stopped) = stopped(&stop) {
         stopped
     } else {
         let summary = Summary::of(task.folder, false).map_err(|error| unreported(&error))?;
@@ -313,7 +295,7 @@ pub(super) fn hold(task: &Task<'_>, problem: &Problem, out: &mut dyn Write) -> R
     let why = problem.causes.join("; ");
     let settings = &task.effective.settings;
     let terminal = Terminal::stderr(settings.progress, settings.verbosity);
-    start_log(task, &terminal)?;
+    start_log(task, terminal)?;
     tracing::warn!(target: logging::ONLY_LOGGED, "{}: {why}", problem.message);
     let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
     let (now, boot) = uptime::moment();
@@ -341,12 +323,12 @@ fn begin(
 pub(super) fn present(folder: &RunFolder, code: u8, out: &mut dyn Write) -> Result<u8, Problem> {
     let summary = report::write(folder).map_err(|error| unreported(&error))?;
     let text = report::text(&summary, folder, super::review::style());
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Problem::new(exit::ERROR, "cannot write to standard output").caused_by(&error))
-        }
-        _ => Ok(code),
-    }
+    signals::recorded(code);
+    out.write_all(text.as_bytes())
+        .map(|()| code)
+        .map_err(|error| {
+            Problem::new(exit::ERROR, "cannot write to standard output").caused_by(&error)
+        })
 }
 
 /// How far back the limits look.
@@ -422,7 +404,7 @@ fn refuse(task: &Task<'_>, journal: Journal, problem: Problem) -> Problem {
     problem
 }
 
-fn start_log(task: &Task<'_>, terminal: &Terminal) -> Result<(), Problem> {
+fn start_log(task: &Task<'_>, terminal: Terminal) -> Result<(), Problem> {
     let settings = &task.effective.settings;
     logging::start(
         Some(run_log(task.folder)?),

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use rescind::journal::Facts;
 use rescind::report::{column, number, visible};
 
+use super::printer::{PATIENCE, stderr};
 use super::problem::Problem;
 
 /// Whether somebody could be asked.
@@ -27,6 +28,8 @@ pub(super) fn ask(facts: &Facts, ids: u64) -> Result<(), Problem> {
         .write(true)
         .open("/dev/tty")
         .map_err(failed)?;
+    // Notes that belong to the question come before it.
+    stderr().drain(PATIENCE);
     let mut out = &terminal;
     write!(
         out,

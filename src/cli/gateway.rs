@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::exit;
+use super::printer::say;
 use super::problem::Problem;
 use super::settings::{Access, Effective, Settings};
 
@@ -131,11 +132,8 @@ fn keeping(settings: &Settings, address: &BaseUrl, credentials: Arc<Credentials>
     };
     let cache = TokenCache::new(path.clone(), address, &credentials);
     let kept = cache.read(Timestamp::now()).unwrap_or_else(|error| {
-        // The log is not there yet; nobody is left if stderr is closed.
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("warning: {error}; logging in\n"),
-        );
+        // The log is not there yet.
+        say(format_args!("warning: {error}; logging in"));
         None
     });
     Custody::log_in(credentials, kept).kept_by(move |token, expires| {

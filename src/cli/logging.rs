@@ -16,7 +16,7 @@ use std::{
 
 use jiff::{Timestamp, ZonedDateTime};
 use rescind::report::visible;
-use tracing::{Subscriber, level_filters::LevelFilter, subscriber::SetGlobalDefaultError};
+use tracing::{Subscriber, level_filters::LevelFilter, subscriber::SetGlobalDefaultError, warn};
 use tracing_subscriber::{
     Layer,
     filter::Targets,
@@ -26,6 +26,7 @@ use tracing_subscriber::{
 };
 
 use super::{
+    printer,
     settings::{LogFormat, Verbosity},
     terminal::Terminal,
 };
@@ -45,7 +46,7 @@ pub(crate) fn start(
     run_log: Option<File>,
     format: LogFormat,
     verbosity: Verbosity,
-    terminal: &Terminal,
+    terminal: Terminal,
 ) -> Result<(), SetGlobalDefaultError> {
     tracing::subscriber::set_global_default(subscriber(run_log, format, verbosity, terminal))
 }
@@ -56,7 +57,7 @@ pub(super) fn subscriber(
     run_log: Option<File>,
     format: LogFormat,
     verbosity: Verbosity,
-    terminal: &Terminal,
+    terminal: Terminal,
 ) -> impl Subscriber + Send + Sync + use<> {
     let (ours, others) = match verbosity {
         Verbosity::Quiet => (LevelFilter::ERROR, LevelFilter::ERROR),
@@ -79,21 +80,29 @@ pub(super) fn subscriber(
             .with_ansi(terminal.colour)
             .log_internal_errors(false)
             .with_writer(OneLine {
-                to: terminal.clone(),
+                to: terminal,
                 colour: terminal.colour,
             })
             .boxed(),
-        LogFormat::Json => json(terminal.clone()),
+        LogFormat::Json => json(terminal),
     };
     let file = run_log.map(|file| {
         json(RunLog {
             file,
             failed: AtomicBool::new(false),
-            terminal: terminal.clone(),
+            terminal,
         })
         .with_filter(logged)
     });
     registry().with(screen.with_filter(shown)).with(file)
+}
+
+/// Says in `run.log` how many lines standard error did not take, if any.
+pub(super) fn count_unprinted() {
+    let lines = printer::stderr().unprinted();
+    if lines > 0 {
+        warn!(target: ONLY_LOGGED, lines, "not all lines could be printed on standard error");
+    }
 }
 
 /// One JSON object a line.

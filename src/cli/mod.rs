@@ -11,6 +11,8 @@ mod logging;
 mod online;
 mod outlook;
 mod output;
+mod panics;
+mod printer;
 mod problem;
 mod prune;
 mod review;
@@ -41,46 +43,70 @@ use clap::{
 use rescind::report::visible;
 
 use args::{Cli, Task};
+use printer::{PATIENCE, say};
 use problem::Problem;
 use settings::Layers;
 
 /// Does what the command line says and tells how it ended.
 pub(crate) fn main() -> ExitCode {
-    // Without it only such a limit is told of less well.
-    let _ = signals::outlive_file_limits();
-    let code = match Cli::try_parse() {
-        Ok(cli) => perform(cli.command, env::vars_os(), &mut io::stdout().lock()).unwrap_or_else(
-            |problem| {
-                // Nobody is left to be told if stderr is closed.
-                let _ = problem.print(&mut io::stderr().lock());
-                problem.code
-            },
-        ),
-        Err(error) if asks_for_secret(&error) => {
-            let problem = Problem::usage("a secret never comes from an option").hint(
-                "set RESCIND_TOKEN, RESCIND_TOKEN_FILE or RESCIND_TOKEN_COMMAND; \
-                 for a log-in RESCIND_LOGIN_PASSWORD and RESCIND_LOGIN_SEC, or files",
-            );
-            let _ = problem.print(&mut io::stderr().lock());
-            problem.code
+    panics::log();
+    let mut text = Vec::new();
+    let ended = panics::caught(|| {
+        // Without it only such a limit is told of less well.
+        let _ = signals::outlive_file_limits();
+        match Cli::try_parse() {
+            Ok(cli) => perform(cli.command, env::vars_os(), &mut text),
+            Err(error) => misused(&error),
         }
-        Err(error) => {
-            let text = error.render().to_string();
-            if text.lines().all(|line| visible(line) == line) {
-                let _ = error.print();
-            } else {
-                // It repeats what was typed, or what a script put in its place.
-                let lines: Vec<_> = text.lines().map(visible).collect();
-                let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
-            }
-            if error.use_stderr() {
-                exit::USAGE
-            } else {
-                exit::COMPLETE
-            }
-        }
+    });
+    // Nothing is held any more that others wait for, however long this takes.
+    ExitCode::from(show(&text, ended))
+}
+
+/// Shows what a command made, and why it failed; returns the exit code.
+fn show(text: &[u8], ended: Result<u8, Problem>) -> u8 {
+    let stderr = printer::stderr();
+    // Both may be the same terminal: what came first stands first.
+    stderr.drain(PATIENCE);
+    let mut out = io::stdout().lock();
+    let shown = written(out.write_all(text).and_then(|()| out.flush()));
+    let (problem, code) = match (ended, shown) {
+        // The files of the run have it all, and say how it ended.
+        (Ok(code), Err(problem)) if signals::is_recorded() => (Some(problem), code),
+        (Err(problem), _) | (_, Err(problem)) => (Some(problem.clone()), problem.code),
+        (Ok(code), Ok(_)) => (None, code),
     };
-    ExitCode::from(code)
+    if let Some(problem) = problem {
+        problem.say();
+    }
+    stderr.drain(PATIENCE);
+    logging::count_unprinted();
+    code
+}
+
+/// Says what is wrong with the command line, or shows the help that it asks
+/// for.
+fn misused(error: &clap::Error) -> Result<u8, Problem> {
+    if asks_for_secret(error) {
+        return Err(Problem::usage("a secret never comes from an option").hint(
+            "set RESCIND_TOKEN, RESCIND_TOKEN_FILE or RESCIND_TOKEN_COMMAND; \
+                 for a log-in RESCIND_LOGIN_PASSWORD and RESCIND_LOGIN_SEC, or files",
+        ));
+    }
+    let text = error.render().to_string();
+    if text.lines().all(|line| visible(line) == line) {
+        // It is coloured on a terminal.
+        let _ = error.print();
+    } else {
+        // It repeats what was typed, or what a script put in its place.
+        let lines: Vec<_> = text.lines().map(visible).collect();
+        say(lines.join("\n"));
+    }
+    Ok(if error.use_stderr() {
+        exit::USAGE
+    } else {
+        exit::COMPLETE
+    })
 }
 
 /// Whether the option that is not known was meant for a secret.
@@ -162,7 +188,7 @@ fn perform(
         }
         Task::Runs { task, json, folder } => runs::runs(task, json, &folder.0, variables, out),
         Task::Find { ids, json, folder } => runs::find(&ids, json, &folder, variables, out),
-        Task::Sandbox(options) => serve::sandbox(&options, variables, out),
+        Task::Sandbox(options) => serve::sandbox(&options, variables, &mut io::stdout()),
     }
 }
 

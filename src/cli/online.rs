@@ -7,7 +7,6 @@
 //! whoever comes next. Nothing is revoked, so nobody is asked.
 
 use std::fs::File;
-use std::io::Write;
 
 use jiff::Timestamp;
 use rescind::journal::{JournalError, Lock, NewRun, PLANNING, RunFolder, RunsDir};
@@ -15,12 +14,12 @@ use rescind::list::{Census, Frozen, Input};
 use rescind::report::{Survey, number, visible};
 
 use super::carry::{self, Task, Worked, broken, unreported, work};
-use super::exit;
 use super::gateway::Gateway;
+use super::printer::say;
 use super::problem::Problem;
 use super::run::{self, facts_of, folder_problem};
 use super::settings::{Effective, Verbosity};
-use super::uptime;
+use super::{signals, uptime};
 
 /// A list that is being frozen, to be read.
 pub(super) struct Reading<'a> {
@@ -29,14 +28,6 @@ pub(super) struct Reading<'a> {
     runs: RunsDir,
     new: NewRun,
     _lock: Lock,
-}
-
-/// What came of the reading.
-pub(super) enum Read {
-    /// This, and the exit code.
-    Shown(Box<Survey>, u8),
-    /// A second signal cut it off.
-    Cut(u8),
 }
 
 impl<'a> Reading<'a> {
@@ -75,8 +66,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Reads every ID of the list.
-    pub(super) fn read(self, input: &Input, census: &Census) -> Result<Read, Problem> {
+    /// Reads every ID of the list. Returns what came of it, and the exit code.
+    pub(super) fn read(self, input: &Input, census: &Census) -> Result<(Box<Survey>, u8), Problem> {
         let Self {
             effective,
             given,
@@ -90,14 +81,12 @@ impl<'a> Reading<'a> {
         let (folder, _being_made): (_, File) =
             new.commit_plan(&facts).map_err(|error| broken(&error))?;
         if effective.settings.verbosity != Verbosity::Quiet {
-            // Nobody is left to be told if stderr is closed.
-            let _ = writeln!(
-                std::io::stderr(),
+            say(format_args!(
                 "plan of {} ({}): {} IDs to be read; nothing is revoked",
                 visible(&facts.input_path),
                 facts.environment,
                 number(facts.rows_distinct),
-            );
+            ));
         }
         let task = Task {
             command: PLANNING,
@@ -108,20 +97,21 @@ impl<'a> Reading<'a> {
             given,
             resend_mismatched: false,
         };
-        match work(&task, gateway, runtime)? {
-            Worked::Cut(number) => Ok(Read::Cut(exit::signal(number))),
-            Worked::Ended(journal, stop, clock) => {
-                let (outcome, why) = match carry::stopped(&stop) {
-                    Some(stopped) => stopped,
-                    None => (survey(&folder)?.ending(), String::new()),
-                };
-                let code = outcome.code();
-                journal
-                    .end_process(clock.now(), outcome.word(), code, &why)
-                    .map_err(|error| broken(&error))?;
-                Ok(Read::Shown(Box::new(survey(&folder)?), code))
-            }
-        }
+        let Worked {
+            journal,
+            stop,
+            clock,
+        } = work(&task, gateway, runtime)?;
+        let (outcome, why) = match carry::stopped(&stop) {
+            Some(stopped) => stopped,
+            None => (survey(&folder)?.ending(), String::new()),
+        };
+        let code = outcome.code();
+        journal
+            .end_process(clock.now(), outcome.word(), code, &why)
+            .map_err(|error| broken(&error))?;
+        signals::recorded(code);
+        Ok((Box::new(survey(&folder)?), code))
     }
 }
 

@@ -11,7 +11,7 @@ use rusqlite::ErrorCode;
 use rescind::journal::causes;
 use rescind::report::visible;
 
-use super::exit;
+use super::{exit, printer};
 
 /// An error at the edge of the process, with the exit code it leads to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,6 +79,14 @@ impl Problem {
             self.message = format!("{earlier}; and {}", self.message);
         }
         self
+    }
+
+    /// Prints the problem on standard error.
+    pub(crate) fn say(&self) {
+        let mut lines = Vec::new();
+        // Writing to memory cannot fail.
+        let _ = self.print(&mut lines);
+        printer::stderr().print(&lines);
     }
 
     /// Prints the problem for a person. Paths, cells and names come from

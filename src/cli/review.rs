@@ -13,7 +13,7 @@ use rustc_hash::FxHashSet;
 
 use super::args::{Folder, Format, Nights, Options};
 use super::carry::{broken, lookback, past, unreported};
-use super::online::{Read, Reading};
+use super::online::Reading;
 use super::problem::Problem;
 use super::run::{input, recorded_url, warn};
 use super::runs::{found, runs_dir};
@@ -82,8 +82,7 @@ pub(super) fn plan(
         _ => None,
     };
     let (survey, code) = match read {
-        Some(Read::Shown(survey, code)) => (Some(survey), code),
-        Some(Read::Cut(code)) => return Ok(code),
+        Some((survey, code)) => (Some(survey), code),
         None => (None, exit::COMPLETE),
     };
     let workload = Workload {

@@ -21,6 +21,7 @@ use super::args::Options;
 use super::carry::{self, Task, broken, carry_out, facts, present};
 use super::gateway::Gateway;
 use super::guards::Watch;
+use super::printer::say;
 use super::problem::Problem;
 use super::runs::{found, runs_dir};
 use super::settings::{Effective, Layers, Verbosity};
@@ -64,8 +65,7 @@ pub(super) fn run(
     let (mut new, census) = read(&runs, &input, &effective, &mut sieve)?;
     if asks || settings.verbosity != Verbosity::Quiet {
         for odd in &census.oddities {
-            // Nobody is left to be told of anything if stderr is closed.
-            let _ = writeln!(std::io::stderr(), "note: {odd}");
+            say(format_args!("note: {odd}"));
         }
     }
     let facts = facts_of(&effective, &input, &census)?;
@@ -96,16 +96,11 @@ pub(super) fn run(
             .map_err(|error| broken(&error))?;
     }
     let folder = new.commit(&facts).map_err(|error| broken(&error))?;
-    // Nobody is left to be told of anything if stderr is closed.
     if let Err(error) = runs.point_latest(folder.run()) {
-        let _ = writeln!(
-            std::io::stderr(),
-            "warning: {}",
-            visible(&error.to_string())
-        );
+        say(format_args!("warning: {}", visible(&error.to_string())));
     }
     if settings.verbosity != Verbosity::Quiet {
-        let _ = announce(&mut std::io::stderr().lock(), &folder, &facts, &notes);
+        announce(&folder, &facts, &notes);
     }
     let task = Task {
         command: "run",
@@ -216,8 +211,7 @@ pub(super) fn resume(
     let watch = Watch::over(&effective.settings, &runs, &folder, &frozen, now)?;
     if effective.settings.verbosity != Verbosity::Quiet {
         for idle in &watch.idle {
-            // Nobody is left to be told if stderr is closed.
-            let _ = writeln!(std::io::stderr(), "note: {}", visible(idle));
+            say(format_args!("note: {}", visible(idle)));
         }
     }
     if watch.holds() && approve.is_none() {
@@ -241,16 +235,14 @@ pub(super) fn resume(
     let gateway = Gateway::open(&effective, &runtime)?;
     if let Some(digest) = approve {
         for released in watch.approve(digest, now)? {
-            let _ = writeln!(std::io::stderr(), "note: approved in spite of {released}");
+            say(format_args!("note: approved in spite of {released}"));
         }
     }
     if asks {
         consent::ask(&frozen, to_send)?;
     }
     if effective.settings.verbosity != Verbosity::Quiet {
-        // Nobody is left to be told if stderr is closed.
-        let _ = writeln!(
-            std::io::stderr(),
+        say(format_args!(
             "run {} ({}), frozen at {:.0}\n  {} of {} IDs open, {} still to be read back",
             folder.run(),
             frozen.environment,
@@ -258,16 +250,15 @@ pub(super) fn resume(
             number(standing.open()),
             number(frozen.rows_distinct),
             number(standing.owed),
-        );
+        ));
     }
     carry_out(&task, gateway, runtime, out)
 }
 
-/// Says what of the settings is passed over. Nobody is left to be told if
-/// stderr is closed.
+/// Says what of the settings is passed over.
 pub(super) fn warn(effective: &Effective) {
     for warning in &effective.warnings {
-        let _ = writeln!(std::io::stderr(), "warning: {}", visible(warning));
+        say(format_args!("warning: {}", visible(warning)));
     }
 }
 
@@ -384,12 +375,11 @@ pub(super) fn lock(runs: &RunsDir, effective: &Effective, command: &str) -> Resu
         && !patience.is_zero()
     {
         // Whoever looks at a process that does nothing is to know why.
-        let _ = writeln!(
-            std::io::stderr(),
+        say(format_args!(
             "note: {}; waiting for it for up to {}",
             visible(&error.to_string()),
             rescind::duration::show(patience)
-        );
+        ));
         taken = take(patience);
     }
     taken.map_err(|error| match &error {
@@ -518,18 +508,12 @@ fn mentions(runs: &RunsDir, facts: &Facts) -> Vec<String> {
     lines
 }
 
-fn announce(
-    out: &mut dyn Write,
-    folder: &RunFolder,
-    facts: &Facts,
-    earlier: &[String],
-) -> std::io::Result<()> {
+fn announce(folder: &RunFolder, facts: &Facts, earlier: &[String]) {
     for line in earlier {
-        writeln!(out, "note: {}", visible(line))?;
+        say(format_args!("note: {}", visible(line)));
     }
     // On two lines: together they are wider than many a terminal.
-    writeln!(
-        out,
+    say(format_args!(
         "run {} ({}), IDs from {}\n  {} rows = {} distinct + {} duplicate + {} invalid; batches: {}",
         folder.run(),
         facts.environment,
@@ -539,7 +523,7 @@ fn announce(
         number(facts.rows_duplicate),
         number(facts.rows_invalid),
         number(facts.batches),
-    )
+    ));
 }
 
 pub(super) fn folder_problem(error: &JournalError) -> Problem {

@@ -11,12 +11,10 @@ mod narrator;
 
 use std::{
     collections::HashMap,
-    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use rescind::journal::{BatchId, Entry, Remaining, Tally};
 use rescind::report::{Mark, number};
 use rescind::sweep::{Clock, Observer, Quota, Timetable, Waits};
@@ -28,9 +26,6 @@ use self::{
     narrator::{Narrator, Turn},
 };
 use super::{logging::ONLY_LOGGED, terminal::Terminal};
-
-/// How often the bar is drawn anew: seconds count down, and nothing flickers.
-const TICK: Duration = Duration::from_millis(200);
 
 /// A wait for the pace or the next try that is longer is told of.
 const LONG: Duration = Duration::from_mins(5);
@@ -70,18 +65,16 @@ pub(crate) struct Beginning<'a> {
 /// The observer that shows a run. The bar goes with it.
 #[derive(Debug)]
 pub(crate) struct Screen {
-    // Never locked while an event is sent: printing above the bar takes the
-    // bar's own lock, and drawing the bar takes this one.
     figures: Arc<Mutex<Figures>>,
     narrator: Mutex<Narrator>,
     /// When counters were said last, and in what words.
     counted: Mutex<(Instant, String)>,
-    bar: Option<ProgressBar>,
+    terminal: Terminal,
 }
 
 impl Screen {
     /// Shows a run that is about to be carried on.
-    pub(crate) fn start(terminal: &Terminal, beginning: Beginning<'_>) -> Self {
+    pub(crate) fn start(terminal: Terminal, beginning: Beginning<'_>) -> Self {
         let Beginning {
             tally,
             only_reads,
@@ -100,8 +93,12 @@ impl Screen {
             figures.turn(narrator.inherit(hold, clock.now(), until));
         }
         let figures = Arc::new(Mutex::new(figures));
+        let drawn = Arc::clone(&figures);
+        terminal.draw(Some(Arc::new(move || {
+            lock(&drawn).view().line(terminal.columns())
+        })));
         let screen = Self {
-            bar: bar(terminal, &figures),
+            terminal,
             figures,
             narrator: Mutex::new(narrator),
             counted: Mutex::new((Instant::now(), String::new())),
@@ -162,9 +159,7 @@ impl Screen {
 
     /// Clears the bar and says the last figures, if they were not said yet.
     pub(crate) fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.terminal.draw(None);
         lock(&self.narrator).finish();
         let words = lock(&self.figures).view().counters();
         if lock(&self.counted).1 != words {
@@ -175,7 +170,7 @@ impl Screen {
     /// A counter line; below it goes without where there is a bar.
     fn count(&self) {
         let words = lock(&self.figures).view().counters();
-        if self.bar.is_some() {
+        if self.terminal.draws() {
             info!(target: ONLY_LOGGED, "{words}");
         } else {
             info!("{words}");
@@ -223,22 +218,6 @@ impl Observer for Screen {
 /// Everything is written at once, and what is half written is still true.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A bar that draws itself from `figures` until it is cleared.
-fn bar(terminal: &Terminal, figures: &Arc<Mutex<Figures>>) -> Option<ProgressBar> {
-    let (figures, columns) = (Arc::clone(figures), terminal.clone());
-    let line = move |_: &ProgressState, out: &mut dyn fmt::Write| {
-        let view = lock(&figures).view();
-        // Writing to indicatif's string cannot fail.
-        let _ = out.write_str(&view.line(columns.columns()));
-    };
-    let style = ProgressStyle::with_template("{line}").ok()?;
-    let bar = terminal.attach(ProgressBar::no_length())?;
-    bar.set_style(style.with_key("line", line));
-    bar.tick();
-    bar.enable_steady_tick(TICK);
-    Some(bar)
 }
 
 #[cfg(test)]

@@ -40,12 +40,6 @@ impl Snapshots {
             thread: thread.ok(),
         }
     }
-
-    /// Does not wait for the writing that may be under way, which takes its
-    /// time with a long list.
-    pub(super) fn abandon(mut self) {
-        self.thread = None;
-    }
 }
 
 impl Drop for Snapshots {

@@ -1,20 +1,18 @@
 //! What reaches the terminal and what reaches `run.log`.
 
-use std::{
-    io::{self, Read, Seek, Write},
-    sync::{Arc, Mutex},
-};
+use std::io::{Read, Seek};
 
 use serde_json::Value;
 use tracing::{debug, error, info, warn};
 
 use super::*;
+use crate::cli::printer::tests::Printed;
 
 /// A terminal that keeps what was printed.
-fn terminal(draw: bool, colour: bool) -> (Terminal, Arc<Mutex<Vec<u8>>>) {
-    let out = Arc::new(Mutex::new(Vec::new()));
-    let terminal = Terminal::onto(Arc::clone(&out) as _, draw, || 80, colour);
-    (terminal, out)
+fn terminal(draw: bool, colour: bool) -> (Terminal, Printed) {
+    let printed = Printed::new();
+    let terminal = Terminal::onto(printed.printer, draw, || 80, colour);
+    (terminal, printed)
 }
 
 /// What the terminal and `run.log` got of what `tell` told.
@@ -22,12 +20,12 @@ fn logged(format: LogFormat, verbosity: Verbosity, tell: impl FnOnce()) -> (Stri
     let (terminal, out) = terminal(false, false);
     let mut file = tempfile::tempfile().unwrap();
     let log = Some(file.try_clone().unwrap());
-    let subscriber = subscriber(log, format, verbosity, &terminal);
+    let subscriber = subscriber(log, format, verbosity, terminal);
     tracing::subscriber::with_default(subscriber, tell);
     let mut text = String::new();
     file.rewind().unwrap();
     file.read_to_string(&mut text).unwrap();
-    let shown = String::from_utf8(out.lock().unwrap().clone()).unwrap();
+    let shown = out.text();
     (shown, text)
 }
 
@@ -73,9 +71,9 @@ fn the_terminal_shows_what_was_asked_for_and_run_log_all_that_is_ours() {
 #[test]
 fn without_a_run_the_terminal_still_gets_its_lines() {
     let (terminal, out) = terminal(false, false);
-    let subscriber = subscriber(None, LogFormat::Text, Verbosity::Verbose, &terminal);
+    let subscriber = subscriber(None, LogFormat::Text, Verbosity::Verbose, terminal);
     tracing::subscriber::with_default(subscriber, every_level);
-    let shown = String::from_utf8(out.lock().unwrap().clone()).unwrap();
+    let shown = out.text();
     assert_eq!(shown.lines().count(), 6, "{shown}");
 }
 
@@ -141,9 +139,9 @@ fn no_field_of_any_kind_steers_a_terminal_or_makes_a_line_of_its_own() {
 #[test]
 fn of_all_sequences_colours_alone_come_through_and_only_where_there_are_any() {
     let (terminal, out) = terminal(false, true);
-    let subscriber = subscriber(None, LogFormat::Text, Verbosity::Normal, &terminal);
+    let subscriber = subscriber(None, LogFormat::Text, Verbosity::Normal, terminal);
     tracing::subscriber::with_default(subscriber, || warn!(said = %WORDS, "{WORDS}"));
-    let shown = String::from_utf8(out.lock().unwrap().clone()).unwrap();
+    let shown = out.text();
     let line = shown.strip_suffix('\n').unwrap();
     for sequence in line.split('\u{1b}').skip(1) {
         let codes = sequence.strip_prefix('[').unwrap();
@@ -158,9 +156,9 @@ fn of_all_sequences_colours_alone_come_through_and_only_where_there_are_any() {
 fn nothing_is_coloured_unless_asked_for() {
     for colour in [false, true] {
         let (terminal, out) = terminal(false, colour);
-        let subscriber = subscriber(None, LogFormat::Text, Verbosity::Normal, &terminal);
+        let subscriber = subscriber(None, LogFormat::Text, Verbosity::Normal, terminal);
         tracing::subscriber::with_default(subscriber, || warn!("words"));
-        assert_eq!(out.lock().unwrap().contains(&0x1b), colour);
+        assert_eq!(out.text().contains('\u{1b}'), colour);
     }
 }
 
@@ -172,45 +170,16 @@ fn a_run_log_that_cannot_be_written_is_told_of_once() {
         Some(reading_only),
         LogFormat::Text,
         Verbosity::Quiet,
-        &terminal,
+        terminal,
     );
     tracing::subscriber::with_default(subscriber, || {
         info!("one");
         info!("two");
     });
-    let shown = String::from_utf8(out.lock().unwrap().clone()).unwrap();
+    let shown = out.text();
     assert!(
         shown.starts_with("error: run.log cannot be written: "),
         "{shown}"
     );
     assert_eq!(shown.lines().count(), 1, "{shown}");
-}
-
-/// A terminal whose session is gone.
-struct Gone;
-
-impl Write for Gone {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::BrokenPipe.into())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Err(io::ErrorKind::BrokenPipe.into())
-    }
-}
-
-#[test]
-fn a_terminal_that_is_gone_harms_nothing() {
-    let terminal = Terminal::onto(Arc::new(Mutex::new(Gone)), true, || 80, true);
-    let bar = terminal.attach(indicatif::ProgressBar::new(7)).unwrap();
-    bar.tick();
-    let mut file = tempfile::tempfile().unwrap();
-    let log = Some(file.try_clone().unwrap());
-    let subscriber = subscriber(log, LogFormat::Text, Verbosity::Normal, &terminal);
-    tracing::subscriber::with_default(subscriber, || warn!("words"));
-    bar.finish_and_clear();
-    let mut text = String::new();
-    file.rewind().unwrap();
-    file.read_to_string(&mut text).unwrap();
-    assert!(text.contains("words"));
 }

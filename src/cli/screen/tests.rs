@@ -17,11 +17,12 @@ use tokio::time::advance;
 use super::*;
 use crate::cli::{
     logging,
+    printer::tests::Printed,
     settings::{LogFormat, Verbosity},
 };
 
 struct Stage {
-    out: Arc<Mutex<Vec<u8>>>,
+    printed: Printed,
     file: File,
     tally: Tally,
     only_reads: bool,
@@ -34,7 +35,7 @@ impl Stage {
         let mut tally = Tally::default();
         tally.add(State::Pending, ids);
         Self {
-            out: Arc::default(),
+            printed: Printed::new(),
             file: tempfile::tempfile().unwrap(),
             tally,
             only_reads: false,
@@ -54,9 +55,9 @@ impl Stage {
         hold: Option<&Remaining>,
         parts: HashMap<BatchId, String>,
     ) -> (Screen, tracing::subscriber::DefaultGuard) {
-        let terminal = Terminal::onto(Arc::clone(&self.out) as _, draw, || 80, false);
+        let terminal = Terminal::onto(self.printed.printer, draw, || 80, false);
         let log = Some(self.file.try_clone().unwrap());
-        let log = logging::subscriber(log, LogFormat::Text, Verbosity::Normal, &terminal);
+        let log = logging::subscriber(log, LogFormat::Text, Verbosity::Normal, terminal);
         let guard = tracing::subscriber::set_default(log);
         let beginning = Beginning {
             tally: &self.tally,
@@ -70,17 +71,17 @@ impl Stage {
             timetable: &Timetable::default(),
             takes: Duration::from_mins(1),
         };
-        (Screen::start(&terminal, beginning), guard)
+        (Screen::start(terminal, beginning), guard)
     }
 
     fn raw(&self) -> String {
-        String::from_utf8(self.out.lock().unwrap().clone()).unwrap()
+        self.printed.text()
     }
 
     /// What was shown since the last time, without the dates.
     fn shown(&self) -> Vec<String> {
         let text = self.raw();
-        self.out.lock().unwrap().clear();
+        self.printed.clear();
         let undated = |line: &str| line.split_once(' ').unwrap().1.trim_start().to_owned();
         text.lines().map(undated).collect()
     }
@@ -528,19 +529,19 @@ async fn lines_print_above_the_bar_and_the_bar_goes_at_the_end() {
     let (screen, _guard) = stage.screen(true);
     let bar = "0/400 IDs · 0.0/s · 0 in flight · ETA ?";
     assert!(stage.raw().contains(bar), "{:?}", stage.raw());
-    stage.out.lock().unwrap().clear();
+    stage.printed.clear();
 
     screen.recorded(&[moved(7, State::Refused, "why", "")], &stage.tally);
     let raw = stage.raw();
     let (before, after) = raw.split_once("WARN").unwrap();
-    assert!(before.starts_with("\r\u{1b}[2K"), "cleared first: {raw:?}");
+    assert!(before.contains("\r\u{1b}[J"), "erased first: {raw:?}");
     let (line, after) = after.split_once('\n').unwrap();
     assert!(line.ends_with("reason=why status=500"), "{raw:?}");
     assert!(after.contains(bar), "drawn again: {raw:?}");
 
     screen.finish();
     let raw = stage.raw();
-    let (_, left) = raw.rsplit_once("\r\u{1b}[2K").unwrap();
+    let (_, left) = raw.rsplit_once("\r\u{1b}[J").unwrap();
     assert_eq!(left, "", "{raw:?}");
     let counters = stage.logged();
     let counters = counters

@@ -10,6 +10,7 @@ mod prune;
 mod runs;
 mod sandbox_rules;
 mod signals;
+mod stuck_outputs;
 mod usage;
 mod usage_errors;
 mod verification;

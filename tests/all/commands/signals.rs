@@ -75,6 +75,32 @@ fn a_second_signal_ends_at_once_and_what_was_under_way_is_settled_by_reading() {
     claims_hold(&site, &run);
 }
 
+/// A shell sends SIGHUP when its window is closed and the kernel another one;
+/// service managers send it right behind SIGTERM.
+#[test]
+fn a_hangup_is_never_a_second_wish_calls_under_way_finish() {
+    for (first, code) in [(Signal::HUP, 129), (Signal::TERM, 143)] {
+        if first == Signal::HUP && hangups_are_ignored() {
+            continue;
+        }
+        let site =
+            Site::new("faults.slow_by = '2s'\nfaults.script = { revoke = ['none', 'slow'] }");
+        let list = site.list(1001..1007);
+        let running = site.start(&site.run_line(&format!("{list} --batch-size 2 --workers 1")));
+        site.until_posted(2);
+        let run = site.the_run();
+        running.signal(first);
+        until("the first signal is noticed", || {
+            let log = fs::read_to_string(run.join("run.log")).unwrap();
+            log.contains("stopping at SIG").then_some(())
+        });
+        running.signal(Signal::HUP);
+        running.end().with(code);
+        ended_so(&run, "interrupted", code, &[("revoked", 4), ("pending", 2)]);
+        claims_hold(&site, &run);
+    }
+}
+
 /// Under `nohup`, and in the background of a script, whoever started the run
 /// has said that such a signal is not meant for it.
 #[test]

@@ -114,18 +114,21 @@ impl Ended {
 /// A process that goes on.
 pub(crate) struct Running {
     child: Child,
-    readers: Option<[JoinHandle<String>; 2]>,
+    readers: Option<[Option<JoinHandle<String>>; 2]>,
 }
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let out = reader(child.stdout.take().unwrap());
-        let err = reader(child.stderr.take().unwrap());
+        Self::start_onto(command, Stdio::piped(), Stdio::piped())
+    }
+
+    /// Starts it with these outputs; only pipes of ours are read.
+    pub(crate) fn start_onto(command: &mut Command, out: Stdio, err: Stdio) -> Self {
+        let mut child = command.stdout(out).stderr(err).spawn().unwrap();
+        // The command keeps its ends of pipes and terminals otherwise.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let out = child.stdout.take().map(reader);
+        let err = child.stderr.take().map(reader);
         Self {
             child,
             readers: Some([out, err]),
@@ -157,7 +160,9 @@ impl Running {
     /// Waits for the end, so long.
     pub(crate) fn end_within(mut self, limit: Duration) -> Ended {
         let status = within(limit, "the process ends", || self.child.try_wait().unwrap());
-        let [out, err] = self.readers.take().unwrap().map(|r| r.join().unwrap());
+        let text = |reader: Option<JoinHandle<_>>| reader.map(|r| r.join().unwrap());
+        let [out, err] = self.readers.take().unwrap().map(text);
+        let [out, err] = [out, err].map(Option::unwrap_or_default);
         Ended {
             code: status.code(),
             out,

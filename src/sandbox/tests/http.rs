@@ -12,7 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::*;
 use crate::sandbox::{Fault, Kind, SandboxError, base_url, bind, serve};
 
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_mins(2);
 
 struct Server {
     address: std::net::SocketAddr,

@@ -30,7 +30,7 @@ fn exit_0_every_id_is_revoked_and_read_back() {
 /// Promise 3, with a journal that cannot be written from one moment on.
 #[test]
 fn exit_1_an_unwritable_journal_stops_the_run_before_anything_more_is_sent() {
-    let site = Site::new("latency = '15ms'");
+    let site = Site::new("latency = '40ms'");
     let list = site.list(1001..1041);
     let line = site.run_line(&format!("{list} --batch-size 1 --workers 1"));
     let running = site.start(&line);
@@ -84,7 +84,7 @@ fn exit_1_a_limit_on_the_size_of_files() {
 /// Whoever may not open the journal has not failed to write anything.
 #[test]
 fn exit_1_a_journal_that_this_user_may_not_open() {
-    let site = Site::new("latency = '15ms'");
+    let site = Site::new("latency = '40ms'");
     let list = site.list(1001..1041);
     let running = site.start(&site.run_line(&format!("{list} --batch-size 1 --workers 1")));
     site.until_posted(3);
@@ -129,9 +129,9 @@ fn exit_1_a_journal_that_this_user_may_not_open() {
 
 #[test]
 fn exit_1_a_folder_in_the_place_of_a_result() {
-    let site = Site::new("latency = '30ms'");
+    let site = Site::new("latency = '60ms'");
     let list = site.list(1001..1041);
-    let running = site.start(&site.run_line(&format!("{list} --batch-size 10 --workers 1")));
+    let running = site.start(&site.run_line(&format!("{list} --batch-size 2 --workers 1")));
     site.until_posted(1);
     let report = site.the_run().join("report.html");
     fs::create_dir(&report).unwrap();
@@ -379,6 +379,8 @@ fn exit_11_the_lock_is_held_and_says_by_whom_and_since_when() {
     let list = site.list(1001..1061);
     let first = site.start(&site.run_line(&format!("{list} --batch-size 2 --workers 1")));
     site.until_posted(1);
+    // It keeps the lock while it stands still.
+    first.signal(Signal::STOP);
     let other = site.file("other.csv", "2001\n2002\n");
     let refused = site.run(&other).with(11);
     let refused = refused.says(&format!("run by process {}", first.id()));
@@ -389,14 +391,18 @@ fn exit_11_the_lock_is_held_and_says_by_whom_and_since_when() {
     waiting.env_remove("RESCIND_TOKEN");
     waiting.env("RESCIND_TOKEN_COMMAND", "touch asked");
     Running::start(&mut waiting).end().with(11);
+    site.run(&format!("{other} --lock-wait 200ms"))
+        .with(11)
+        .says("waiting for it for up to 200ms");
     assert!(!site.home().join("asked").exists());
     assert_eq!(site.runs().len(), 1);
     assert!(!site.revoked().contains(&2001));
 
     // Who waits for the lock gets it when the first run is over.
-    site.run(&format!("{other} --lock-wait 30s"))
-        .with(0)
-        .says("waiting for it for up to 30s");
+    let line = site.run_line(&format!("{other} --lock-wait 5m"));
+    let waiting = site.start(&line);
+    first.signal(Signal::CONT);
+    waiting.end().with(0);
     first.end().with(0);
     let truth = site.truth();
     let at = |id: i64| {

@@ -260,14 +260,16 @@ fn exit_11_while_a_run_goes_on_and_a_plan_that_goes_on_is_no_run() {
     site.until_posted(2);
     cut.signal(Signal::KILL);
     cut.end();
+    let reads = site.truth().count(Kind::Items);
     let going = site.start(&plan_line(
         &site,
         &format!("{list} --read-size 5 --batch-size 5 --workers 1"),
     ));
-    let reads = site.truth().count(Kind::Items);
     until("reads arrive", || {
         (site.truth().count(Kind::Items) >= reads + 3).then_some(())
     });
+    // It keeps the lock while it stands still.
+    going.signal(Signal::STOP);
     site.call("runs").with(0).shows("interrupted");
     site.call("report").with(0).shows("NOT FINISHED on CUSTOM");
     plan(&site, &list)
@@ -276,6 +278,7 @@ fn exit_11_while_a_run_goes_on_and_a_plan_that_goes_on_is_no_run() {
     site.call("resume latest").with(11);
     assert_eq!(plans(&site).len(), 1, "a refused one leaves nothing");
     going.signal(Signal::INT);
+    going.signal(Signal::CONT);
     going
         .end()
         .with(130)

@@ -7,12 +7,13 @@ use rescind::sandbox::{Kind, Truth, World};
 use rustix::process::Signal;
 
 use crate::support::process::{Running, Site, claims_hold, ended_so, rescind, summary, table};
+use crate::support::scratch;
 
 /// Settings for a run in the sandbox inside the process, with short waits.
 fn brisk(table: &str) -> String {
     format!(
         "env = 'sandbox'\nrate = 'unlimited'\nretry-initial = '20ms'\nretry-max = '200ms'\n\
-         timeout = '300ms'\nlockout-wait = '100ms'\npenalty-margin = '10ms'\n[sandbox]\n{table}"
+         timeout = '20s'\nlockout-wait = '100ms'\npenalty-margin = '10ms'\n[sandbox]\n{table}"
     )
 }
 
@@ -79,7 +80,7 @@ fn a_run_gets_over_a_maintenance() {
     site.file("my.toml", brisk(table));
     let line = format!(
         "run {list} --config my.toml --batch-size 1 --workers 2 --max-attempts 50 \
-         --max-consecutive-failures 0"
+         --max-consecutive-failures 0 --timeout 500ms"
     );
     call(&site, &line).with(0);
     ended_so(&site.the_run(), "complete", 0, &[("revoked", 40)]);
@@ -169,7 +170,7 @@ fn no_call_touches_a_lockout_whatever_the_night_brings() {
 /// are what the world holds.
 #[test]
 fn the_shipped_bad_night_is_got_over() {
-    let home = tempfile::tempdir().unwrap();
+    let home = scratch();
     let root = env!("CARGO_MANIFEST_DIR");
     let mut command = rescind(home.path());
     command.args(["run", "--config", &format!("{root}/configs/bad-night.toml")]);

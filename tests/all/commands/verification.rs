@@ -418,6 +418,8 @@ fn verify_exit_11_and_a_signal_leaves_what_was_read() {
     until("reads arrive", || {
         (site.truth().count(Kind::Items) >= reads + 4).then_some(())
     });
+    // It keeps the lock while it stands still.
+    going.signal(Signal::STOP);
     let refused = site.call("verify latest").with(11);
     refused.says(&format!("verify by process {}", going.id()));
     let other = site.file("other.csv", "9001\n");
@@ -425,6 +427,7 @@ fn verify_exit_11_and_a_signal_leaves_what_was_read() {
     let report = site.call("report latest").with(0);
     report.shows("BEING VERIFIED on CUSTOM");
     going.signal(Signal::INT);
+    going.signal(Signal::CONT);
     going.end().with(130);
     let rows = verification(&run).len();
     assert!((30..200).contains(&rows), "{rows}");
@@ -434,8 +437,8 @@ fn verify_exit_11_and_a_signal_leaves_what_was_read() {
     assert_eq!(figures["outcome"], "interrupted");
     assert_eq!(figures["not_read"], 200 - rows);
     // Cut off without a word, it is begun anew.
-    let going = site.start("verify latest --workers 1");
     let reads = site.truth().count(Kind::Items);
+    let going = site.start("verify latest --workers 1");
     until("reads arrive", || {
         (site.truth().count(Kind::Items) >= reads + 4).then_some(())
     });

@@ -20,8 +20,10 @@ use crate::support::crash::{
     Phase,
     campaign::{Figures, campaign, every_phase, finish, window},
     claims::{Terms, Verify, examine, settled},
-    rig::{List, Moment, Sandbox, Site, gentle, program},
+    interrupted::{Interruption, unhurried},
+    rig::{ANY, List, Moment, Sandbox, Site, gentle, program},
 };
+use crate::support::scratch;
 
 const ALL: Terms = Terms {
     verify: Verify::All,
@@ -63,6 +65,16 @@ fn slow(seed: u64) -> Rules {
     }
 }
 
+/// A run in a world of these rules, killed in its middle.
+fn interrupted(home: &Path, list: &List, rules: Rules, happened: u64) -> (Site, Sandbox) {
+    let interruption = Interruption {
+        listen: ANY,
+        rules: unhurried(rules),
+        happened,
+    };
+    interruption.of((home, home), list, &QUICK)
+}
+
 #[test]
 fn kills_at_any_moment_lose_no_id_and_claim_none_falsely() {
     let figures = campaign(1, 11, &[]);
@@ -84,7 +96,7 @@ fn a_kill_in_any_phase_loses_no_id_and_claims_none_falsely() {
 
 #[test]
 fn a_kill_while_freezing_leaves_no_run_and_the_next_run_clears_up() {
-    let home = tempfile::tempdir().unwrap();
+    let home = scratch();
     let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(5), 200, 1);
     let sandbox = Sandbox::serve(home.path(), "one", gentle(5));
     let site = Site::new(home.path(), "one", &QUICK);
@@ -131,7 +143,7 @@ fn a_kill_while_freezing_leaves_no_run_and_the_next_run_clears_up() {
 
 #[test]
 fn a_run_killed_between_its_freezing_and_its_beginning_is_resumed_as_it_was_frozen() {
-    let home = tempfile::tempdir().unwrap();
+    let home = scratch();
     let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(6), 100, 1);
     let sandbox = Sandbox::serve(home.path(), "one", gentle(6));
     let site = Site::new(home.path(), "one", &QUICK);
@@ -168,12 +180,9 @@ fn a_run_killed_between_its_freezing_and_its_beginning_is_resumed_as_it_was_froz
 
 #[test]
 fn a_run_killed_while_its_journal_becomes_one_file_can_be_looked_at_and_resumed() {
-    let home = tempfile::tempdir().unwrap();
+    let home = scratch();
     let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(3), 100, 1);
-    let sandbox = Sandbox::serve(home.path(), "one", slow(3));
-    let site = Site::new(home.path(), "one", &QUICK);
-    let moment = Moment::Happened(2_000);
-    site.until(moment, site.command(&list, &sandbox), &sandbox);
+    let (site, sandbox) = interrupted(home.path(), &list, slow(3), 2_000);
     let run = site.run().unwrap();
     // What SQLite had kept of the old pages, as if the process had been killed
     // before it could throw that away.
@@ -211,12 +220,9 @@ fn a_run_killed_while_its_journal_becomes_one_file_can_be_looked_at_and_resumed(
 
 #[test]
 fn a_run_killed_within_a_wait_long_after_its_last_call_can_be_looked_at() {
-    let home = tempfile::tempdir().unwrap();
+    let home = scratch();
     let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(4), 300, 1);
-    let sandbox = Sandbox::serve(home.path(), "one", slow(4));
-    let mut site = Site::new(home.path(), "one", &QUICK);
-    let moment = Moment::Happened(3_000);
-    site.until(moment, site.command(&list, &sandbox), &sandbox);
+    let (mut site, sandbox) = interrupted(home.path(), &list, slow(4), 3_000);
     site.config = Some(window(home.path(), true));
     let moment = Moment::In(Phase::Window, Duration::ZERO);
     let ended = site.until(moment, site.command(&list, &sandbox), &sandbox);
@@ -243,7 +249,7 @@ fn a_run_killed_within_a_wait_long_after_its_last_call_can_be_looked_at() {
 
 #[test]
 fn a_run_killed_before_it_could_say_that_it_was_done_is_concluded_by_a_resume() {
-    let home = tempfile::tempdir().unwrap();
+    let home = scratch();
     let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(9), 60, 1);
     let sandbox = Sandbox::serve(home.path(), "one", gentle(9));
     let site = Site::new(home.path(), "one", &QUICK);
@@ -262,7 +268,7 @@ fn a_run_killed_before_it_could_say_that_it_was_done_is_concluded_by_a_resume() 
 
 #[test]
 fn an_unwritable_journal_stops_the_run_before_anything_more_is_sent() {
-    let home = tempfile::tempdir().unwrap();
+    let home = scratch();
     let list = List::write(
         home.path().join("list.csv"),
         &mut Rng::with_seed(7),
@@ -342,13 +348,10 @@ fn a_journal_that_lost_its_tail_is_noticed_or_claims_nothing_falsely_and_is_resu
         ..ALL
     };
     for seed in 0..3 {
-        let home = tempfile::tempdir().unwrap();
+        let home = scratch();
         let list = List::write(home.path().join("list.csv"), &mut rng, 600, 1);
-        let sandbox = Sandbox::serve(home.path(), "one", slow(seed));
-        let site = Site::new(home.path(), "one", &QUICK);
-        let moment = Moment::Happened(rng.u64(1_000..12_000));
-        let ended = site.until(moment, site.command(&list, &sandbox), &sandbox);
-        assert!(ended.is_none(), "it was to be killed");
+        let happened = rng.u64(1_000..12_000);
+        let (site, sandbox) = interrupted(home.path(), &list, slow(seed), happened);
         let run = site.run().unwrap();
         let resume = site.command(&list, &sandbox);
         cut(&run.path().join("journal.db-wal"), &mut rng);

@@ -8,11 +8,13 @@ use std::{fs, path::Path};
 use fastrand::Rng;
 use rescind::sandbox::Rules;
 
+use crate::support::scratch;
 use crate::{
     support::crash::{
         campaign::{Figures, finish},
         claims::{Terms, Verify, examine, settled},
-        rig::{List, Moment, Sandbox, Site, gentle},
+        interrupted::{Interruption, unhurried},
+        rig::{List, Sandbox, Site, gentle},
     },
     support::process::Running,
 };
@@ -61,15 +63,16 @@ struct Original {
 
 impl Original {
     fn of(seed: u64) -> Self {
-        let home = tempfile::tempdir().unwrap();
+        let home = scratch();
         let mut rng = Rng::with_seed(seed);
         let list = List::write(home.path().join("list.csv"), &mut rng, 300, 2);
         let rules = gentle(seed);
-        let sandbox = Sandbox::serve_at(ADDRESS, home.path(), "one", rules.clone());
-        let site = Site::new(home.path(), "one", &OPTIONS);
-        let moment = Moment::Happened(4_500);
-        let ended = site.until(moment, site.command(&list, &sandbox), &sandbox);
-        assert!(ended.is_none(), "it was to be killed: {}", site.said());
+        let interruption = Interruption {
+            listen: ADDRESS,
+            rules: unhurried(rules.clone()),
+            happened: 4_500,
+        };
+        let (_, sandbox) = interruption.of((home.path(), home.path()), &list, &OPTIONS);
         let address = sandbox.url.trim_start_matches("http://");
         Self {
             address: address.trim_end_matches("/v1").to_owned(),
@@ -157,7 +160,7 @@ struct Outcome {
 /// Damages the run and carries it on.
 fn damage(original: &Original, seed: u64, outcome: &mut Outcome) {
     let mut rng = Rng::with_seed(seed);
-    let home = tempfile::tempdir().unwrap();
+    let home = scratch();
     let (site, sandbox) = original.copied(home.path());
     let list = &original.list;
     let command = site.command(list, &sandbox);
@@ -236,7 +239,7 @@ fn a_journal_that_was_altered_or_cut_anywhere_is_noticed_or_does_no_harm() {
     assert!(outcome.noticed > 5, "{outcome:?}");
     assert!(outcome.harmless > 5, "{outcome:?}");
     // The original is none the worse.
-    let home = tempfile::tempdir().unwrap();
+    let home = scratch();
     let (site, sandbox) = original.copied(home.path());
     finish(&site, &sandbox, &original.list, &mut Figures::default());
     settled(&site, &original.list, PARTLY);
@@ -324,7 +327,7 @@ fn whatever_a_sending_follows_from_is_compared_with_its_seal_before_anything_is_
         }),
     ];
     for (cause, tamper) in tampers {
-        let home = tempfile::tempdir().unwrap();
+        let home = scratch();
         let (site, sandbox) = original.copied(home.path());
         let mut command = site.command(&original.list, &sandbox);
         let journal = site.run().unwrap().journal();

@@ -17,11 +17,13 @@ use rescind::{
     sandbox::{Kind, Latency, Rules},
 };
 
+use crate::support::scratch;
 use crate::{
     support::crash::{
         campaign::{Figures, finish},
         claims::{Terms, Verify, examine, settled},
-        rig::{List, Moment, Sandbox, Site, gentle, program},
+        interrupted::{Interruption, unhurried},
+        rig::{ANY, List, Sandbox, Site, gentle, program},
     },
     support::process::{Ended, Running, until},
     support::small_fs::{Island, on_an_island},
@@ -56,8 +58,8 @@ const OPTIONS: [&str; 14] = [
 fn slow(seed: u64) -> Rules {
     Rules {
         latency: Latency {
-            min: Duration::from_millis(2),
-            max: Duration::from_millis(6),
+            min: Duration::from_millis(3),
+            max: Duration::from_millis(9),
         },
         ..gentle(seed)
     }
@@ -98,7 +100,7 @@ fn failed(island: &Island, ended: Ended, error: &str, why: &str, hint: &str) -> 
 fn a_disk_that_is_full_while_the_list_is_frozen_leaves_no_run_and_nothing_is_sent() {
     let test = "faults::disk::a_disk_that_is_full_while_the_list_is_frozen_leaves_no_run_and_nothing_is_sent";
     on_an_island(9 << 10, test, |island| {
-        let home = tempfile::tempdir().unwrap();
+        let home = scratch();
         let sandbox = Sandbox::serve(home.path(), "one", gentle(1));
         let runs = island.path().join("runs");
         if !island.is_real() {
@@ -136,7 +138,7 @@ fn a_disk_that_is_full_while_the_list_is_frozen_leaves_no_run_and_nothing_is_sen
 fn a_disk_that_fills_in_mid_run_stops_it_and_with_room_again_it_goes_on() {
     let test = "faults::disk::a_disk_that_fills_in_mid_run_stops_it_and_with_room_again_it_goes_on";
     on_an_island(20 << 10, test, |island| {
-        let home = tempfile::tempdir().unwrap();
+        let home = scratch();
         let mut rng = Rng::with_seed(2);
         let list = List::write(home.path().join("list.csv"), &mut rng, 3_000, 2);
         let sandbox = Sandbox::serve(home.path(), "one", slow(2));
@@ -180,7 +182,7 @@ fn a_disk_too_full_for_the_results_fails_with_a_journal_that_is_complete() {
     let test =
         "faults::disk::a_disk_too_full_for_the_results_fails_with_a_journal_that_is_complete";
     on_an_island(20 << 10, test, |island| {
-        let home = tempfile::tempdir().unwrap();
+        let home = scratch();
         let mut rng = Rng::with_seed(3);
         let list = List::write(home.path().join("list.csv"), &mut rng, 150_000, 1);
         let sandbox = Sandbox::serve(home.path(), "one", gentle(3));
@@ -234,11 +236,12 @@ fn a_disk_too_full_for_the_results_fails_with_a_journal_that_is_complete() {
 fn interrupted(island: &Island, home: &Path, seed: u64) -> (Site, List, Sandbox) {
     let mut rng = Rng::with_seed(seed);
     let list = List::write(home.join("list.csv"), &mut rng, 600, 1);
-    let sandbox = Sandbox::serve(home, "one", slow(seed));
-    let site = Site::new(island.path(), "one", &OPTIONS);
-    let moment = Moment::Happened(5_000);
-    let ended = site.until(moment, site.command(&list, &sandbox), &sandbox);
-    assert!(ended.is_none(), "{}", site.said());
+    let interruption = Interruption {
+        listen: ANY,
+        rules: unhurried(gentle(seed)),
+        happened: 5_000,
+    };
+    let (site, sandbox) = interruption.of((home, island.path()), &list, &OPTIONS);
     (site, list, sandbox)
 }
 
@@ -246,7 +249,7 @@ fn interrupted(island: &Island, home: &Path, seed: u64) -> (Site, List, Sandbox)
 fn on_a_read_only_disk_nothing_is_sent_and_everything_can_be_looked_at() {
     let test = "faults::disk::on_a_read_only_disk_nothing_is_sent_and_everything_can_be_looked_at";
     on_an_island(20 << 10, test, |island| {
-        let home = tempfile::tempdir().unwrap();
+        let home = scratch();
         let (mut site, list, sandbox) = interrupted(island, home.path(), 4);
         let before = calls(&sandbox);
         let run = site.run().unwrap();
@@ -303,7 +306,7 @@ fn on_a_read_only_disk_nothing_is_sent_and_everything_can_be_looked_at() {
 fn with_a_read_only_journal_nothing_is_sent() {
     let test = "faults::disk::with_a_read_only_journal_nothing_is_sent";
     on_an_island(20 << 10, test, |island| {
-        let home = tempfile::tempdir().unwrap();
+        let home = scratch();
         let (site, list, sandbox) = interrupted(island, home.path(), 5);
         let before = calls(&sandbox);
         let journal = site.run().unwrap().journal();
@@ -325,17 +328,15 @@ fn with_a_read_only_journal_nothing_is_sent() {
 /// may be.
 #[test]
 fn a_log_that_cannot_be_written_costs_no_claim() {
-    let home = tempfile::tempdir().unwrap();
+    let home = scratch();
     let mut rng = Rng::with_seed(6);
     let list = List::write(home.path().join("list.csv"), &mut rng, 300, 1);
-    let sandbox = Sandbox::serve(home.path(), "one", gentle(6));
-    let site = Site::new(home.path(), "one", &OPTIONS);
-    let ended = site.until(
-        Moment::Happened(3_000),
-        site.command(&list, &sandbox),
-        &sandbox,
-    );
-    assert!(ended.is_none(), "{}", site.said());
+    let interruption = Interruption {
+        listen: ANY,
+        rules: unhurried(gentle(6)),
+        happened: 3_000,
+    };
+    let (site, sandbox) = interruption.of((home.path(), home.path()), &list, &OPTIONS);
     // A device that is always full, where the log was.
     let run = site.run().unwrap();
     let log = run.path().join("run.log");

@@ -16,6 +16,7 @@ use std::{
 };
 
 use crate::support::process::{Running, Site, rescind, summary};
+use crate::support::scratch;
 
 /// The binary under a mask that takes nothing away.
 fn unmasked(home: &Path, line: &str) -> Command {
@@ -66,7 +67,7 @@ fn look(path: &Path, seen: &mut BTreeSet<String>) -> Result<(), String> {
 
 #[test]
 fn every_file_and_folder_is_the_owners_alone_from_its_first_instant() {
-    let home = tempfile::tempdir().unwrap();
+    let home = scratch();
     let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/small.csv");
     let line = format!(
         "run {} --env sandbox --runs-dir deep/runs --batch-size 2 --workers 1 --rate 100/s",

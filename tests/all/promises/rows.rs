@@ -18,6 +18,8 @@ use rescind::list::{
 };
 use sha2::{Digest, Sha256};
 
+use crate::support::scratch;
+
 /// Hands over a few bytes at a time, as a pipe may.
 struct Trickle(Cursor<Vec<u8>>, usize);
 
@@ -441,7 +443,7 @@ fn a_compressed_list_that_is_damaged_is_an_error() {
 
 #[test]
 fn a_list_that_cannot_be_opened_says_which_and_why() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let path = folder.path().join("list.csv");
     let error = |path: &std::path::Path| {
         let opened = Rows::open(&Input::Path(path.to_owned()), None);

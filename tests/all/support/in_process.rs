@@ -33,6 +33,8 @@ use rescind::{
 use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::Instant};
 
+use super::scratch;
+
 /// The name under which runs on a stage are recorded.
 pub(crate) const ENVIRONMENT: &str = "sandbox";
 
@@ -118,7 +120,7 @@ impl Stage {
     /// Freezes `ids` into batches of `batch_size`, and opens a world in
     /// memory.
     pub(crate) fn new(rules: Rules, ids: &[PermissionId], batch_size: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scratch();
         let world = World::open(rules, None).unwrap();
         let runs = RunsDir::create(&folder.path().join("runs")).unwrap();
         let policy = policy();

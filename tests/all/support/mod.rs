@@ -6,5 +6,8 @@ pub(crate) mod crash;
 pub(crate) mod fault_server;
 pub(crate) mod in_process;
 pub(crate) mod process;
+mod scratch;
 pub(crate) mod scripted_server;
 pub(crate) mod small_fs;
+
+pub(crate) use scratch::scratch;

@@ -23,6 +23,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::sync::CancellationToken;
 
 /// Between two bytes of something that drips.
 const DRIP: Duration = Duration::from_millis(20);
@@ -47,6 +48,9 @@ pub(crate) enum Step {
     Close,
     /// Closes without the farewell that TLS knows.
     Cut,
+    /// Waits until the test says that the first answer has been read:
+    /// [`Server::answer_was_read`]. A reset may overtake what was sent before.
+    UntilRead,
     /// Resets the connection.
     Reset,
     /// Hands everything on to this address, both ways, to the end.
@@ -95,6 +99,7 @@ struct Record {
     connections: AtomicUsize,
     ended: AtomicUsize,
     sent: AtomicU64,
+    read: CancellationToken,
 }
 
 /// The server; it ends with this.
@@ -153,6 +158,11 @@ impl Server {
     /// How many connections are over, on both sides.
     pub(crate) fn ended(&self) -> usize {
         self.record.ended.load(Ordering::SeqCst)
+    }
+
+    /// Lets [`Step::UntilRead`] go on.
+    pub(crate) fn answer_was_read(&self) {
+        self.record.read.cancel();
     }
 
     /// How many bytes the clients' side has taken.
@@ -245,6 +255,7 @@ async fn perform(line: &mut impl Line, steps: Vec<Step>, record: &Record) -> io:
                 }
             }
             Step::Pause(time) => tokio::time::sleep(time).await,
+            Step::UntilRead => record.read.cancelled().await,
             Step::Hang => return std::future::pending().await,
             Step::Close => {
                 line.shutdown().await?;

@@ -13,6 +13,7 @@ use super::{
     page,
     rows::{body, form},
 };
+use crate::support::scratch;
 use crate::{
     support::fault_server::{Fault, Kind, Puppet},
     support::process::{Running, adds_up, rescind, summary, table},
@@ -294,7 +295,7 @@ fn states(run: &Path) -> String {
 fn meet(end: End) -> Option<String> {
     let secure = matches!(end.greeting, Greeting::Tls(_));
     let name = end.name;
-    let home = tempfile::tempdir().unwrap();
+    let home = scratch();
     let path = |name| home.path().join(name);
     fs::write(path("ca.pem"), Authority::trusted().pem()).unwrap();
     let rows = (1001..1031).map(|id| format!("{id}\n"));

@@ -252,7 +252,7 @@ fn a_proxy_that_does_not_connect_is_told_from_the_api() {
         (refused("502 No"), "", did_not),
         (vec![Step::Close], "", did_not),
         (vec![Step::Reset], "", did_not),
-        (vec![Step::Hang], "--timeout 2s", "no connection within"),
+        (vec![Step::Hang], "--timeout 4s", "no connection within"),
     ] {
         let (home, proxy) = (home(), Server::plain(move |_| steps.clone()));
         let value = format!("http://{}", proxy.address);

@@ -3,6 +3,7 @@
 
 pub(crate) mod campaign;
 pub(crate) mod claims;
+pub(crate) mod interrupted;
 mod phase;
 pub(crate) mod rig;
 

@@ -26,7 +26,10 @@ use rescind::{
 use super::phase::{Before, Phase, phases};
 
 /// How long anything may take before the test gives up on it.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// Any port of this machine.
+pub(crate) const ANY: &str = "127.0.0.1:0";
 
 /// A sandbox served by a process of its own, which dies with this.
 pub(crate) struct Sandbox {
@@ -39,7 +42,7 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// Serves a new world with these rules, kept in `home` under `name`.
     pub(crate) fn serve(home: &Path, name: &str, rules: Rules) -> Self {
-        Self::serve_at("127.0.0.1:0", home, name, rules)
+        Self::serve_at(ANY, home, name, rules)
     }
 
     /// Serves the world of this name, a new one if there is none yet.

@@ -50,7 +50,7 @@ pub(super) fn used_again() -> Section {
                 "reset after the first answer",
                 Bad,
                 Again::WhenOver,
-                |column| vec![send(good(column)), Step::Reset],
+                |column| vec![send(good(column)), Step::UntilRead, Step::Reset],
                 second,
             ),
             twice(

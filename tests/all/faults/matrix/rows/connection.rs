@@ -121,7 +121,8 @@ pub(super) fn cut_off() -> Section {
                 ]
             }),
             row("reset after the answer", Good, |column| {
-                vec![send(http("200 OK", "", column.good())), Step::Reset]
+                let answer = send(http("200 OK", "", column.good()));
+                vec![answer, Step::UntilRead, Step::Reset]
             }),
             secure(
                 "TLS: cut off within the body",

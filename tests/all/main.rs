@@ -4,5 +4,6 @@
 mod commands;
 mod faults;
 mod promises;
+#[expect(dead_code, reason = "shared with the campaigns and benchmarks")]
 mod support;
 mod sweep;

@@ -2,21 +2,22 @@
 //! [SEED] [waits]]`. It ends with the figures, or with the first broken promise
 //! and the folder that shows it. With `waits` every kill is aimed at a penalty
 //! or a lockout.
-#![expect(clippy::print_stdout, reason = "a benchmark for the terminal")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark for the terminal"
+)]
 
 #[expect(dead_code, reason = "one kill in every phase is for the tests")]
-#[path = "../all/support/crash/campaign.rs"]
+#[path = "../campaigns/campaign.rs"]
 mod campaign;
-#[path = "../all/support/crash/claims.rs"]
-mod claims;
-#[path = "../all/support/crash/phase.rs"]
-mod phase;
-#[path = "../all/support/crash/rig.rs"]
-mod rig;
+#[expect(dead_code, reason = "shared with the tests")]
+#[path = "../all/support/mod.rs"]
+mod support;
 
 use std::{env, time::Instant};
 
-use phase::Phase;
+use support::crash::phase::Phase;
 
 fn main() {
     let mut numbers = env::args().filter_map(|argument| argument.parse::<u64>().ok());

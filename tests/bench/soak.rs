@@ -11,15 +11,9 @@
     reason = "a benchmark for the terminal"
 )]
 
-#[expect(dead_code, reason = "the soak needs only a part of it")]
-#[path = "../all/support/crash/claims.rs"]
-mod claims;
-#[expect(dead_code, reason = "the soak needs only a part of it")]
-#[path = "../all/support/crash/phase.rs"]
-mod phase;
-#[expect(dead_code, reason = "the soak needs only a part of it")]
-#[path = "../all/support/crash/rig.rs"]
-mod rig;
+#[expect(dead_code, reason = "shared with the tests")]
+#[path = "../all/support/mod.rs"]
+mod support;
 
 use std::{
     env, fs,
@@ -29,14 +23,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use claims::{Terms, Verify, examine, settled};
 use fastrand::Rng;
 use rescind::{
     journal::{Archive, State},
     sandbox::{Fault, Faults, Odds, Rules},
 };
-use rig::{List, Sandbox, Site, gentle};
 use rustix::process::{Pid, Signal, kill_process};
+use support::crash::{
+    claims::{Terms, Verify, examine, settled},
+    rig::{List, Sandbox, Site, gentle},
+};
 
 /// How often the process is looked at.
 const EVERY: Duration = Duration::from_millis(500);

@@ -1,28 +1,23 @@
 //! Killing a run again and again, at moments drawn from a seed and in phases
 //! that are waited for, and comparing what it claims with what the world
 //! knows.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, thread, time::Duration};
 
 use fastrand::Rng;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rescind::{
     journal::{Archive, RunFolder},
-    report::is_finished,
     sandbox::{Fault, Faults, Kind, Latency, Odds, Refusal, RefusalForm, Rules, Truth, Unknown},
 };
 use rusqlite::{Connection, OpenFlags};
 
-use super::claims::{Terms, Verify, examine, settled};
-use super::phase::{Before, Phase, phases};
-use super::rig::{List, Moment, Sandbox, Site, gentle};
+use crate::support::crash::{
+    claims::{Terms, Verify, examine, settled},
+    finish::{ended, finish, finished, window},
+    phase::{Before, Phase, phases},
+    rig::{List, Moment, Sandbox, Site, gentle},
+};
 
 /// The time-out of every call. What the world executes late it executes
 /// within it: a read that comes after the time-out sees it, and nothing has
@@ -32,11 +27,6 @@ const LATE_BY: Duration = Duration::from_millis(150);
 
 /// A run that was killed so often is left to finish.
 const KILLS: usize = 9;
-
-/// A run that is not killed has to finish in so many processes: one may stop
-/// early because the first batch or several in a row met too many faults, or
-/// one lockout came after the other.
-const PROCESSES: usize = 15;
 
 /// In so many runs every phase is met that is waited for.
 const RUNS: usize = 40;
@@ -70,6 +60,12 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
+    fn ended(&mut self, codes: impl IntoIterator<Item = i32>) {
+        for code in codes {
+            *self.ended.entry(code).or_default() += 1;
+        }
+    }
+
     /// The phases that no kill has cut off yet.
     pub(crate) fn missed(&self) -> Vec<Phase> {
         let every = Phase::EVERY.into_iter();
@@ -401,7 +397,9 @@ impl Victim<'_> {
             self.site.config = Some(window(&self.site.home, false));
         }
         if let Some(status) = self.site.until(moment, command, &self.sandbox) {
-            ended(&self.site, status.code().unwrap(), self.figures);
+            let code = status.code().unwrap();
+            ended(&self.site, code);
+            self.figures.ended([code]);
             return false;
         }
         assert!(!avoids || called == calls(self), "a call within a window");
@@ -486,7 +484,8 @@ fn one_run(home: &Path, seed: u64, plan: &Plan<'_>, figures: &mut Figures) {
             break;
         }
     }
-    finish(&victim.site, &victim.sandbox, &victim.list, victim.figures);
+    let codes = finish(&victim.site, &victim.sandbox, &victim.list);
+    victim.figures.ended(codes);
     examine(
         &victim.site.run().unwrap(),
         &victim.sandbox,
@@ -505,7 +504,7 @@ fn one_run(home: &Path, seed: u64, plan: &Plan<'_>, figures: &mut Figures) {
     // Nobody kills this one. Its world is the same, and so is its end.
     let calm = Sandbox::serve(home, "calm", victim.course.rules.clone());
     let beside = victim.course.site(home, "calm");
-    finish(&beside, &calm, &victim.list, &mut Figures::default());
+    finish(&beside, &calm, &victim.list);
     assert_eq!(claims, settled(&beside, &victim.list, terms));
 
     let truth = victim.sandbox.look().truth();
@@ -524,7 +523,8 @@ fn verify(victim: &mut Victim<'_>, rng: &mut Rng) {
         victim.strike(moment, |on| on.site.verify());
         if rng.bool() {
             // Nothing is left to do for it.
-            finish(&victim.site, &victim.sandbox, &victim.list, victim.figures);
+            let codes = finish(&victim.site, &victim.sandbox, &victim.list);
+            victim.figures.ended(codes);
         }
     }
     let status = victim
@@ -537,24 +537,6 @@ fn verify(victim: &mut Victim<'_>, rng: &mut Rng) {
     settled(&victim.site, &victim.list, victim.terms());
     keep_silent(&victim.sandbox.look().truth(), &victim.silences);
     assert_eq!(posts(victim), before, "a verification revokes nothing");
-}
-
-/// A settings file with a window to avoid that is on, and so for two minutes;
-/// or one without any, which outweighs what is on record.
-pub(crate) fn window(home: &Path, on: bool) -> PathBuf {
-    let path = home.join(if on { "window.toml" } else { "none.toml" });
-    let time = |minutes| {
-        let at = Timestamp::now() + SignedDuration::from_mins(minutes);
-        at.to_string()["2026-11-24T".len()..][.."12:00".len()].to_owned()
-    };
-    let text = format!(
-        "[[avoid]]\ndays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']\nfrom = '{}'\n\
-         to = '{}'\nzone = 'UTC'\n",
-        time(-1),
-        time(3)
-    );
-    fs::write(&path, if on { &text } else { "avoid = []\n" }).unwrap();
-    path
 }
 
 fn since_epoch(at: Timestamp) -> Duration {
@@ -586,33 +568,4 @@ fn keep_silent(truth: &Truth, silences: &[Silence]) {
             .find(|call| silence.from < call.at && call.at < silence.until);
         assert!(early.is_none(), "{early:?} within {silence:?}");
     }
-}
-
-/// Carries a run on, undisturbed, until nothing is left to do.
-pub(crate) fn finish(site: &Site, sandbox: &Sandbox, list: &List, figures: &mut Figures) {
-    for _ in 0..PROCESSES {
-        let status = site.until(Moment::Never, site.command(list, sandbox), sandbox);
-        let code = status.unwrap().code().unwrap();
-        ended(site, code, figures);
-        if finished(site) {
-            assert_eq!(code, 3, "the list has invalid rows");
-            return;
-        }
-    }
-    panic!("it does not finish: {}", site.said());
-}
-
-/// A process ended by itself.
-fn ended(site: &Site, code: i32, figures: &mut Figures) {
-    *figures.ended.entry(code).or_default() += 1;
-    assert!(
-        matches!(code, 0 | 3 | 5 | 6),
-        "exit {code}: {}",
-        site.said()
-    );
-}
-
-fn finished(site: &Site) -> bool {
-    let archive = Archive::open(&site.run().unwrap().journal()).unwrap();
-    is_finished(&archive.tally().unwrap(), archive.owed().unwrap())
 }

@@ -17,10 +17,10 @@ use rescind::{
 };
 
 use crate::support::crash::{
-    Phase,
-    campaign::{Figures, campaign, every_phase, finish, window},
     claims::{Terms, Verify, examine, settled},
+    finish::{finish, window},
     interrupted::{Interruption, unhurried},
+    phase::Phase,
     rig::{ANY, List, Moment, Sandbox, Site, gentle, program},
 };
 use crate::support::scratch;
@@ -76,25 +76,6 @@ fn interrupted(home: &Path, list: &List, rules: Rules, happened: u64) -> (Site, 
 }
 
 #[test]
-fn kills_at_any_moment_lose_no_id_and_claim_none_falsely() {
-    let figures = campaign(1, 11, &[]);
-    assert!(figures.in_flight > 0, "too tame: {figures:?}");
-}
-
-#[test]
-fn kills_in_other_worlds_lose_no_id_and_claim_none_falsely() {
-    let figures = campaign(2, 11, &[]);
-    assert!(figures.in_flight > 0, "too tame: {figures:?}");
-}
-
-#[test]
-fn a_kill_in_any_phase_loses_no_id_and_claims_none_falsely() {
-    let figures = every_phase(3);
-    assert_eq!(figures.missed(), []);
-    assert!(figures.waits_kept > 0, "{figures:?}");
-}
-
-#[test]
 fn a_kill_while_freezing_leaves_no_run_and_the_next_run_clears_up() {
     let home = scratch();
     let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(5), 200, 1);
@@ -136,7 +117,7 @@ fn a_kill_while_freezing_leaves_no_run_and_the_next_run_clears_up() {
     let resumed = resume.output().unwrap();
     assert_eq!(resumed.status.code(), Some(2), "{resumed:?}");
 
-    finish(&site, &sandbox, &list, &mut Figures::default());
+    finish(&site, &sandbox, &list);
     assert_eq!(scratch(), 0);
     settled(&site, &list, ALL);
 }
@@ -243,7 +224,7 @@ fn a_run_killed_within_a_wait_long_after_its_last_call_can_be_looked_at() {
         "the wait is drawn"
     );
     site.config = Some(window(home.path(), false));
-    finish(&site, &sandbox, &list, &mut Figures::default());
+    finish(&site, &sandbox, &list);
     settled(&site, &list, ALL);
 }
 
@@ -253,7 +234,7 @@ fn a_run_killed_before_it_could_say_that_it_was_done_is_concluded_by_a_resume() 
     let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(9), 60, 1);
     let sandbox = Sandbox::serve(home.path(), "one", gentle(9));
     let site = Site::new(home.path(), "one", &QUICK);
-    finish(&site, &sandbox, &list, &mut Figures::default());
+    finish(&site, &sandbox, &list);
     let calls = sandbox.look().truth().calls.len();
     let journal = rusqlite::Connection::open(site.run().unwrap().journal()).unwrap();
     journal
@@ -261,7 +242,7 @@ fn a_run_killed_before_it_could_say_that_it_was_done_is_concluded_by_a_resume() 
         .unwrap();
     drop(journal);
 
-    finish(&site, &sandbox, &list, &mut Figures::default());
+    finish(&site, &sandbox, &list);
     settled(&site, &list, ALL);
     assert_eq!(sandbox.look().truth().calls.len(), calls);
 }
@@ -315,7 +296,7 @@ fn an_unwritable_journal_stops_the_run_before_anything_more_is_sent() {
     );
     drop(archive);
 
-    finish(&site, &sandbox, &list, &mut Figures::default());
+    finish(&site, &sandbox, &list);
     examine(&run, &sandbox, &list, ALL);
     settled(&site, &list, ALL);
 }
@@ -374,7 +355,7 @@ fn a_journal_that_lost_its_tail_is_noticed_or_claims_nothing_falsely_and_is_resu
         // The mark was not synced at all.
         fs::remove_file(mark).unwrap();
         examine(&run, &sandbox, &list, terms);
-        finish(&site, &sandbox, &list, &mut Figures::default());
+        finish(&site, &sandbox, &list);
         examine(&run, &sandbox, &list, terms);
         settled(&site, &list, terms);
     }

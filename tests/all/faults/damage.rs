@@ -11,8 +11,8 @@ use rescind::sandbox::Rules;
 use crate::support::scratch;
 use crate::{
     support::crash::{
-        campaign::{Figures, finish},
         claims::{Terms, Verify, examine, settled},
+        finish::finish,
         interrupted::{Interruption, unhurried},
         rig::{List, Sandbox, Site, gentle},
     },
@@ -241,7 +241,7 @@ fn a_journal_that_was_altered_or_cut_anywhere_is_noticed_or_does_no_harm() {
     // The original is none the worse.
     let home = scratch();
     let (site, sandbox) = original.copied(home.path());
-    finish(&site, &sandbox, &original.list, &mut Figures::default());
+    finish(&site, &sandbox, &original.list);
     settled(&site, &original.list, PARTLY);
 }
 

@@ -20,8 +20,8 @@ use rescind::{
 use crate::support::scratch;
 use crate::{
     support::crash::{
-        campaign::{Figures, finish},
         claims::{Terms, Verify, examine, settled},
+        finish::finish,
         interrupted::{Interruption, unhurried},
         rig::{ANY, List, Sandbox, Site, gentle, program},
     },
@@ -171,7 +171,7 @@ fn a_disk_that_fills_in_mid_run_stops_it_and_with_room_again_it_goes_on() {
         }
 
         island.make_room();
-        finish(&site, &sandbox, &list, &mut Figures::default());
+        finish(&site, &sandbox, &list);
         examine(&run, &sandbox, &list, ALL);
         settled(&site, &list, ALL);
     });
@@ -216,7 +216,7 @@ fn a_disk_too_full_for_the_results_fails_with_a_journal_that_is_complete() {
             start(island, &site, &list, &sandbox).end().with(3);
             assert_eq!(calls(&sandbox), before, "nothing was left to do");
         } else {
-            finish(&site, &sandbox, &list, &mut Figures::default());
+            finish(&site, &sandbox, &list);
         }
         settled(&site, &list, ALL);
 
@@ -293,7 +293,7 @@ fn on_a_read_only_disk_nothing_is_sent_and_everything_can_be_looked_at() {
 
         island.read_only(false);
         site.home = island_home;
-        finish(&site, &sandbox, &list, &mut Figures::default());
+        finish(&site, &sandbox, &list);
         examine(&run, &sandbox, &list, ALL);
         settled(&site, &list, ALL);
         // A finished run, copied away and made safe.
@@ -319,7 +319,7 @@ fn with_a_read_only_journal_nothing_is_sent() {
         failed(island, ended, "error: the journal failed", why, hint);
         assert_eq!(calls(&sandbox), before);
         island.file_read_only(&journal, false);
-        finish(&site, &sandbox, &list, &mut Figures::default());
+        finish(&site, &sandbox, &list);
         settled(&site, &list, ALL);
     });
 }
@@ -359,7 +359,7 @@ fn a_log_that_cannot_be_written_costs_no_claim() {
         assert_eq!(calls(&sandbox), before);
         fs::remove_dir(&log).unwrap();
     }
-    finish(&site, &sandbox, &list, &mut Figures::default());
+    finish(&site, &sandbox, &list);
     examine(&run, &sandbox, &list, ALL);
     settled(&site, &list, ALL);
 }

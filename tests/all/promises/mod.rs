@@ -4,5 +4,5 @@ mod contract;
 mod file_access;
 mod readme;
 mod rows;
-pub(crate) mod schema;
+mod schema;
 mod secrets;

@@ -9,5 +9,6 @@ pub(crate) mod process;
 mod scratch;
 pub(crate) mod scripted_server;
 pub(crate) mod small_fs;
+pub(crate) mod summary_schema;
 
 pub(crate) use scratch::scratch;

@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::scratch;
-use crate::promises::schema::described;
+use super::summary_schema::described;
 
 /// Nothing here takes nearly so long, not even on a busy machine.
 const DEADLINE: Duration = Duration::from_mins(5);

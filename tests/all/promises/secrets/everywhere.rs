@@ -421,25 +421,6 @@ fn elsewhere(site: &Site, own: &[&str], out: &str, err: &str, what: &str) {
     }
 }
 
-/// As long as a command may take.
-#[test]
-fn a_command_that_is_too_slow_does_not_repeat_what_it_gave() {
-    let site = Site::new("");
-    let list = site.list([1001]);
-    let slow = format!("sh -c 'echo {MARKED}; exec sleep 60'");
-    let ended = call(
-        &site,
-        &site.run_line(&list),
-        &[("RESCIND_TOKEN_COMMAND", &slow)],
-    );
-    searched(
-        &site,
-        &ended.with(2).says("did not finish within 30 s"),
-        "slow",
-    );
-    site.is_untouched();
-}
-
 /// Secrets where no secret belongs: addresses, keys and values of a settings
 /// file, and lines of it that are no TOML.
 #[test]

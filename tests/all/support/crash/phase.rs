@@ -1,6 +1,5 @@
 //! Which phase of a run a kill cut off, shown by what it left: the journal's
 //! rows and the files beside it, and nothing that the killer only meant.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,6 +1,5 @@
 //! What a crash test needs: a served sandbox, a list for it, and the program
 //! itself, each process ended with its owner.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     collections::BTreeMap,

@@ -13,6 +13,7 @@ mod reading;
 mod tables;
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -39,9 +40,24 @@ fn swept() -> PathBuf {
 }
 
 /// The pages that the other tests compare to the byte: among them one with
-/// words from a hostile server, and a run of nothing.
+/// words from a hostile server, and a run of nothing. They are kept without
+/// the style sheet and the script.
 fn kept() -> [PathBuf; 5] {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/report");
+    static WHOLE: OnceLock<TempDir> = OnceLock::new();
     let names = ["mixed/report", "complete", "empty", "held", "running"];
-    names.map(|name| fixtures.join(format!("{name}.html")))
+    let file = |name: &str| format!("{}.html", name.replace('/', "-"));
+    let whole = WHOLE.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let read = |path: String| fs::read_to_string(root.join(path)).unwrap();
+        let part = |name: &str| read(format!("src/report/html/{name}"));
+        let home = tempfile::tempdir().unwrap();
+        for name in names {
+            let page = read(format!("tests/fixtures/report/{name}.html"));
+            let page = page.replace("/* style.css */", &part("style.css"));
+            let page = page.replace("/* script.js */", &part("script.js"));
+            fs::write(home.path().join(file(name)), page).unwrap();
+        }
+        home
+    });
+    names.map(|name| whole.path().join(file(name)))
 }

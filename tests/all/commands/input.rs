@@ -44,7 +44,7 @@ fn said(ended: &Ended) -> String {
 }
 
 /// Every fixture has its words, each of them is to be seen here. With
-/// `WRITE_EXPECTED` in the environment they are written anew.
+/// `UPDATE_GOLDENS` in the environment they are written anew.
 #[test]
 fn of_every_bad_list_it_is_said_what_is_wrong_where_and_what_to_do() {
     let lists = fixtures().join("input");
@@ -64,7 +64,7 @@ fn of_every_bad_list_it_is_said_what_is_wrong_where_and_what_to_do() {
         let _ = writeln!(all, "== {name}\n{}", said(&ended));
     }
     let expected = fixtures().join("said.txt");
-    if std::env::var_os("WRITE_EXPECTED").is_some() {
+    if std::env::var_os("UPDATE_GOLDENS").is_some() {
         fs::write(&expected, &all).unwrap();
     }
     let expected = fs::read_to_string(expected).unwrap();

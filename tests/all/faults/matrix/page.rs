@@ -28,7 +28,7 @@ pub(super) fn table(sections: &[Section]) -> String {
 }
 
 /// Asserts that the page says this between its markers of that name; with
-/// `UPDATE_PAGES` in the environment it is made to.
+/// `UPDATE_GOLDENS` in the environment it is made to.
 #[track_caller]
 pub(super) fn is_up_to_date(name: &str, wanted: &str) {
     static PAGE: Mutex<()> = Mutex::new(());
@@ -38,12 +38,12 @@ pub(super) fn is_up_to_date(name: &str, wanted: &str) {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("\n<!-- /{name} -->"));
     let (before, rest) = page.split_once(&begin).unwrap();
     let (inside, after) = rest.split_once(&end).unwrap();
-    if env::var_os("UPDATE_PAGES").is_some() {
+    if env::var_os("UPDATE_GOLDENS").is_some() {
         fs::write(&path, [before, &begin, wanted, &end, after].concat()).unwrap();
         return;
     }
     assert!(
         inside == wanted,
-        "tests/faults.md is not up to date; UPDATE_PAGES=1 cargo test --test all faults"
+        "tests/faults.md is not up to date; UPDATE_GOLDENS=1 cargo test --test all faults"
     );
 }

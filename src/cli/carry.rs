@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rescind::journal::{
-    Archive, Boot, Facts, Journal, JournalError, Lookback, Process, Recent, RunFolder, RunsDir,
+    Archive, Facts, Journal, JournalError, Lookback, Process, Recent, RunFolder, RunsDir,
     Unreadable, open_private, recent_calls,
 };
 use rescind::report::{self, Outcome, ReportError, Summary};
@@ -70,11 +70,7 @@ pub(super) struct Worked {
 }
 
 /// This process, as the journal keeps it.
-fn process(
-    command: &'static str,
-    effective: &Effective,
-    (started, boot): (Timestamp, Option<Boot>),
-) -> Process {
+fn process(command: &'static str, effective: &Effective, started: Timestamp) -> Process {
     Process {
         command,
         started,
@@ -83,7 +79,6 @@ fn process(
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION"),
         settings: serde_json::Value::from(effective.recorded()).to_string(),
-        boot,
     }
 }
 
@@ -94,10 +89,10 @@ pub(super) fn conclude(
     effective: &Effective,
     ending: Outcome,
 ) -> Result<(), Problem> {
-    let (now, boot) = uptime::moment();
+    let now = Timestamp::now();
     let mut journal = Journal::open(&folder.journal()).map_err(|error| broken(&error))?;
     journal
-        .begin_process(&process("resume", effective, (now, boot)))
+        .begin_process(&process("resume", effective, now))
         .and_then(|()| journal.end_process(now, ending.word(), ending.code(), ""))
         .map_err(|error| broken(&error))
 }
@@ -122,7 +117,7 @@ pub(super) fn carry_out(
 /// Does what there is to be done, and shows how it goes on.
 pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Result<Worked, Problem> {
     let settings = &task.effective.settings;
-    let (started, boot) = uptime::moment();
+    let started = Timestamp::now();
     let clock = {
         let _runtime = runtime.enter();
         Clock::with_sleep(started, uptime::asleep)
@@ -137,10 +132,10 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
     signals::watch(stop.clone())
         .map_err(|error| Problem::new(exit::ERROR, "cannot listen to signals").caused_by(&error))?;
     let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
-    let lookback = lookback(&policy, started, boot.clone());
+    let lookback = lookback(&policy, started);
     let found = recent_calls(task.runs, &task.facts.base_url, &lookback);
     let recent = found.map_err(|error| broken(&error))?;
-    begin(task, &mut journal, started, boot)?;
+    begin(task, &mut journal, started)?;
     if let Some(problem) = uncounted(task, &recent) {
         return Err(refuse(task, journal, problem));
     }
@@ -298,8 +293,7 @@ pub(super) fn hold(task: &Task<'_>, problem: &Problem, out: &mut dyn Write) -> R
     start_log(task, terminal)?;
     tracing::warn!(target: logging::ONLY_LOGGED, "{}: {why}", problem.message);
     let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
-    let (now, boot) = uptime::moment();
-    begin(task, &mut journal, now, boot)?;
+    begin(task, &mut journal, Timestamp::now())?;
     let (word, code) = (Outcome::Held.word(), Outcome::Held.code());
     journal
         .end_process(Timestamp::now(), word, code, &why)
@@ -308,14 +302,9 @@ pub(super) fn hold(task: &Task<'_>, problem: &Problem, out: &mut dyn Write) -> R
 }
 
 /// Records that this process is at work on the run.
-fn begin(
-    task: &Task<'_>,
-    journal: &mut Journal,
-    started: Timestamp,
-    boot: Option<Boot>,
-) -> Result<(), Problem> {
+fn begin(task: &Task<'_>, journal: &mut Journal, started: Timestamp) -> Result<(), Problem> {
     journal
-        .begin_process(&process(task.command, task.effective, (started, boot)))
+        .begin_process(&process(task.command, task.effective, started))
         .map_err(|error| broken(&error))
 }
 
@@ -332,12 +321,11 @@ pub(super) fn present(folder: &RunFolder, code: u8, out: &mut dyn Write) -> Resu
 }
 
 /// How far back the limits look.
-pub(super) fn lookback(policy: &Policy, now: Timestamp, boot: Option<Boot>) -> Lookback {
+pub(super) fn lookback(policy: &Policy, now: Timestamp) -> Lookback {
     Lookback {
         now,
         span: MEMORY,
         timeout: policy.timeout,
-        boot,
     }
 }
 

@@ -19,7 +19,7 @@ use super::printer::say;
 use super::problem::Problem;
 use super::run::{self, facts_of, folder_problem};
 use super::settings::{Effective, Verbosity};
-use super::{signals, uptime};
+use super::signals;
 
 /// A list that is being frozen, to be read.
 pub(super) struct Reading<'a> {
@@ -123,6 +123,6 @@ fn survey(folder: &RunFolder) -> Result<Survey, Problem> {
 /// do not count any more.
 pub(super) fn clear(runs: &RunsDir, effective: &Effective) -> Result<(), JournalError> {
     runs.clear_scratch()?;
-    let (now, boot) = uptime::moment();
-    runs.clear_plans(&carry::lookback(&effective.settings.policy(now), now, boot))
+    let now = Timestamp::now();
+    runs.clear_plans(&carry::lookback(&effective.settings.policy(now), now))
 }

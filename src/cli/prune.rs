@@ -13,7 +13,7 @@ use super::carry::{self, unreported};
 use super::problem::Problem;
 use super::review::style;
 use super::settings::Effective;
-use super::{exit, uptime, written};
+use super::{exit, written};
 
 /// `rescind runs prune`.
 pub(super) fn prune(
@@ -23,12 +23,12 @@ pub(super) fn prune(
     effective: &Effective,
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
-    let (now, boot) = uptime::moment();
+    let now = Timestamp::now();
     let retention = Retention {
         keep: wanted.keep,
         older_than: wanted.older_than,
         now,
-        lookback: carry::lookback(&effective.settings.policy(now), now, boot),
+        lookback: carry::lookback(&effective.settings.policy(now), now),
     };
     let mut pruning = Pruning {
         runs,

@@ -19,7 +19,7 @@ use super::run::{input, recorded_url, warn};
 use super::runs::{found, runs_dir};
 use super::settings::{Layers, target_at};
 use super::unreadable::{Invalid, unreadable};
-use super::{exit, guards, outlook, output, uptime, written};
+use super::{exit, guards, outlook, output, written};
 
 /// `rescind plan`.
 pub(super) fn plan(
@@ -92,9 +92,9 @@ pub(super) fn plan(
         verify: settings.verify,
         read_first: settings.read_first,
     };
-    let (now, boot) = uptime::moment();
+    let now = Timestamp::now();
     let policy = settings.policy(given);
-    let recent = recent_calls(&runs, &url, &lookback(&policy, now, boot));
+    let recent = recent_calls(&runs, &url, &lookback(&policy, now));
     let past = past(recent.map_err(|error| broken(&error))?);
     let estimate = outlook::estimate(workload.calls(), &policy, now, &past);
     let plan = Plan {

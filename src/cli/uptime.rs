@@ -1,29 +1,10 @@
-//! The clocks of the host that nobody sets: how long ago it was booted, and
-//! how much of that it slept.
+//! How much of the time since it was booted the host has slept: the clock of a
+//! process stands meanwhile.
 
-use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use rescind::journal::Boot;
 use rustix::time::{ClockId, Timespec, clock_gettime};
-
-/// What tells one boot from another (Linux).
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-
-/// The wall clock now, and the boot that this process belongs to, where the
-/// host tells it.
-pub(super) fn moment() -> (Timestamp, Option<Boot>) {
-    let wall = Timestamp::now();
-    let since = SignedDuration::try_from(span(clock_gettime(ClockId::Boottime)));
-    let boot = fs::read_to_string(BOOT_ID).ok().and_then(|id| {
-        let id = id.trim().to_owned();
-        let began = wall.checked_sub(since.ok()?).ok()?;
-        (!id.is_empty()).then_some(Boot { id, began })
-    });
-    (wall, boot)
-}
 
 /// How long the host has slept since it was booted. Never less than it was
 /// before.
@@ -50,19 +31,6 @@ fn span(time: Timespec) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_boot_is_the_same_however_often_it_is_looked_at() {
-        let (wall, boot) = moment();
-        let (later, again) = moment();
-        assert!(later >= wall);
-        let (boot, again) = (boot.unwrap(), again.unwrap());
-        assert_eq!(boot.id, again.id);
-        assert!(boot.began < wall);
-        // Unless somebody sets the clock just now.
-        let apart = again.began.duration_since(boot.began).unsigned_abs();
-        assert!(apart < Duration::from_secs(1), "{apart:?}");
-    }
 
     #[test]
     fn sleep_is_counted_forwards_only() {

@@ -9,7 +9,6 @@
 //! the next call is left to the [`sweep`](crate::sweep).
 
 mod activity;
-mod boot;
 mod breach;
 mod entry;
 mod error;
@@ -29,7 +28,6 @@ mod store;
 mod write;
 
 pub use activity::{CallTiming, TokenRow};
-pub use boot::Boot;
 pub use breach::{Approval, Breach, BreachRow, Breaches, Finding, release_digest};
 pub use entry::{
     ALREADY_REVOKED, Batch, BatchId, CallId, CallKind, Claim, Entry, HoldCause, Move, Owed, Part,

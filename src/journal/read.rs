@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 use super::freeze::{LIST_SEAL, SEAL};
 use super::mark::Expected;
 use super::seal;
-use super::{Batch, BatchId, Boot, Facts, HoldCause, JournalError, State, Tally, Verified, store};
+use super::{Batch, BatchId, Facts, HoldCause, JournalError, State, Tally, Verified, store};
 use crate::list::PermissionId;
 
 /// A journal open for reading, as of one moment: a run that goes on beside
@@ -565,13 +565,6 @@ pub(super) fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
 
 pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Timestamp::from_millisecond(row.get(column)?).map_err(|error| damaged(column, error))
-}
-
-/// The boot of a process, from the column of its ID and the next one.
-pub(super) fn boot(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Boot>> {
-    let id: Option<String> = row.get(column)?;
-    let began = optional_moment(row, column + 1)?;
-    Ok(id.zip(began).map(|(id, began)| Boot { id, began }))
 }
 
 pub(super) fn optional_moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {

@@ -1,10 +1,8 @@
 //! What earlier processes did lately at one address, from their journals: the
 //! limits hold over them, too.
 //!
-//! Their times are brought onto the clock of the process that asks
-//! ([`Boot`]). Where that cannot be done, after another boot, a time that
-//! lies in the future counts as now, and no hold lasts longer than its full
-//! length.
+//! A time that lies in the future counts as now, and no hold lasts longer than
+//! its full length.
 
 use std::fs;
 use std::path::Path;
@@ -13,9 +11,8 @@ use std::time::{Duration, SystemTime};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::params;
 
-use super::boot::{Boot, shifted};
 use super::folder::{RunFolder, RunsDir};
-use super::read::{boot, moment, optional_moment};
+use super::read::{moment, optional_moment};
 use super::{Archive, HoldCause, JournalError};
 use crate::address::server;
 
@@ -52,8 +49,6 @@ pub struct Lookback {
     /// How long a call may take that nobody has seen the end of, unless the
     /// process that made it gave it longer.
     pub timeout: Duration,
-    /// The boot that it belongs to, if it is known.
-    pub boot: Option<Boot>,
 }
 
 impl Lookback {
@@ -159,8 +154,6 @@ struct Past {
     id: i64,
     /// How long its calls could take, if its settings tell.
     timeout: Option<SignedDuration>,
-    /// What its times are to be shifted by.
-    shift: SignedDuration,
     ended: Option<Timestamp>,
 }
 
@@ -205,23 +198,19 @@ impl Recent {
             .checked_sub(lookback.span)
             .unwrap_or(Timestamp::MIN);
         let processes = archive.with(|db| {
-            db.prepare(
-                "SELECT id, boot_id, booted_at, ended_at, settings FROM process ORDER BY id",
-            )?
-            .query_map([], |row| {
-                Ok(Past {
-                    id: row.get(0)?,
-                    shift: Boot::shift(lookback.boot.as_ref(), boot(row, 1)?.as_ref()),
-                    ended: optional_moment(row, 3)?,
-                    timeout: timeout(&row.get::<_, String>(4)?),
-                })
-            })?
-            .collect::<Result<Vec<_>, _>>()
+            db.prepare("SELECT id, ended_at, settings FROM process ORDER BY id")?
+                .query_map([], |row| {
+                    Ok(Past {
+                        id: row.get(0)?,
+                        ended: optional_moment(row, 1)?,
+                        timeout: timeout(&row.get::<_, String>(2)?),
+                    })
+                })?
+                .collect::<Result<Vec<_>, _>>()
         })?;
         for process in &processes {
             self.holds.extend(remaining(archive, process, lookback)?);
             // Most ended long ago; their calls need not be looked through.
-            let since = shifted(since, -process.shift);
             if process.ended.is_some_and(|ended| ended < since) {
                 continue;
             }
@@ -233,8 +222,7 @@ impl Recent {
                         })?
                         .collect::<Result<Vec<_>, _>>()
                 })?;
-                let sent = sent.into_iter().map(|sent| shifted(sent, process.shift));
-                ages.extend(sent.map(|sent| lookback.age(sent)));
+                ages.extend(sent.into_iter().map(|sent| lookback.age(sent)));
             }
         }
         Ok(())
@@ -282,13 +270,16 @@ fn remaining(
     let timeout = SignedDuration::try_from(lookback.timeout).unwrap_or(SignedDuration::ZERO);
     let timeout = process.timeout.map_or(timeout, |own| own.max(timeout));
     let last = unanswered
-        .map(|recorded| shifted(shifted(recorded, process.shift), AHEAD + timeout))
+        .map(|recorded| {
+            recorded
+                .checked_add(AHEAD + timeout)
+                .unwrap_or(Timestamp::MAX)
+        })
         .map(|end| end.min(lookback.now));
     let remaining = holds
         .into_iter()
-        .filter_map(|(cause, detail, until, full)| {
+        .filter_map(|(cause, detail, mut until, full)| {
             let full = Duration::from_millis(u64::try_from(full).ok()?);
-            let mut until = shifted(until, process.shift);
             if let Some(last) = last {
                 until = until.max(last.checked_add(full).unwrap_or(Timestamp::MAX));
             }
@@ -315,12 +306,11 @@ mod tests {
     }
 
     /// Somebody who asks about the last hour.
-    fn lookback(now: Timestamp, boot: Option<Boot>) -> Lookback {
+    fn lookback(now: Timestamp) -> Lookback {
         Lookback {
             now,
             span: MINUTE * 60,
             timeout: MINUTE,
-            boot,
         }
     }
 
@@ -359,7 +349,6 @@ mod tests {
                 pid: 1,
                 version: "0",
                 settings: r#"{"timeout":"1m30s","rate":null}"#.into(),
-                boot: None,
             })
             .unwrap();
         for ((at, kind, verdict), call) in calls.iter().zip(1..) {
@@ -396,7 +385,7 @@ mod tests {
         called(&runs, "demo", "https://demo.example/v1", &read(late));
         called(&runs, "custom", "https://demo.example./v1", &read(late));
         called(&runs, "live", "https://live.example/v1", &read(late));
-        let lookback = lookback(at("2026-11-23T02:10:00Z"), None);
+        let lookback = lookback(at("2026-11-23T02:10:00Z"));
         let recent = recent_calls(&runs, "https://demo.example/v1", &lookback).unwrap();
         assert_eq!(recent.calls, [MINUTE * 10; 2]);
         assert!(recent.unreadable.is_empty());
@@ -430,7 +419,7 @@ mod tests {
             let now = began + SignedDuration::from_mins(5);
             let lookback = Lookback {
                 timeout,
-                ..lookback(now, None)
+                ..lookback(now)
             };
             let recent = recent_calls(&runs, url, &lookback).unwrap();
             MINUTE * 5 + recent.holds[0].left
@@ -459,7 +448,7 @@ mod tests {
             called(&runs, "demo", "https://demo.example/v1", &calls);
         }
         let ages = |now: i64| {
-            let lookback = lookback(minute(now), None);
+            let lookback = lookback(minute(now));
             recent_calls(&runs, "https://demo.example/v1", &lookback).unwrap()
         };
         let recent = ages(30);

@@ -65,7 +65,7 @@ CREATE TABLE process (
     operator        TEXT NOT NULL,
     version         TEXT NOT NULL,
     settings        TEXT NOT NULL,
-    -- which boot of the host it belongs to, and when that began by its clock
+    -- no longer written: which boot of the host it belonged to
     boot_id         TEXT,
     booted_at       INTEGER,
     settings_sha256 TEXT NOT NULL,

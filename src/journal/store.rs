@@ -7,7 +7,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
-use super::boot::{Boot, shifted};
 use super::mark::{self, Mark};
 use super::recent::timeout;
 use super::seal;
@@ -31,7 +30,6 @@ pub struct Journal {
     connection: Connection,
     path: PathBuf,
     process: i64,
-    boot: Option<Boot>,
     /// How many transactions it holds, and where that is kept beside it.
     commits: u64,
     mark: Mark,
@@ -54,8 +52,6 @@ pub struct Process {
     pub version: &'static str,
     /// The settings in effect, as JSON, without secrets.
     pub settings: String,
-    /// The boot of the host, where it is known.
-    pub boot: Option<Boot>,
 }
 
 /// A batch in doubt, and what is known of its last sending.
@@ -112,7 +108,6 @@ impl Journal {
             connection,
             path: path.to_owned(),
             process: 0,
-            boot: None,
             commits,
             mark,
         })
@@ -132,8 +127,8 @@ impl Journal {
         self.process = self.at_once(|db| {
             db.execute(
                 "INSERT INTO process (command, started_at, pid, host, operator, version, settings,
-                     settings_sha256, boot_id, booted_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                     settings_sha256)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 params![
                     process.command,
                     process.started.as_millisecond(),
@@ -143,16 +138,10 @@ impl Journal {
                     process.version,
                     process.settings,
                     seal::settings(&process.settings),
-                    process.boot.as_ref().map(|boot| &boot.id),
-                    process
-                        .boot
-                        .as_ref()
-                        .map(|boot| boot.began.as_millisecond()),
                 ],
             )?;
             Ok(db.last_insert_rowid())
         })?;
-        self.boot.clone_from(&process.boot);
         Ok(())
     }
 
@@ -383,7 +372,7 @@ impl Journal {
                          SELECT id, parent FROM batch WHERE id = ?1
                          UNION
                          SELECT b.id, b.parent FROM batch b JOIN line ON b.id = line.parent)
-                     SELECT recorded_at, answered_at, boot_id, booted_at, settings,
+                     SELECT recorded_at, answered_at, settings,
                          verdict = 'accepted'
                      FROM call JOIN process ON process.id = call.process
                      WHERE batch IN (SELECT id FROM line) AND kind = 'revoke'
@@ -392,12 +381,10 @@ impl Journal {
                 .query_row([batch.id], |row| {
                     let recorded = read::moment(row, 0)?;
                     let ended = read::optional_moment(row, 1)?;
-                    let shift = Boot::shift(self.boot.as_ref(), read::boot(row, 2)?.as_ref());
-                    let ours = |moment| shifted(moment, shift);
-                    let timeout = timeout(&row.get::<_, String>(4)?);
+                    let timeout = timeout(&row.get::<_, String>(2)?);
                     let timeout = timeout.and_then(|own| own.try_into().ok());
-                    let accepted: bool = row.get(5)?;
-                    Ok((ours(recorded), ended.map(ours), accepted, timeout))
+                    let accepted: bool = row.get(3)?;
+                    Ok((recorded, ended, accepted, timeout))
                 })
                 .optional()?;
             Ok((reason, last))

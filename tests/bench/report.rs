@@ -44,7 +44,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         pid: 1,
         version: "0",
         settings: "{}".to_owned(),
-        boot: None,
     })?;
     for batch in 1..=batches.cast_signed() {
         journal.write(&delivered(batch, now))?;

@@ -28,7 +28,6 @@ fn all() -> Retention {
             now: now(),
             span: 2 * HOUR,
             timeout: Duration::from_mins(1),
-            boot: None,
         },
     }
 }

@@ -107,7 +107,6 @@ fn journal(home: &std::path::Path) -> Journal {
             pid: 1,
             version: "0",
             settings: "{}".into(),
-            boot: None,
         })
         .unwrap();
     journal

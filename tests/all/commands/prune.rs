@@ -49,7 +49,6 @@ fn finished(runs: &RunsDir, days: u64, url: &str) -> PathBuf {
         pid: 1,
         version: "0",
         settings: "{}".into(),
-        boot: None,
     };
     journal.begin_process(&process).unwrap();
     let sending = Entry::Sending {

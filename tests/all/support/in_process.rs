@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use rescind::{
     api::{Answer, Api, Call, Failure, FailureKind, Token},
     journal::{
-        Archive, BatchRow, Boot, Entry, Facts, Journal, JournalError, Lookback, NewRun, Process,
+        Archive, BatchRow, Entry, Facts, Journal, JournalError, Lookback, NewRun, Process,
         ProcessRow, RunsDir, State, Tally, recent_calls,
     },
     list::PermissionId,
@@ -112,8 +112,6 @@ pub(crate) struct Start {
     pub(crate) custody: Custody,
     /// Whether it verifies the run instead of carrying it out.
     pub(crate) verifies: bool,
-    /// The boot that it belongs to.
-    pub(crate) boot: Option<Boot>,
 }
 
 impl Stage {
@@ -149,12 +147,11 @@ impl Stage {
 
     /// What a process whose clock shows `wall` learns of the calls of all
     /// runs in the folder.
-    pub(crate) fn past(&self, wall: Timestamp, boot: Option<Boot>) -> Past {
+    pub(crate) fn past(&self, wall: Timestamp) -> Past {
         let lookback = Lookback {
             now: wall,
             span: Duration::from_hours(2),
             timeout: self.policy.timeout,
-            boot,
         };
         let recent = recent_calls(&self.runs, "", &lookback).unwrap();
         assert!(recent.unreadable.is_empty());
@@ -193,7 +190,6 @@ impl Stage {
                 pid: 1,
                 version: "0",
                 settings: format!(r#"{{"timeout":"{}ms"}}"#, self.policy.timeout.as_millis()),
-                boot: start.boot,
             })
             .unwrap();
         let journal = Arc::new(Mutex::new(journal));

@@ -129,7 +129,6 @@ async fn windows_hold_over_a_crash_by_the_journal_alone() {
             now: stage.now(),
             span: Duration::from_mins(61),
             timeout: stage.policy.timeout,
-            boot: None,
         };
         let recent = recent_calls(&stage.runs, "", &lookback).unwrap();
         assert!(recent.unreadable.is_empty());

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use rescind::{
     api::{Call, Credentials},
-    journal::{Boot, HoldCause, Remaining, State},
+    journal::{HoldCause, Remaining, State},
     sweep::{Custody, Deadline, Deferral, Past, Reason, Verify},
 };
 use tokio::time::{Instant, sleep, sleep_until};
@@ -216,7 +216,7 @@ async fn waits_of_its_own_that_do_not_fit_end_the_run_at_once() {
 
         // The next process has no such limit, and all of it is done.
         stage.policy.timetable.deadline = None;
-        let past = stage.past(stage.now(), None);
+        let past = stage.past(stage.now());
         let start = Start {
             past,
             ..Start::default()
@@ -252,25 +252,14 @@ async fn a_wait_that_is_on_and_does_not_fit_ends_the_run_before_it_calls() {
 }
 
 /// A lockout, and a process that is cut off twenty minutes into it. The next
-/// one's clock is `set` ahead, on the same boot or another; it is cut off
-/// after ten minutes more, and a third one goes on from there. When the first
-/// call after the lockout went, counted from its beginning.
-async fn kept(set: SignedDuration, same_boot: bool) -> Duration {
+/// one's clock is `set` ahead; it is cut off after ten minutes more, and a
+/// third one goes on from there. When the first call after the lockout went,
+/// counted from its beginning.
+async fn kept(set: SignedDuration) -> Duration {
     let text = "latency = '1s'\nfaults.script = { revoke = ['none', '429'] }";
     let mut stage = Stage::new(rules(text), &plain_ids(8), 2);
     stage.policy.workers = 1;
-    let boot = |id: &str, began: Timestamp| {
-        Some(Boot {
-            id: id.to_owned(),
-            began,
-        })
-    };
-    let origin = stage.now();
-    let start = Start {
-        boot: boot("first", origin),
-        ..Start::default()
-    };
-    let acting = stage.begin(start).await;
+    let acting = stage.begin(Start::default()).await;
     sleep(MIN).await;
     let calls = stage.wire.calls();
     let locked = calls.last().unwrap();
@@ -279,13 +268,11 @@ async fn kept(set: SignedDuration, same_boot: bool) -> Duration {
     sleep_until(began + 20 * MIN).await;
     acting.kill().await;
 
-    let id = if same_boot { "first" } else { "second" };
     let next = || {
         let wall = stage.now() + set;
         Start {
-            past: stage.past(wall, boot(id, origin + set)),
+            past: stage.past(wall),
             wall: Some(wall),
-            boot: boot(id, origin + set),
             ..Start::default()
         }
     };
@@ -303,24 +290,20 @@ async fn kept(set: SignedDuration, same_boot: bool) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_process_started_in_the_middle_of_a_lockout_keeps_it_whatever_the_clock_shows() {
+async fn a_lockout_outlives_its_process_never_beyond_its_length() {
     let near = |wait: Duration, wanted: Duration| {
         assert!(
             wait >= wanted && wait <= wanted + Duration::from_millis(5),
             "{wait:?}"
         );
     };
-    // Of the same boot the time since then is known, whatever the clock shows.
-    for set in [0, 30, -30, 300, -300, 60 * 24 * 400] {
-        near(kept(SignedDuration::from_mins(set), true).await, HOUR);
-    }
-    // Of another only the wall clock is known. Set back it may take longer,
-    // and yet never longer than a full hour from the start of the process.
-    near(kept(SignedDuration::ZERO, false).await, HOUR);
-    near(kept(SignedDuration::from_mins(-10), false).await, 70 * MIN);
-    near(kept(SignedDuration::from_hours(-5), false).await, 90 * MIN);
+    // Set back it may take longer, and yet never longer than a full hour from
+    // the start of the process.
+    near(kept(SignedDuration::ZERO).await, HOUR);
+    near(kept(SignedDuration::from_mins(-10)).await, 70 * MIN);
+    near(kept(SignedDuration::from_hours(-5)).await, 90 * MIN);
     // Set forward, so much of it seems to be over.
-    near(kept(SignedDuration::from_mins(10), false).await, 50 * MIN);
+    near(kept(SignedDuration::from_mins(10)).await, 50 * MIN);
 }
 
 /// The most of `times` (in order) in any window, both its ends included.
@@ -332,31 +315,19 @@ fn most(times: &[Duration], window: Duration) -> usize {
     held.max().unwrap_or(0)
 }
 
-/// Three runs of one folder, one of them cut off and resumed, and a clock
-/// that is set between the processes of one boot.
+/// Three runs of one folder, one of them cut off and resumed.
 #[tokio::test(start_paused = true)]
 async fn the_budget_holds_over_runs_and_resumes_and_is_used() {
-    for (burst, set) in [(300, 0), (100, 0), (300, 7), (200, -7)] {
+    for burst in [300, 100] {
         let mut first = Stage::new(rules("latency = '20ms..300ms'"), &plain_ids(120), 1);
         let rate = vec![quota(5, 1), quota(80, 60), quota(300, 3_600)];
         first.policy.rate.clone_from(&rate);
         first.policy.burst = burst;
         first.policy.workers = 16;
         first.policy.verify = Verify::Off;
-        let (origin, mut ahead) = (first.now(), SignedDuration::ZERO);
-        let mut next = |stage: &Stage| {
-            ahead += SignedDuration::from_hours(set);
-            let boot = Some(Boot {
-                id: "boot".to_owned(),
-                began: origin + ahead,
-            });
-            let wall = stage.now() + ahead;
-            Start {
-                past: stage.past(wall, boot.clone()),
-                wall: Some(wall),
-                boot,
-                ..Start::default()
-            }
+        let next = |stage: &Stage| Start {
+            past: stage.past(stage.now()),
+            ..Start::default()
         };
         let ended = first.begin(next(&first)).await.end().await;
         assert_eq!(ended.reason, None);

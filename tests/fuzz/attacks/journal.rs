@@ -85,7 +85,6 @@ fn carry(folder: &RunFolder) {
         pid: 7,
         version: "0.1.0",
         settings: r#"{"verify":"all"}"#.to_owned(),
-        boot: None,
     };
     journal.begin_process(&process).unwrap();
     let fates = [
@@ -293,7 +292,6 @@ fn examine(runs: &RunsDir, folder: &RunFolder, path: &Path) {
         now: at(40),
         span: Duration::from_hours(2),
         timeout: Duration::from_mins(1),
-        boot: None,
     };
     let _ = recent_calls(runs, URL, &lookback);
     let Ok(journal) = Journal::open(path) else {

@@ -1,27 +1,55 @@
 //! Revokes trading permissions in bulk through the Tradovate / NinjaTrader
 //! partner API, and accounts for every row of the list it was given.
 //!
-//! The modules stand in the order in which the data flows; each imports only
-//! from those above it:
+//! # The life of one permission ID
+//!
+//! 1. `list/reader.rs` reads its row, `list/id.rs` parses it, `list/freeze.rs`
+//!    drops duplicates and cuts the list into batches.
+//! 2. `journal/freeze.rs` commits list and batches before the first request.
+//! 3. `sweep/coordinator.rs` takes the next batch and gives it to a worker.
+//! 4. `sweep/deliver.rs` delivers the batch, with `sweep/worker.rs` for a call:
+//!    it is recorded (`sweep/desk.rs`), then waits for `sweep/pacer.rs`.
+//! 5. `api/http.rs` sends it; `api/judge.rs` turns the answer into a verdict.
+//! 6. In doubt? `sweep/reading.rs` reads the IDs, `sweep/division.rs` divides
+//!    the batch by what the API shows.
+//! 7. Refused? `sweep/refusal.rs` bisects until the refused IDs stand alone.
+//! 8. `sweep/verify.rs` reads accepted IDs back before the run ends.
+//! 9. `journal/store.rs` and `journal/write.rs` store each step and its state.
+//! 10. `report/table.rs` writes its line in `permissions.csv`, `report/` the
+//!     other files and the report.
+//!
+//! # Four words
+//!
+//! - **loader**: reads and checks the list: `list/source.rs`, `list/reader.rs`,
+//!   `list/table.rs`.
+//! - **chunker**: cuts it into batches: `list/freeze.rs`.
+//! - **worker pool**: sends the batches: `sweep/coordinator.rs`,
+//!   `sweep/worker.rs`, `sweep/deliver.rs`.
+//! - **reporter**: makes files and reports: `report/`.
+//!
+//! # Modules
+//!
+//! In the order in which the data flows; each imports only from those above it:
 //!
 //! - [`list`] reads a list of permission IDs and cuts it into batches;
-//! - [`journal`] keeps what is known, on disk: the frozen list, the batches
-//!   and their states, every call;
-//! - [`api`] speaks to the wire: calls, answers, and what an answer means;
-//! - [`sweep`] carries a run out: pacing, retries, settling doubt, guards;
+//! - [`journal`] stores, on disk, the frozen list, the batches and their
+//!   states, and every call;
+//! - [`api`] is the HTTP client: calls, answers, and what an answer means;
+//! - [`sweep`] carries a run out: pacing, retries, read-back, guards;
 //! - [`report`] makes results and reports from a journal and nothing else;
-//! - [`sandbox`] is a simulated API to practise against and to test with.
+//! - [`sandbox`] is a simulated API to practise with and to test against.
 //!
-//! Beside them stand [`address`], which tells which addresses are one server;
-//! [`small`], which reads the small files that people name; and [`duration`], the one
-//! grammar of durations.
+//! Beside them: [`address`] says which addresses are one server, [`small`] reads
+//! small files that settings name, [`duration`] is the one grammar of durations,
+//! [`guide`] is the manual behind `rescind help`.
 //!
-//! The binary adds what belongs to a process: arguments, settings, the
-//! terminal, signals and exit codes.
+//! The binary (`main.rs`, `cli/`) adds what belongs to a process: arguments,
+//! settings, the terminal, signals and exit codes.
 
 pub mod address;
 pub mod api;
 pub mod duration;
+pub mod guide;
 pub mod journal;
 pub mod list;
 pub mod report;

@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use rescind::list::{InvalidId, PermissionId};
 
 use super::{
-    exit,
+    exit, help,
     settings::{Given, KEYS, Key, Shape, any_duration, environments},
 };
 
@@ -24,7 +24,7 @@ use super::{
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_long_help = exit_codes(),
+    after_long_help = overview(),
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -123,6 +123,12 @@ pub(crate) enum Task {
     Config {
         #[command(flatten)]
         options: Options,
+    },
+    /// Print the help of a command, or a topic of the manual
+    Help {
+        /// A topic or a command; without one the overview
+        #[arg(value_name = "NAME", value_parser = help::names())]
+        names: Vec<String>,
     },
     /// Print completions for a shell
     Completions {
@@ -267,12 +273,15 @@ fn permission(text: &str) -> Result<PermissionId, InvalidId> {
     PermissionId::parse(text.as_bytes())
 }
 
-fn exit_codes() -> String {
+/// What stands below the commands and the options.
+fn overview() -> String {
     let codes = exit::TABLE.iter();
     let lines = codes.map(|(code, sentence)| format!("{code:>5}  {sentence}"));
     let lines = lines.collect::<Vec<_>>().join("\n");
     format!(
-        "Exit codes:\n{lines}\n\nA setting that is not known is an error: a misspelt cap is no cap."
+        "{}\n\nExit codes:\n{lines}\n\n\
+         Unknown settings are errors, so a typo cannot silently disable a limit.",
+        help::topics()
     )
 }
 

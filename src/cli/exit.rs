@@ -12,19 +12,19 @@ macro_rules! exit_codes {
 
 exit_codes! {
     COMPLETE = 0: "complete: every row's ID is revoked"
-    ERROR = 1: "error: internal error, journal not writable, or disk full"
+    ERROR = 1: "error: internal error, journal not writable or not trusted, or disk full"
     USAGE = 2: "usage, settings or input; nothing was sent"
     PARTIAL = 3: "partial: finished, but some IDs are not revoked or some rows were invalid"
     EMPTY = 4: "empty: the list holds nothing (--allow-empty makes it 0)"
-    DEFERRED = 5: "deferred: stopped by a wait that does not fit; resume carries on"
-    STOPPED = 6: "stopped by the first batch or the breaker"
-    HELD = 7: "held by a cap, or an old run; needs a person"
-    UNAUTHORIZED = 8: "unauthorized: the token or log-in was refused; resume carries on"
+    DEFERRED = 5: "deferred: stopped by a wait that does not fit; resume continues"
+    STOPPED = 6: "stopped: by the first batch or the breaker"
+    HELD = 7: "held: by a cap, or because the run is old; needs a person"
+    UNAUTHORIZED = 8: "unauthorized: token or log-in refused, or none found; resume continues"
     MISMATCH = 9: "mismatch: reading back found what should not be"
-    LOCKED = 11: "another run holds the lock"
-    HANGUP = 129: "interrupted by SIGHUP; resume carries on"
-    INTERRUPT = 130: "interrupted by SIGINT (Ctrl-C); resume carries on"
-    TERMINATED = 143: "interrupted by SIGTERM; resume carries on"
+    LOCKED = 11: "locked: another process holds the lock"
+    HANGUP = 129: "interrupted by SIGHUP; resume continues"
+    INTERRUPT = 130: "interrupted by SIGINT (Ctrl-C); resume continues"
+    TERMINATED = 143: "interrupted by SIGTERM; resume continues"
 }
 
 /// The code of a process that a signal ended, by the shell's convention.

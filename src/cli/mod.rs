@@ -7,6 +7,7 @@ mod consent;
 mod exit;
 mod gateway;
 mod guards;
+mod help;
 mod logging;
 mod online;
 mod outlook;
@@ -142,6 +143,7 @@ fn perform(
             effective.access()?;
             Ok(exit::COMPLETE)
         }
+        Task::Help { names } => help::help(&names, out),
         Task::Completions { shell } => {
             // The generator panics when it cannot write; memory always can.
             let mut text = Vec::new();

@@ -74,10 +74,21 @@ fn settings(help: &str) -> String {
         for option in options.iter().filter(|option| !option.contains("--help")) {
             let (name, doc) = option.split_once("  ").unwrap();
             let name = name.replace(['<', '>'], "");
-            out.push_str(&item(&format!("`{name}`: {}", doc.trim())));
+            let words = doc.split_whitespace().map(quoted);
+            let doc = words.collect::<Vec<_>>().join(" ");
+            out.push_str(&item(&format!("`{name}`: {doc}")));
         }
     }
     format!("\n{}", out.trim())
+}
+
+/// A word of the help in Markdown: variables are code.
+fn quoted(word: &str) -> String {
+    if word.starts_with("RESCIND_") {
+        format!("`{word}`")
+    } else {
+        word.to_owned()
+    }
 }
 
 /// An item of a list, broken at 80 columns.

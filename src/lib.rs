@@ -10,8 +10,8 @@
 //! 4. `sweep/deliver.rs` delivers the batch, with `sweep/worker.rs` for a call:
 //!    it is recorded (`sweep/desk.rs`), then waits for `sweep/pacer.rs`.
 //! 5. `api/http.rs` sends it; `api/judge.rs` turns the answer into a verdict.
-//! 6. In doubt? `sweep/reading.rs` reads the IDs, `sweep/division.rs` divides
-//!    the batch by what the API shows.
+//! 6. In doubt? `sweep/reading.rs` reads the ID, `sweep/settle.rs` decides what
+//!    becomes of it, `sweep/division.rs` divides the batch accordingly.
 //! 7. Refused? `sweep/refusal.rs` bisects until the refused IDs stand alone.
 //! 8. `sweep/verify.rs` reads accepted IDs back before the run ends.
 //! 9. `journal/store.rs` and `journal/write.rs` store each step and its state.

@@ -47,7 +47,7 @@ pub enum Verdict {
     /// The request as such was refused with this status, and not executed.
     /// It says nothing about a record.
     Unfit {
-        /// 400, 403, 404, 405, 415 or a redirect.
+        /// 400, 403, 404, 405 or 415.
         status: u16,
         /// The server's words.
         message: String,
@@ -191,10 +191,12 @@ pub fn judge_revoke(answer: &Answer) -> Verdict {
             status,
             retry_after: response.retry_after,
         },
-        status @ (300..=399 | 400 | 403 | 404 | 405 | 415) => Verdict::Unfit {
+        status @ (400 | 403 | 404 | 405 | 415) => Verdict::Unfit {
             status,
             message: body::words(&response.body),
         },
+        // Redirects, too: a 303 is chiefly the answer to a request that was
+        // executed.
         status => Verdict::InDoubt {
             reason: http_reason(status),
             message: body::words(&response.body),

@@ -479,7 +479,7 @@ impl Pick {
     const fn condition(self) -> &'static str {
         match self {
             Self::Doubtful => "state IN ('in_flight', 'unknown')",
-            Self::Owed => "state IN ('revoked', 'refused') AND owed = 1",
+            Self::Owed => "state IN ('revoked', 'refused', 'exhausted') AND owed = 1",
             Self::SendableWhole => "state IN ('pending', 'exhausted') AND parent IS NULL",
             Self::Sendable => "state IN ('pending', 'exhausted')",
             Self::SendableUnread => {

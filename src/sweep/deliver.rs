@@ -75,6 +75,11 @@ impl<A: Api> Worker<A> {
                 Ok(Next::Done)
             }
             Verdict::Refused { .. } | Verdict::Unfit { .. } | Verdict::TooLarge => {
+                // The first batch of a process is read back, whatever it met.
+                let finding = Finding {
+                    owed: delivery.alone && self.reads(),
+                    ..finding
+                };
                 Ok(self.give_up(piece, finding, delivery))
             }
             Verdict::Unauthorized { message } => {

@@ -41,6 +41,8 @@ impl Fate {
         let (state, revoked) = (self.state, self.revoked);
         if self.trouble.is_empty() {
             format!("{state}, {revoked} IDs revoked")
+        } else if revoked > 0 {
+            format!("{state}, {revoked} IDs revoked, {}", self.trouble)
         } else {
             format!("{state}, {}", self.trouble)
         }

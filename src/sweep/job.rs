@@ -108,14 +108,15 @@ impl<A: Api> Worker<A> {
             return Ok(fate);
         }
         let mut checked = self.check(owed).await?;
-        fate.revoked = fate.revoked.saturating_sub(checked.lost);
+        let in_vain = checked.lost > 0;
+        fate.revoked = fate.revoked.saturating_sub(checked.lost) + checked.gained;
         if !checked.again.is_empty() {
             self.rest(self.shared.policy.retry_max).await?;
             let again: u64 = checked.again.iter().map(|owed| owed.batch.len()).sum();
             checked = self.check(checked.again).await?;
             fate.revoked += again.saturating_sub(checked.missed);
         }
-        if fate.revoked == 0 && checked.missed > 0 {
+        if fate.revoked == 0 && in_vain {
             fate.trouble = String::from(UNSHOWN);
         }
         Ok(fate)

@@ -146,12 +146,12 @@ fn verified(recorded: &Recorded, found: Found, date: &str) -> (State, Finding) {
         }
         (_, Found::Revoked) => plain(State::Revoked, "", Verified::Revoked),
         (State::InFlight, _) => plain(State::Unknown, "crash", Verified::No),
-        // A resume reads these itself.
-        (State::Pending | State::Exhausted | State::Unknown, _) => recorded.unchanged(),
         // This is the read that the sweep owes.
-        (State::Revoked | State::Refused, _) if recorded.owed => {
+        (State::Revoked | State::Refused | State::Exhausted, _) if recorded.owed => {
             settle(recorded, found, Context::ReadBack)
         }
+        // A resume reads these itself.
+        (State::Pending | State::Exhausted | State::Unknown, _) => recorded.unchanged(),
         (State::Revoked, Found::Declined)
         | (State::Refused | State::Missing, Found::Declined | Found::Absent) => {
             as_shown(found).unwrap_or_else(|| recorded.unchanged())

@@ -30,6 +30,8 @@ pub(super) struct Checked {
     pub(super) looked: Vec<Looked>,
     /// IDs that had counted as revoked and are not.
     pub(super) lost: u64,
+    /// IDs that had not counted as revoked and are.
+    pub(super) gained: u64,
     /// IDs that are not shown as revoked, whatever they had counted as.
     pub(super) missed: u64,
     /// Accepted, but still active: to be read once more.
@@ -83,6 +85,7 @@ impl<A: Api> Worker<A> {
         for (found, batch) in groups {
             if found == Found::Revoked {
                 looked.revoked = true;
+                checked.gained += if claimed { 0 } else { batch.len() };
                 continue;
             }
             checked.missed += batch.len();

@@ -43,6 +43,7 @@ readback exhausted! http_403            .       | revoked . revoked             
 verify   pending.                       .       | revoked already_revoked revoked | pending . .                            | pending . .                            | pending . .
 verify   in_flight.                     .       | revoked . revoked               | unknown crash .                        | unknown crash .                        | unknown crash .
 verify   exhausted http_400             .       | revoked . revoked               | exhausted http_400 .                   | exhausted http_400 .                   | exhausted http_400 .
+verify   exhausted! http_403            .       | revoked . revoked               | exhausted http_403 active              | refused declined . | missing absent absent
 verify   unknown http_500               .       | revoked . revoked               | unknown http_500 .                     | unknown http_500 .                     | unknown http_500 .
 verify   unknown+ verification_mismatch active  | revoked . revoked               | unknown verification_mismatch active   | unknown verification_mismatch active   | unknown verification_mismatch active
 verify   revoked+! unverified           .       | revoked . revoked               | unknown verification_mismatch active   | refused declined . | missing absent absent

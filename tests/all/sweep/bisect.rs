@@ -158,19 +158,6 @@ async fn a_refused_request_is_neither_retried_nor_isolated() {
         assert_eq!(posts(&stage), 2, "{status}");
         assert_eq!(stage.batches()[1].http_status, Some(status));
     }
-    // A redirect is not followed.
-    let ids = plain_ids(20);
-    let stage = Stage::new(Rules::default(), &ids, 10);
-    let second = ids[10];
-    stage.wire.forge(move |call, answer| {
-        if matches!(call, rescind::api::Call::Revoke(_)) && carried(call).contains(&second) {
-            return crate::support::audit::status(307);
-        }
-        answer
-    });
-    stage.run().await;
-    assert_eq!(count(&stage.claims(), State::Exhausted, "http_307"), 10);
-    assert_eq!(posts(&stage), 2);
 }
 
 #[tokio::test(start_paused = true)]

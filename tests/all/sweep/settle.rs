@@ -70,6 +70,67 @@ async fn every_kind_of_doubt_is_read_back_before_anything_is_sent_again() {
     }
 }
 
+/// A redirect is chiefly the answer to a request that was executed.
+#[tokio::test(start_paused = true)]
+async fn every_redirect_is_in_doubt_and_read_back() {
+    for code in [300, 301, 302, 303, 304, 307, 308, 399] {
+        for executed in [true, false] {
+            let fault = if executed {
+                Fault::None
+            } else {
+                Fault::ServerErrorBefore
+            };
+            let (stage, ids) = struck(fault, 10);
+            let (second, mut times) = (ids[10], 0);
+            stage.wire.forge(move |call, answer| {
+                let hit = matches!(call, Call::Revoke(_)) && carried(call).contains(&second);
+                times += usize::from(hit);
+                if hit && times == 1 {
+                    return status(code);
+                }
+                answer
+            });
+            let ended = stage.run().await;
+            assert_eq!(ended.reason, None, "{code}");
+            let claims = audit(&stage, &ids);
+            assert_eq!(count(&claims, State::Revoked, ""), 20, "{code} {executed}");
+            assert_eq!(posts(&stage), if executed { 2 } else { 3 }, "{code}");
+        }
+    }
+}
+
+/// A process stops at its first batch where the request as such is refused,
+/// and has read that batch back before.
+#[tokio::test(start_paused = true)]
+async fn a_refused_first_batch_is_read_back_before_the_stop() {
+    for code in [400, 403, 404, 405, 409, 415, 422] {
+        for executed in [true, false] {
+            let ids = plain_ids(20);
+            let stage = Stage::new(Rules::default(), &ids, 10);
+            if !executed {
+                stage.world.script(Kind::Revoke, [Fault::ServerErrorBefore]);
+            }
+            stage.wire.forge(move |call, answer| match call {
+                Call::Revoke(_) => status(code),
+                _ => answer,
+            });
+            let ended = stage.run().await;
+            assert!(matches!(ended.reason, Some(Reason::Guard(_))), "{ended:?}");
+            let claims = audit(&stage, &ids);
+            let (claimed, reason, verified) = if executed {
+                (State::Revoked, String::new(), Verified::Revoked)
+            } else {
+                (State::Exhausted, format!("http_{code}"), Verified::Active)
+            };
+            assert_eq!(count(&claims, claimed, &reason), 10, "{code} {executed}");
+            assert_eq!(stage.batches()[0].verified, verified, "{code}");
+            assert_eq!(count(&claims, State::Pending, ""), 10);
+            assert_eq!(posts(&stage), 1);
+            assert_eq!(stage.archive().owed().unwrap(), 0);
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_contradicts_itself_is_in_doubt() {
     let ids = plain_ids(20);

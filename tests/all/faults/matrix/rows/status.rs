@@ -80,7 +80,7 @@ pub(super) fn statuses() -> Section {
 pub(super) fn redirects(elsewhere: SocketAddr) -> Section {
     const CODES: [u16; 8] = [300, 301, 302, 303, 304, 305, 307, 308];
     let refused = "refused: `http_#`";
-    let expect = Each("unfit: `http_#`", "failed: `http_#`, for good", refused);
+    let expect = Each("in doubt: `http_#`", "failed: `http_#`, for good", refused);
     let row = |name, places: Vec<String>| {
         let mut ways = CODES.into_iter().flat_map(|code| {
             let to = move |place: &String| (code, format!("location: {place}\r\n"));

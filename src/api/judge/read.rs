@@ -212,8 +212,8 @@ fn found(asked: &[PermissionId], entities: Vec<Entity>) -> Reading {
             None => {
                 return Reading::unreadable(format!("ID {id} was not asked for"));
             }
-            Some(Some(other)) if other.shown != permission.shown => {
-                return Reading::unreadable(format!("ID {id} has two states"));
+            Some(Some(other)) if other.status != permission.status => {
+                return Reading::unreadable(format!("ID {id} has two statuses"));
             }
             Some(known) => *known = Some(permission),
         }

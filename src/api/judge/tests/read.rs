@@ -103,8 +103,17 @@ fn only_the_exact_words_are_out_of_force() {
 fn the_same_word_twice_is_one_finding_and_two_words_are_none() {
     let agreeing = r#"[{"id":1,"status":"Revoked"},{"id":1,"status":"Revoked"}]"#;
     assert_eq!(shows("1,2", agreeing), [(id(1), Shown::Revoked)]);
-    let differing = r#"[{"id":1,"status":"Revoked"},{"id":1,"status":"Accepted"}]"#;
-    assert!(is_unreadable(&read("1,2", &response(200, differing))));
+    for (one, other) in [
+        ("Revoked", "Accepted"),
+        ("Accepted", "Approved"),
+        ("Approved", "Requested"),
+        ("Accepted", "Suspended"),
+        ("Suspended", "Paused"),
+    ] {
+        let differing = format!(r#"[{{"id":1,"status":"{one}"}},{{"id":1,"status":"{other}"}}]"#);
+        let reading = read("1,2", &response(200, differing));
+        assert!(is_unreadable(&reading), "{one} {other}: {reading:?}");
+    }
 }
 
 #[test]

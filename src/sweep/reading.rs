@@ -1,6 +1,7 @@
 //! Reading permissions back: what the API shows for each of some IDs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustc_hash::FxHashMap;
 
@@ -51,6 +52,43 @@ impl Findings {
     }
 }
 
+/// How many IDs a read asks for: as many as the policy says, and fewer once
+/// the server has shown that it does not answer for so many.
+#[derive(Debug)]
+pub(super) struct ReadSizes {
+    size: AtomicUsize,
+    /// The most IDs that one read has shown.
+    most: AtomicUsize,
+}
+
+impl ReadSizes {
+    pub(super) fn new(size: usize) -> Self {
+        Self {
+            size: AtomicUsize::new(size),
+            most: AtomicUsize::new(1),
+        }
+    }
+
+    fn now(&self) -> usize {
+        self.size.load(Ordering::Relaxed)
+    }
+
+    fn shown(&self, ids: usize) {
+        self.most.fetch_max(ids, Ordering::Relaxed);
+    }
+
+    /// A read left out what the next one showed.
+    fn truncated(&self) {
+        let most = self.most.load(Ordering::Relaxed);
+        self.size.fetch_min(most, Ordering::Relaxed);
+    }
+
+    /// A read was refused as too large; the next are no larger than this.
+    fn too_large(&self, ids: usize) {
+        self.size.fetch_min(ids, Ordering::Relaxed);
+    }
+}
+
 /// Why nothing is known: the last failure, for the record.
 #[derive(Clone, Debug)]
 pub(super) struct Unreadable {
@@ -61,6 +99,9 @@ pub(super) struct Unreadable {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     findings: Findings,
+    /// Left out of a read of several IDs.
+    left_out: Vec<PermissionId>,
+    /// Not shown when asked for alone.
     absent: Vec<PermissionId>,
     /// Whether some are absent only because a read of theirs was answered
     /// 404, and no list left them out.
@@ -97,13 +138,26 @@ impl<A: Api> Worker<A> {
         }
     }
 
-    /// Looks into each absence that was seen.
+    /// Looks into each absence that was seen. A server may show fewer IDs
+    /// than it was asked for: what a read left out is asked for together, as
+    /// long as that shows any of it, and only then one by one.
     pub(super) async fn confirm(
         &mut self,
-        seen: Seen,
+        mut seen: Seen,
     ) -> Result<Result<Findings, Unreadable>, Stopped> {
+        while seen.left_out.len() > 1 {
+            let left_out = std::mem::take(&mut seen.left_out);
+            let before = seen.findings.found.len();
+            if let Err(unreadable) = self.look_further(&left_out, false, &mut seen).await? {
+                return Ok(Err(unreadable));
+            }
+            if seen.findings.found.len() == before {
+                break;
+            }
+            self.shared.read_sizes.truncated();
+        }
         let mut findings = seen.findings;
-        for id in seen.absent {
+        for id in seen.absent.into_iter().chain(seen.left_out) {
             match self.ask(&Call::Item(id), 1).await? {
                 Step::Shown(shown) if !shown.is_empty() => findings.show(shown),
                 Step::Shown(_) | Step::Unknown => {
@@ -152,20 +206,39 @@ impl<A: Api> Worker<A> {
         ids: &[PermissionId],
         any: bool,
     ) -> Result<Result<Seen, Unreadable>, Stopped> {
-        let size = self.shared.policy.read_size;
         let mut seen = Seen::default();
+        let looked = self.look_further(ids, any, &mut seen).await?;
+        Ok(looked.map(|()| seen))
+    }
+
+    /// Reads `ids` like [`look`](Self::look), and adds to what was `seen`.
+    async fn look_further(
+        &mut self,
+        ids: &[PermissionId],
+        any: bool,
+        seen: &mut Seen,
+    ) -> Result<Result<(), Unreadable>, Stopped> {
+        let size = self.shared.read_sizes.now();
         let mut chunks: Vec<&[PermissionId]> = ids.chunks(size).rev().collect();
         while let Some(chunk) = chunks.pop() {
             match self.ask(&Call::Items(chunk.to_vec()), chunk.len()).await? {
                 Step::Shown(shown) => {
+                    self.shared.read_sizes.shown(shown.len());
                     seen.findings.show(shown);
                     let known = &seen.findings.found;
-                    let absent = chunk.iter().filter(|id| !known.contains_key(*id));
-                    seen.absent.extend(absent);
+                    let missing = chunk.iter().filter(|id| !known.contains_key(*id));
+                    if chunk.len() > 1 {
+                        seen.left_out.extend(missing);
+                    } else {
+                        seen.absent.extend(missing);
+                    }
                 }
                 // For several IDs a 404 says nothing about any one of them.
-                Step::Unknown | Step::TooLarge if chunk.len() > 1 => {
+                step @ (Step::Unknown | Step::TooLarge) if chunk.len() > 1 => {
                     let (left, right) = chunk.split_at(chunk.len() / 2);
+                    if matches!(step, Step::TooLarge) {
+                        self.shared.read_sizes.too_large(right.len());
+                    }
                     chunks.extend([right, left]);
                 }
                 Step::Unknown => {
@@ -179,7 +252,7 @@ impl<A: Api> Worker<A> {
                 break;
             }
         }
-        Ok(Ok(seen))
+        Ok(Ok(()))
     }
 
     /// One read, tried again as far as that makes sense.

@@ -17,6 +17,7 @@ use super::isolation::Isolation;
 use super::keeper::{Bounds, Custody, Keeper};
 use super::pacer::Pacer;
 use super::policy::Policy;
+use super::reading::ReadSizes;
 use super::stop::Stop;
 use super::worker::{Shared, Worker};
 use crate::api::Api;
@@ -108,6 +109,7 @@ impl<A: Api> Sweep<A> {
             shared: Arc::new(Shared {
                 api,
                 keeper: Keeper::new(custody, Bounds::of(&policy), clock, past),
+                read_sizes: ReadSizes::new(policy.read_size),
                 policy,
                 pacer,
                 clock,

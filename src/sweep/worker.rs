@@ -20,6 +20,7 @@ use super::hold::{Avoided, Strike, StrikeNotice};
 use super::keeper::Keeper;
 use super::pacer::{Approach, Denied, LOOK_AHEAD, Pacer, Permit, Place};
 use super::policy::{Policy, Verify};
+use super::reading::ReadSizes;
 use super::stop::{Reason, Stop, Stopped};
 use crate::api::{Answer, Api, Call};
 use crate::journal::{Batch, CallId, CallKind, Entry, HoldCause, Move, State, Verified};
@@ -51,6 +52,7 @@ pub(super) struct Shared<A> {
     /// Whether some batch of this run was accepted: before that a 409 or
     /// 422 may be about the request rather than a record.
     pub(super) accepted: AtomicBool,
+    pub(super) read_sizes: ReadSizes,
     /// An ID that the API has shown, last or to an earlier process.
     pub(super) witness: Mutex<Option<PermissionId>>,
     /// Extra requests for isolation that this process may still make.

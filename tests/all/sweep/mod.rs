@@ -7,6 +7,7 @@ mod lockouts;
 mod mismatch;
 mod pacing;
 mod read_first;
+mod reads;
 mod resume;
 mod settle;
 mod token_renewal;

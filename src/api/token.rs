@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn only_one_source_is_allowed_and_the_error_names_variables_alone() {
+    fn two_token_sources_are_an_error_that_names_variables_only() {
         for set in [
             vec![(TOKEN, "s3cret-a"), (FILE, "/s3cret-b")],
             vec![(FILE, "/s3cret-b"), (COMMAND, "s3cret-c")],

@@ -272,7 +272,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_stopped_terminal_holds_nobody_up_and_what_is_lost_is_counted() {
+    fn a_stopped_terminal_delays_nothing_and_losses_are_counted() {
         let (begun, writing) = channel();
         let (go, hold) = channel();
         let out = Arc::default();

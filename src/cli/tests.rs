@@ -165,7 +165,7 @@ fn the_help_fits_80_columns_and_names_the_variables() {
 }
 
 #[test]
-fn the_effective_settings_are_shown_and_a_missing_environment_is_exit_2() {
+fn config_shows_settings_and_exit_2_without_environment() {
     let line = "rescind config --env sandbox --workers 2";
     let (result, text) = show(line, &[("RESCIND_NOTE", "hello")]);
     assert_eq!(result, Ok(0));

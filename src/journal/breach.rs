@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_is_for_one_list_one_environment_and_the_guards_that_hold_it() {
+    fn a_digest_is_for_one_list_one_environment_and_its_guards() {
         let ours = facts("demo", "https://demo.example/v1", "aa");
         let digest = |facts: &Facts, approvals, pending: &[Breach]| {
             release_digest(facts, approvals, pending)

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_that_was_made_and_not_written_says_nothing_and_no_number_is_damage() {
+    fn an_unwritten_mark_says_nothing_and_a_bad_one_is_damage() {
         let (_home, path) = journal("DELETE", 7);
         for (text, good) in [("", true), ("\0\0\0", true), ("x", false), ("-1", false)] {
             fs::write(beside(&path, "-mark"), text).unwrap();

@@ -399,7 +399,7 @@ mod tests {
     /// A hold counts from the end of the last call under way: how long that
     /// took at most, the process that made it decided.
     #[test]
-    fn a_hold_cut_off_lasts_by_the_time_out_of_the_process_that_was_cut_off() {
+    fn a_hold_cut_off_lasts_by_the_time_out_of_its_own_process() {
         let home = tempfile::tempdir().unwrap();
         let runs = RunsDir::create(home.path()).unwrap();
         let began = at("2026-11-23T02:00:00Z");
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn only_log_ins_that_may_have_been_refused_count_against_their_limit() {
+    fn only_log_ins_maybe_refused_count_against_their_limit() {
         let home = tempfile::tempdir().unwrap();
         let runs = RunsDir::create(home.path()).unwrap();
         let minute = |n: i64| at("2026-11-23T02:00:00Z") + jiff::SignedDuration::from_mins(n);

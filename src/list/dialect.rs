@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_separator_is_the_commonest_outside_quotes_in_the_first_record() {
+    fn the_separator_is_the_commonest_outside_quotes() {
         for (head, expected) in [
             ("permissionId\n1,2,3\n", None),
             ("a,b\n", Some(b',')),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_cell_is_a_header_only_if_it_cannot_be_a_damaged_number() {
+    fn a_header_is_what_cannot_be_a_damaged_number() {
         for header in [
             "permissionId",
             " id ",
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_id_column_is_the_one_asked_for_or_the_one_that_is_named_like_it() {
+    fn the_id_column_is_the_one_asked_for_or_named_so() {
         assert_eq!(choose(&["x", "TRADINGPERMISSIONID"], None), Ok(1));
         assert_eq!(choose(&["trading_permission_id", "id"], None), Ok(0));
         assert_eq!(choose(&["id", "permissionId", "userId"], None), Ok(1));
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_cannot_be_told_is_an_error_that_says_which_columns_there_are() {
+    fn an_unclear_column_is_an_error_that_names_all_columns() {
         assert_eq!(
             choose(&["id", "name"], None).unwrap_err(),
             "the ID column of list.csv cannot be told; the cells of its first row are `id`, `name`"

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_wholly_understood_excludes_nothing_and_is_an_error() {
+    fn a_half_understood_exclusion_file_is_an_error() {
         let error = read(&[("a", "1\n2\n1.02E+09\n3\n")], None)
             .unwrap_err()
             .to_string();

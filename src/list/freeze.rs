@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn each_distinct_id_is_batched_once_and_every_other_row_is_rejected_with_its_line() {
+    fn each_id_is_batched_once_and_every_other_row_rejected() {
         let mut events = Vec::new();
         let list = "permissionId\n3\n1\n3\n0\n2\n1\n5\n";
         let census = freeze(rows(list), size(2), |frozen| {
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_the_end_of_the_list_may_have_cut_off_is_told_of_and_sent() {
+    fn an_id_maybe_cut_off_by_the_lists_end_is_named_and_sent() {
         let ids: String = (0..29)
             .map(|n| (1_000_000_000_i64 + n).to_string() + "\n")
             .collect();

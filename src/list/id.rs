@@ -332,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_numbers_from_one_to_the_largest_are_ids_blanks_around_them_allowed() {
+    fn ids_are_whole_numbers_from_one_with_blanks_allowed() {
         for (cell, number) in [
             ("1", 1),
             ("1020304050", 1_020_304_050),

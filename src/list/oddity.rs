@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_id_that_may_be_cut_off_is_odd_where_it_is_the_shortest() {
+    fn the_shortest_id_at_the_end_may_be_cut_off() {
         let cut_off = "line 31 is the last and has no line end, and its ID 100000 is shorter than \
                        all others: the list may be cut off";
         assert_eq!(odd(then(&[100_000]), false), [cut_off]);

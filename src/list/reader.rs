@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_of_a_list_that_was_joined_on_is_told_from_other_words() {
+    fn the_header_of_a_joined_list_is_told_from_other_words() {
         assert_eq!(
             ids("permissionId\n1\nPERMISSIONID \n\"permissionId\"\n2\nx\n"),
             [

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn both_orders_are_read_with_and_without_a_mark_however_the_bytes_arrive() {
+    fn both_byte_orders_are_read_with_and_without_a_mark() {
         let text = "permissionId\tИмя\n10\t漢字 𝄞 ü\n";
         for big in [false, true] {
             for mark in ["", "\u{feff}"] {

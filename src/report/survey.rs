@@ -383,7 +383,7 @@ Read     4,017 of 4,017 IDs, with 54 calls in 48.0s, which count for the limits
     }
 
     #[test]
-    fn many_that_are_unknown_or_revoked_are_warned_of_and_few_are_not() {
+    fn many_unknown_or_revoked_ids_give_a_warning_few_do_not() {
         let verdict = |survey: &Survey, offer| survey.verdict("demo", "", &offer);
         let mut survey = survey("complete", "");
         assert_eq!(

@@ -87,7 +87,7 @@ fn named(tree: &Value, role: &str) -> Vec<String> {
 }
 
 #[test]
-fn by_ear_it_has_its_landmarks_headings_tables_and_pictures_in_words() {
+fn a_screen_reader_finds_landmarks_headings_and_tables() {
     let mut browser = Chromium::start();
     browser.open(&swept());
     let tree = browser.call("Accessibility.getFullAXTree", &json!({}));

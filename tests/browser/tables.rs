@@ -37,7 +37,7 @@ fn sorting(browser: &mut Chromium, table: &str) -> Value {
 }
 
 #[test]
-fn a_click_on_a_heading_sorts_by_it_back_and_forth_and_as_it_was() {
+fn a_click_on_a_heading_sorts_up_down_and_as_it_was() {
     let mut browser = opened();
     let given = column(&mut browser, "permissions", 0);
     assert_eq!(given.len(), 12);

@@ -371,7 +371,7 @@ async fn a_repeated_token_is_struck_out() {
 }
 
 #[tokio::test]
-async fn a_new_token_goes_with_the_next_request_and_both_are_struck_out() {
+async fn a_new_token_goes_with_the_next_call_and_both_are_redacted() {
     const NEW: &str = "newer-s3cret";
     let body = format!("{NEW} is not {SECRET}");
     let server = Server::start(vec![Reply::Keep(http("500 X", "", &body)); 3]).await;
@@ -443,7 +443,7 @@ async fn a_token_in_an_answer_that_grants_nothing_is_struck_out() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_issued_stands_in_the_answer_even_if_it_is_the_old_one() {
+async fn an_issued_token_stands_in_the_answer_even_if_unchanged() {
     let body = format!("{{\"accessToken\":\"{SECRET}\"}}");
     let server = Server::start(vec![Reply::Keep(http("200 OK", "", &body)); 2]).await;
     let api = api_of(&server, LONG);
@@ -590,11 +590,11 @@ fn a_loopback_address_is_never_reached_through_a_proxy() {
 }
 
 #[test]
-fn a_host_without_ca_certificates_can_speak_plain_http_and_name_a_ca_file() {
+fn a_host_without_ca_certificates_can_use_http_or_a_ca_file() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = folder.path().to_str().unwrap();
     in_own_process(
-        "a_host_without_ca_certificates_can_speak_plain_http_and_name_a_ca_file",
+        "a_host_without_ca_certificates_can_use_http_or_a_ca_file",
         &[("SSL_CERT_DIR", nowhere), ("SSL_CERT_FILE", "/dev/null")],
         async || {
             assert!(HttpApi::new(&settings("http://127.0.0.1", LONG)).is_ok());

@@ -167,7 +167,7 @@ fn every_row_of_the_answer_table_has_its_verdict() {
 
 /// A key without the permission in either form, and the time of maintenance.
 #[test]
-fn what_the_api_says_with_a_status_is_kept_and_changes_no_verdict() {
+fn the_message_of_a_status_is_kept_and_changes_no_verdict() {
     let denied = Verdict::Unauthorized {
         message: "Access is denied".to_owned(),
     };
@@ -324,7 +324,7 @@ fn whatever_speaks_against_ok_is_a_contradiction() {
 }
 
 #[test]
-fn a_wait_that_is_announced_is_kept_also_where_the_answer_contradicts_itself() {
+fn a_wait_in_a_contradictory_answer_is_kept() {
     let announced = |body: &str| match revoke(200, body) {
         Verdict::InDoubt { penalty, .. } => penalty,
         other => panic!("not in doubt: {other:?}"),

@@ -42,7 +42,7 @@ fn every_level() {
 }
 
 #[test]
-fn the_terminal_shows_what_was_asked_for_and_run_log_all_that_is_ours() {
+fn the_terminal_shows_what_was_asked_for_run_log_everything() {
     for (verbosity, expected) in [
         (Verbosity::Quiet, "e-ours e-other"),
         (Verbosity::Normal, "e-ours w-ours i-ours e-other w-other"),
@@ -108,7 +108,7 @@ const WORDS: &str = "red\u{1b}[31m\nforged line\r\u{7}\u{9b}2J\u{202e}\0\u{7f}\
                      \u{1b}]0;title\u{7}\u{1b}]52;c;aGk=\u{7}\u{1b}]8;;http://x\u{1b}\\x\u{2028}y\u{85}z";
 
 #[test]
-fn no_field_of_any_kind_steers_a_terminal_or_makes_a_line_of_its_own() {
+fn no_field_steers_a_terminal_or_starts_a_line() {
     #[derive(Debug)]
     struct Error;
     impl std::fmt::Display for Error {
@@ -137,7 +137,7 @@ fn no_field_of_any_kind_steers_a_terminal_or_makes_a_line_of_its_own() {
 }
 
 #[test]
-fn of_all_sequences_colours_alone_come_through_and_only_where_there_are_any() {
+fn only_colour_sequences_come_through_where_colour_is_on() {
     let (terminal, out) = terminal(false, true);
     let subscriber = subscriber(None, LogFormat::Text, Verbosity::Normal, terminal);
     tracing::subscriber::with_default(subscriber, || warn!(said = %WORDS, "{WORDS}"));

@@ -326,7 +326,7 @@ mod tests {
 
     /// The sweep begins on a Monday at 02:00.
     #[tokio::test(start_paused = true)]
-    async fn the_time_left_counts_the_windows_to_come_and_not_those_that_were() {
+    async fn the_time_left_counts_windows_to_come_not_past_ones() {
         let (mut figures, mut tally) = figures(1_000, &[]);
         figures.timetable.avoid.push(Avoid {
             name: String::new(),

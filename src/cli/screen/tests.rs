@@ -184,7 +184,7 @@ async fn a_verification_counts_what_it_reads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn counter_lines_come_at_the_start_at_the_end_and_every_ten_seconds() {
+async fn counter_lines_come_at_both_ends_and_every_ten_seconds() {
     let mut stage = Stage::new(4_020);
     let (screen, _guard) = stage.screen(false);
     assert_eq!(

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_leaks_or_misleads_is_refused_without_being_quoted() {
+    fn a_leaking_or_misleading_address_is_refused_unquoted() {
         for text in [
             "",
             "demo",

@@ -165,7 +165,7 @@ fn what_remains_is_a_list_for_a_new_run() {
 }
 
 #[test]
-fn files_are_replaced_whole_for_their_owner_only_and_nothing_is_left_behind() {
+fn files_are_replaced_whole_and_nothing_is_left_behind() {
     let run = mixed();
     let at = |name: &str| run.folder.path().join(name);
     for name in FILES {

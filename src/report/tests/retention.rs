@@ -88,7 +88,7 @@ fn a_finished_run_that_nobody_needs_may_go() {
 }
 
 #[test]
-fn what_a_person_wants_to_keep_is_counted_by_environment_and_by_age() {
+fn what_to_keep_is_counted_by_environment_and_age() {
     let stage = Stage::new();
     stage.enough();
     stage.finished(9, "demo", "");

@@ -27,7 +27,7 @@ pub(super) fn damaged(runs: &crate::journal::RunsDir) -> PathBuf {
 }
 
 #[test]
-fn runs_are_listed_newest_first_and_an_unreadable_one_with_its_error() {
+fn runs_are_listed_newest_first_unreadable_ones_with_errors() {
     let run = mixed();
     damaged(&run.runs);
     let facts = Facts {
@@ -116,7 +116,7 @@ fn earlier_runs_are_found_by_where_they_go_and_what_they_revoke() {
 }
 
 #[test]
-fn a_run_that_cannot_be_read_is_named_where_it_may_be_the_newest() {
+fn an_unreadable_run_is_named_where_it_may_be_the_newest() {
     let found = |newest: Newest| {
         let unreadable = newest.unreadable.iter();
         let unreadable: Vec<_> = unreadable.map(|(run, _)| run.run().to_string()).collect();

@@ -115,7 +115,7 @@ fn what_is_found_is_what_the_files_say() {
 }
 
 #[test]
-fn a_permission_asked_for_twice_is_one_and_an_empty_folder_has_none() {
+fn a_permission_asked_for_twice_is_one() {
     let home = tempfile::tempdir().unwrap();
     let runs = RunsDir::at(&home.path().join("none"));
     let search = Search::of(&runs, &wanted(&[7, 8, 7])).unwrap();

@@ -152,7 +152,7 @@ fn the_verdict_tells_the_outcomes_apart() {
 /// Nobody reads them any more: a verdict that is silent of them would say that
 /// they are shown as revoked.
 #[test]
-fn what_is_revoked_by_the_first_word_alone_is_named_where_a_run_falls_short() {
+fn unverified_ids_are_named_where_a_run_falls_short() {
     let refused = Fate {
         reason: "refused",
         ..plain(State::Refused)
@@ -212,7 +212,7 @@ fn a_run_that_nobody_took_up_is_interrupted() {
 }
 
 #[test]
-fn a_held_run_says_so_first_and_what_releases_it_and_later_who_did() {
+fn a_held_run_says_what_releases_it_and_later_who_did() {
     let mut run = Fixture::freeze(facts("live", ""), &[(&[1, 2], &[2, 3]), (&[3], &[4])], &[]);
     run.process("run", "{}");
     run.found(Breach::MaxIds { ids: 3, limit: 2 });

@@ -53,7 +53,7 @@ fn all_revoked() -> [Entry; 2] {
 /// The order is that of the list, however the batches were divided and in
 /// whatever order they were read.
 #[test]
-fn the_file_has_a_row_for_each_id_that_was_read_in_the_order_of_the_list() {
+fn the_file_has_a_row_for_each_id_read_in_list_order() {
     let batches: [(&[i64], &[u64]); 2] = [(&[5, 3, 4, 1], &[2, 3, 4, 6]), (&[9, 8], &[7, 8])];
     let mut run = Fixture::freeze(facts("live", LIVE), &batches, &[]);
     run.process("run", "{}");
@@ -152,7 +152,7 @@ fn marked(run: &mut Fixture, batch: i64, ids: u64, state: State, verified: Verif
 }
 
 #[test]
-fn what_is_not_as_it_was_left_comes_first_and_stays_until_it_is_found_right_again() {
+fn a_mismatch_comes_first_and_stays_until_it_is_found_right() {
     let mut run = complete("demo", LIVE, &REVOKED, "all");
     run.process("verify", "{}");
     run.note(&[
@@ -201,7 +201,7 @@ fn what_is_not_as_it_was_left_comes_first_and_stays_until_it_is_found_right_agai
 }
 
 #[test]
-fn what_was_missing_and_is_there_is_a_mismatch_and_a_list_for_a_new_run() {
+fn a_missing_id_that_appears_is_a_mismatch_for_a_new_run() {
     let mut run = complete("demo", LIVE, &plain(State::Missing), "all");
     run.process("verify", "{}");
     run.note(&[
@@ -217,7 +217,7 @@ fn what_was_missing_and_is_there_is_a_mismatch_and_a_list_for_a_new_run() {
 }
 
 #[test]
-fn a_verification_that_could_not_read_leaves_a_doubt_and_no_accusation() {
+fn a_verification_that_could_not_read_accuses_nothing() {
     let run = verified(
         &[
             found(1, 1, State::Revoked, Evidence::Revoked, 2, &[]),
@@ -259,7 +259,7 @@ fn while_it_goes_on_it_says_how_far_it_has_come() {
 
 /// What an earlier process could not say any more, the figures say.
 #[test]
-fn a_run_that_was_cut_off_at_its_end_is_closed_by_a_verification() {
+fn a_run_cut_off_at_its_end_is_closed_by_a_verification() {
     let mut run = Fixture::freeze(facts("demo", LIVE), &[(&[1, 2], &[2, 3])], &[]);
     run.process("run", "{}");
     run.deliver(1, 2, &REVOKED);

@@ -221,7 +221,7 @@ async fn a_captcha_is_waited_out_and_not_answered() {
 
 /// Both kinds of penalty can be drawn in one world.
 #[tokio::test(start_paused = true)]
-async fn a_captcha_may_strike_like_any_fault_and_lasts_as_long_as_a_lockout() {
+async fn a_captcha_strikes_like_a_fault_and_lasts_like_a_lockout() {
     let world = world(rules("lockout = '1h'"));
     let door = door(&world);
     world.script(Kind::Revoke, [Fault::Captcha, Fault::None, Fault::Penalty]);

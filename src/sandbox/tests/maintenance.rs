@@ -27,7 +27,7 @@ async fn revocations(world: &World) -> Vec<&'static str> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn during_maintenance_nothing_is_executed_and_calls_meet_what_the_seed_says() {
+async fn maintenance_executes_nothing_and_faults_follow_the_seed() {
     let drawn = async |seed: u64| {
         let world = world(rules(&format!("seed = {seed}\n{DOWN}")));
         advance(19.999).await;

@@ -49,7 +49,7 @@ async fn a_third_log_in_closes_the_oldest_session_with_all_its_tokens() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn as_many_sessions_as_the_rules_say_may_be_open_and_expired_ones_do_not_count() {
+async fn the_rules_bound_open_sessions_without_expired_ones() {
     let only = world(rules("sessions = 1"));
     let first = logged_in(&only).await;
     let second = logged_in(&only).await;
@@ -71,7 +71,7 @@ async fn as_many_sessions_as_the_rules_say_may_be_open_and_expired_ones_do_not_c
 }
 
 #[tokio::test(start_paused = true)]
-async fn others_log_in_when_the_rules_say_so_and_may_throw_the_client_out() {
+async fn others_log_in_by_the_rules_and_may_evict_the_client() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("world");
     let text = "others_log_in = ['10s', '1m']";
@@ -95,7 +95,7 @@ async fn others_log_in_when_the_rules_say_so_and_may_throw_the_client_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_key_lacks_the_permission_for_is_answered_401_and_not_executed() {
+async fn a_key_without_permission_gets_401_and_executes_nothing() {
     let world = world(rules("denied = ['revoke', 'item']"));
     let token = logged_in(&world).await;
     for token in ["sandbox", &token] {

@@ -105,7 +105,7 @@ async fn what_is_to_be_done_depends_on_how_the_token_came() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_is_seen_to_before_its_end_and_what_is_late_is_a_log_in() {
+async fn a_token_is_renewed_before_its_end_or_got_by_a_log_in() {
     let keeper = keeper(logging_in());
     bears(&keeper, Provenance::LogIn, 80);
     after(69).await;

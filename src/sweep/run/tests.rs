@@ -148,7 +148,7 @@ fn batch(journal: &Mutex<Journal>) -> Batch {
 /// The worker is given the very job that a run would give it; with and
 /// without the word that it may.
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_is_told_to_deliver_a_batch_sends_nothing_and_stops() {
+async fn a_reader_that_gets_a_batch_to_deliver_sends_nothing() {
     for may in [false, true] {
         let home = tempfile::tempdir().unwrap();
         let journal = Arc::new(Mutex::new(journal(home.path())));

@@ -43,7 +43,7 @@ const FILES: [&str; 7] = [
 ];
 
 #[test]
-fn exit_7_a_list_with_too_many_ids_is_frozen_and_nothing_of_it_is_sent() {
+fn exit_7_a_list_with_too_many_ids_is_frozen_and_not_sent() {
     let site = Site::new("");
     let list = site.list(1001..1251);
     let held = site
@@ -77,7 +77,7 @@ fn exit_7_a_list_with_too_many_ids_is_frozen_and_nothing_of_it_is_sent() {
 /// An approval is on record before anything is sent, with who gave it, and it
 /// is asked for once.
 #[test]
-fn an_approval_is_recorded_first_and_holds_for_every_later_resume() {
+fn an_approval_is_recorded_first_and_holds_for_resumes() {
     let site = Site::new("faults.script = { revoke = ['none', '401', '401'] }");
     let list = site.list(1001..1005);
     let held = site
@@ -202,7 +202,7 @@ fn what_a_guard_found_is_frozen_with_the_list() {
 }
 
 #[test]
-fn a_held_run_says_so_wherever_it_is_shown_with_what_releases_it() {
+fn a_held_run_says_everywhere_what_releases_it() {
     let site = Site::new("");
     let list = site.list(1001..1005);
     let held = site.run(&format!("{list} --max-ids 3")).with(7);
@@ -232,7 +232,7 @@ fn finished(site: &Site, ids: i64) {
 }
 
 #[test]
-fn exit_7_a_list_that_has_grown_past_the_median_of_the_last_seven_finished_runs() {
+fn exit_7_a_list_grown_past_the_median_of_seven_runs() {
     let site = Site::new("faults.script = { revoke = ['401', '401'] }");
     let unfinished = site.list(1..2);
     site.run(&unfinished).with(8);
@@ -278,7 +278,7 @@ fn exit_7_a_list_that_has_grown_past_the_median_of_the_last_seven_finished_runs(
 }
 
 #[test]
-fn exit_7_ids_that_must_not_be_revoked_are_named_with_their_lines() {
+fn exit_7_excluded_ids_are_named_with_their_lines() {
     let site = Site::new("");
     let list = site.list(1001..1011);
     site.file("keep.csv", "userId,id\n1,1003\n1,2000\n1,1005\n");
@@ -336,7 +336,7 @@ fn a_run_with_a_comma_in_an_excluded_path_is_resumed() {
 }
 
 #[test]
-fn what_is_excluded_is_looked_at_again_on_a_resume_for_what_is_still_open() {
+fn a_resume_checks_exclusions_again_for_open_ids() {
     let site = Site::new("faults.script = { revoke = ['none', '401', '401', '401', '401'] }");
     let list = site.list(1001..1009);
     site.file("keep.csv", "2000\n");

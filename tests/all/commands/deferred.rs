@@ -38,7 +38,7 @@ fn resumed(site: &Site, options: &str, code: i32) -> (Ended, usize) {
 }
 
 #[test]
-fn exit_5_what_would_not_be_answered_within_max_duration_is_left_to_the_next_resume() {
+fn exit_5_what_does_not_fit_max_duration_is_left_to_resume() {
     let site = Site::new("");
     let list = site.list(1001..1041);
     let options = "--batch-size 1 --rate 2/s --timeout 4s --max-duration 8s";
@@ -87,7 +87,7 @@ fn exit_5_what_would_not_be_answered_by_finish_by_is_not_begun() {
 /// Whoever asks for an end at a time of day would otherwise get that of the
 /// next day, if the list or the lock came late.
 #[test]
-fn exit_5_the_time_allowed_counts_from_the_command_and_not_from_the_end_of_the_list() {
+fn exit_5_the_time_allowed_counts_from_the_command() {
     let site = Site::new("");
     let allowed = Duration::from_secs(2);
     let line = format!(
@@ -107,7 +107,7 @@ fn exit_5_the_time_allowed_counts_from_the_command_and_not_from_the_end_of_the_l
 }
 
 #[test]
-fn exit_5_a_lockout_that_is_longer_than_max_wait_is_kept_by_the_resume() {
+fn exit_5_a_lockout_longer_than_max_wait_is_kept_by_resume() {
     let deferred = |lockout: &str, max_wait: &str| {
         let site = Site::new("lockout = '50ms'\nfaults.script = { revoke = ['none', '429'] }");
         let list = site.list(1001..1011);
@@ -200,7 +200,7 @@ fn window(site: &Site) -> String {
 }
 
 #[test]
-fn a_window_that_is_on_now_holds_the_run_and_a_signal_ends_the_wait() {
+fn a_window_that_is_on_holds_the_run_until_a_signal() {
     let site = Site::new("");
     let list = site.list(1001..1011);
     let config = window(&site);
@@ -239,7 +239,7 @@ fn a_window_that_is_on_now_holds_the_run_and_a_signal_ends_the_wait() {
 
 /// Of a budget of two calls an hour nothing is left after a moment.
 #[test]
-fn a_run_says_beforehand_how_long_it_will_take_and_what_it_waits_for() {
+fn a_run_says_how_long_it_will_take_and_what_it_waits_for() {
     let site = Site::new("");
     let list = site.list(1001..1011);
     let pace = "--rate 2/h --burst 2 --batch-size 5";

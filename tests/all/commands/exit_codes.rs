@@ -29,7 +29,7 @@ fn exit_0_every_id_is_revoked_and_read_back() {
 
 /// Promise 3, with a journal that cannot be written from one moment on.
 #[test]
-fn exit_1_an_unwritable_journal_stops_the_run_before_anything_more_is_sent() {
+fn exit_1_an_unwritable_journal_stops_before_more_is_sent() {
     let site = Site::new("latency = '40ms'");
     let list = site.list(1001..1041);
     let line = site.run_line(&format!("{list} --batch-size 1 --workers 1"));
@@ -182,7 +182,7 @@ fn exit_1_a_list_for_whose_run_there_is_no_room() {
 }
 
 #[test]
-fn exit_3_some_ids_are_refused_or_unknown_and_some_rows_are_invalid() {
+fn exit_3_some_ids_are_refused_and_some_rows_invalid() {
     let site = Site::new("");
     let list = site.list([1001, 1002, 10403, 10404, 10410, 1003]);
     let list = site.file(
@@ -239,7 +239,7 @@ fn exit_5_three_lockouts_in_a_row_and_resume_carries_on() {
 
 /// Promise 6: the first batch is read before anything is sent.
 #[test]
-fn exit_6_nothing_is_sent_if_the_api_knows_none_of_the_first_batch() {
+fn exit_6_nothing_is_sent_if_the_first_batch_is_unknown() {
     let site = Site::new("");
     let list = site.list((1..=20).map(|n| n * 10_000 + 404));
     site.run(&format!("{list} --batch-size 10"))
@@ -274,7 +274,7 @@ fn exit_6_so_many_failed_batches_in_a_row() {
 }
 
 #[test]
-fn exit_8_a_wrong_token_sends_no_revocation_and_the_right_one_carries_on() {
+fn exit_8_a_wrong_token_sends_nothing_the_right_one_resumes() {
     let site = Site::new("");
     let list = site.list(1001..1011);
     let line = site.run_line(&list);
@@ -310,7 +310,7 @@ fn exit_8_a_token_that_is_refused_again_after_it_was_renewed() {
 }
 
 #[test]
-fn what_stopped_a_run_is_said_also_where_its_results_cannot_be_written() {
+fn the_cause_of_a_stop_is_said_even_if_results_cannot_be() {
     let site = Site::new("");
     let list = site.list(1001..1011);
     let line = site.run_line(&list);

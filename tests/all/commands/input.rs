@@ -46,7 +46,7 @@ fn said(ended: &Ended) -> String {
 /// Every fixture has its words, each of them is to be seen here. With
 /// `UPDATE_GOLDENS` in the environment they are written anew.
 #[test]
-fn of_every_bad_list_it_is_said_what_is_wrong_where_and_what_to_do() {
+fn every_bad_list_gets_what_is_wrong_where_and_what_to_do() {
     let lists = fixtures().join("input");
     let entries = fs::read_dir(&lists).unwrap();
     let mut names: Vec<String> = entries
@@ -184,7 +184,7 @@ fn a_line_without_an_end_is_given_up() {
 }
 
 #[test]
-fn a_million_columns_are_too_many_in_the_header_and_one_invalid_row_below_it() {
+fn a_million_columns_fail_a_header_and_invalidate_a_row() {
     let ended = bounded(|out| {
         repeat(out, "permissionId,", 1_000_000)?;
         out.write_all(b"\n1\n")
@@ -255,7 +255,7 @@ fn a_frame_that_asks_for_much_memory_does_not_get_it() {
 }
 
 #[test]
-fn a_directory_a_missing_file_and_one_that_cannot_be_read_are_told_apart() {
+fn a_directory_a_missing_and_an_unreadable_file_differ() {
     let home = scratch();
     fs::create_dir(home.path().join("lists")).unwrap();
     let ended = plan(home.path(), "lists").with(2);

@@ -66,7 +66,7 @@ fn a_run_logs_in_after_its_list_is_frozen_and_counts_it() {
 }
 
 #[test]
-fn the_settings_of_a_log_in_may_all_stand_in_a_file_with_its_secrets_in_others() {
+fn log_in_settings_may_stand_in_a_file_and_secrets_in_others() {
     let site = Site::new("token = ''");
     let list = site.list(1001..1011);
     site.file("password", "sandbox\n");
@@ -129,7 +129,7 @@ fn exit_2_a_log_in_that_is_incomplete_or_given_twice() {
 
 /// After five refusals every log-in is refused for a while.
 #[test]
-fn exit_8_a_refused_log_in_is_not_repeated_and_a_resume_with_the_right_one_carries_on() {
+fn exit_8_a_refused_log_in_is_not_repeated_but_resumed() {
     let site = Site::new("token = ''");
     let list = site.list(1001..1011);
     let line = site.run_line(&format!("{list} {WHO}"));
@@ -173,7 +173,7 @@ fn the_next_command_printed_after_a_log_in_works_as_it_is() {
 }
 
 #[test]
-fn exit_5_no_log_in_beyond_the_limit_over_all_runs_of_the_folder() {
+fn exit_5_no_log_in_beyond_the_limit_over_all_runs() {
     let site = Site::new("token = ''");
     let list = site.list(1001..1011);
     let line = site.run_line(&format!("{list} {WHO} --login-limit 2/h"));
@@ -198,7 +198,7 @@ fn exit_5_no_log_in_beyond_the_limit_over_all_runs_of_the_folder() {
 }
 
 #[test]
-fn a_token_that_expires_in_mid_run_is_renewed_in_time_and_nobody_notices() {
+fn a_token_that_expires_in_mid_run_is_renewed_in_time() {
     // Renewed every two seconds.
     let site =
         Site::new("token = ''\ntoken_lifetime = '4s'\nlatency = '70ms'\nendpoint_limits = []");
@@ -231,7 +231,7 @@ fn a_session_that_is_ended_in_mid_run_is_begun_anew_once() {
 }
 
 #[test]
-fn exit_8_a_key_without_the_permission_is_named_among_the_causes() {
+fn exit_8_a_key_without_permission_is_named_as_a_cause() {
     let site = Site::new("token = ''\ndenied = ['revoke']");
     let list = site.list(1001..1011);
     run(&site, &list)
@@ -243,7 +243,7 @@ fn exit_8_a_key_without_the_permission_is_named_among_the_causes() {
 
 /// Nobody knows when it expires, and nobody but a person can bring another.
 #[test]
-fn a_lockout_says_at_its_start_how_it_may_end_for_a_token_that_was_handed_in() {
+fn a_lockout_warns_that_a_given_token_may_expire() {
     const END: &str = "the token was handed in and may have expired by then: if so, the run ends \
                        with 8, and a resume with a new one carries on";
     let site = Site::new(
@@ -273,7 +273,7 @@ fn handing_out(site: &Site, tokens: &[&str]) -> [(&'static str, String); 2] {
 }
 
 #[test]
-fn a_command_is_run_again_when_its_token_is_refused_and_the_call_is_made_again() {
+fn a_refused_token_runs_its_command_again_and_repeats_the_call() {
     let site = Site::new("faults.script = { revoke = ['none', '401'] }");
     let list = site.list(1001..1011);
     let line = site.run_line(&format!("{list} --batch-size 2 --workers 1"));
@@ -295,7 +295,7 @@ fn a_command_is_run_again_when_its_token_is_refused_and_the_call_is_made_again()
 }
 
 #[test]
-fn a_file_is_read_again_when_its_token_is_refused_and_the_call_is_made_again() {
+fn a_refused_token_is_read_again_and_its_call_repeated() {
     let site = Site::new("faults.script = { revoke = ['none', 'none', '401'] }\nlatency = '100ms'");
     // Whoever writes the file logs in for it.
     let issued = log_in_by_hand(&site);
@@ -331,7 +331,7 @@ fn log_in_by_hand(site: &Site) -> String {
 }
 
 #[test]
-fn exit_8_a_file_or_command_that_still_gives_the_same_token_is_not_called_with_again() {
+fn exit_8_the_same_token_again_is_not_called_with_again() {
     for at in 0..2 {
         let site = Site::new("faults.script = { revoke = ['none', '401'] }");
         let list = site.list(1001..1011);
@@ -382,7 +382,7 @@ fn exit_8_a_file_that_is_gone_when_it_is_to_be_read_again() {
 }
 
 #[test]
-fn a_token_is_kept_where_that_is_asked_for_and_spares_the_next_run_a_log_in() {
+fn a_cached_token_spares_the_next_run_a_log_in() {
     let site = Site::new("token = ''");
     let (one, other) = (site.file("1.csv", "1001\n"), site.file("2.csv", "1002\n"));
     run(&site, &format!("{one} --token-cache kept")).with(0);

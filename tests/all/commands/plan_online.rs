@@ -118,7 +118,7 @@ fn exit_0_with_words_about_what_is_not_active() {
 }
 
 #[test]
-fn exit_2_without_a_token_and_with_the_wrong_file_nothing_is_asked() {
+fn exit_2_without_a_token_or_with_a_wrong_file() {
     let site = Site::new("");
     let list = site.list([1001]);
     let mut command = site.command(&plan_line(&site, &list));
@@ -160,7 +160,7 @@ fn exit_3_where_some_ids_cannot_be_read() {
 
 /// What the plan has met holds the run, too.
 #[test]
-fn exit_5_at_a_lockout_that_does_not_fit_and_the_next_run_keeps_it() {
+fn exit_5_a_lockout_that_does_not_fit_holds_the_next_run() {
     let site = Site::new("lockout = '2s'\nfaults.script = { items = ['none', '429'] }");
     let list = site.list(1001..1041);
     let waits = "--lockout-wait 2h --max-wait 1m --workers 1 --read-size 10 --batch-size 10";
@@ -251,7 +251,7 @@ fn a_log_in_is_shown_with_the_end_of_its_token() {
 }
 
 #[test]
-fn exit_11_while_a_run_goes_on_and_a_plan_that_goes_on_is_no_run() {
+fn exit_11_while_a_run_goes_on_and_a_plan_is_no_run() {
     let site = Site::new("latency = '60ms'");
     let list = site.list(1001..1101);
     // A run that was cut off, so that somebody might take it for the one that

@@ -135,7 +135,7 @@ fn old_runs_are_removed_and_what_was_done_is_told() {
 
 /// Whoever resumes a run, or counts its calls, holds the lock.
 #[test]
-fn nothing_is_removed_while_somebody_is_at_work_in_the_environment() {
+fn nothing_is_removed_while_the_environment_is_in_use() {
     let site = Site::new("");
     let (runs, old) = old_runs(&site);
     // Of another environment, where nobody is at work.

@@ -146,7 +146,7 @@ fn a_permission_is_found_in_every_run_that_had_it() {
 /// A resume that passes it over carries on the wrong list, or says falsely
 /// that nothing is left to do.
 #[test]
-fn a_run_that_cannot_be_read_is_not_passed_over_for_an_older_one() {
+fn an_unreadable_run_is_not_passed_over_for_an_older_one() {
     let site = Site::new("faults.script = { revoke = ['500', '500'] }");
     let list = site.list([1001]);
     let open = format!("{list} --verify off --max-attempts 2");

@@ -30,7 +30,7 @@ fn truth(site: &Site, table: &str) -> Truth {
 }
 
 #[test]
-fn a_run_meets_the_world_of_its_table_and_so_does_a_resume_without_it() {
+fn a_run_and_its_resume_meet_the_world_of_the_runs_table() {
     let site = Site::new("");
     let list = site.list(1001..1011);
     site.file("my.toml", brisk("denied = ['revoke']\n"));

@@ -48,7 +48,7 @@ fn hangups_are_ignored() -> bool {
 
 /// Promise 3: whatever instant it is that a process ends at.
 #[test]
-fn a_second_signal_ends_at_once_and_what_was_under_way_is_settled_by_reading() {
+fn a_second_signal_ends_at_once_and_calls_are_settled_later() {
     let site = Site::new("faults.slow_by = '5s'\nfaults.script = { revoke = ['none', 'slow'] }");
     let list = site.list(1001..1007);
     let line = format!("{list} --batch-size 2 --workers 1 --timeout 6s");

@@ -89,7 +89,7 @@ fn signals_are_heard_whatever_standard_error_is_stuck_in() {
 /// The report has a reader who sleeps: everything is done, and nothing that
 /// others wait for is held.
 #[test]
-fn a_report_that_is_not_read_holds_no_lock_and_one_signal_ends_it() {
+fn an_unread_report_holds_no_lock_and_a_signal_ends_it() {
     let site = Site::new("");
     let (pipe, _reader) = full_pipe();
     let line = site.run_line(&site.list(1001..1011));

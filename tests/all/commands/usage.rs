@@ -34,7 +34,7 @@ fn a_plan_sends_nothing_and_creates_nothing() {
 }
 
 #[test]
-fn a_run_tells_of_older_unfinished_runs_and_of_the_same_list_finished_before() {
+fn a_run_names_unfinished_runs_and_the_same_list_done_before() {
     let site = Site::new("faults.script = { revoke = ['401', '401'] }");
     let list = site.list(1001..1004);
     site.run(&list).with(8);
@@ -182,7 +182,7 @@ fn a_list_comes_from_standard_input_or_compressed() {
 }
 
 #[test]
-fn settings_come_from_options_variables_and_a_file_and_config_shows_which() {
+fn config_shows_where_each_setting_comes_from() {
     let site = Site::new("");
     site.file(
         "my.toml",
@@ -243,7 +243,7 @@ fn a_sandbox_by_itself_ends_well_at_a_signal() {
 /// Promise 5: what a run that cannot be read called lately may count, and a
 /// lockout that it met may be on.
 #[test]
-fn exit_1_nothing_is_sent_while_the_calls_of_a_run_that_cannot_be_read_may_count() {
+fn exit_1_nothing_is_sent_while_unreadable_calls_may_count() {
     let site = Site::new("");
     let list = site.list(1001..1003);
     let damaged = "20260101T000000Z-abcdef";

@@ -48,7 +48,7 @@ fn names_nobody(path: &Path) {
 const ODD: [i64; 4] = [1_010_403, 1_010_404, 1_010_409, 1_010_410];
 
 #[test]
-fn read_first_spends_no_revocation_on_what_is_revoked_and_keeps_how_it_was() {
+fn read_first_spends_no_revocation_on_revoked_ids() {
     let site = Site::new("");
     let ids: Vec<i64> = (1001..1036).chain(ODD).chain([20_409]).collect();
     let list = site.list(ids.iter().copied());
@@ -174,7 +174,7 @@ fn verdicts(run: &Path) -> String {
 }
 
 #[test]
-fn verify_exit_0_everything_is_found_as_claimed_whatever_the_run_came_to() {
+fn verify_exit_0_everything_is_found_as_claimed() {
     let site = Site::new("");
     let list = site.list((1001..1031).chain(ODD));
     site.run(&format!("{list} --batch-size 10")).with(3);
@@ -306,7 +306,7 @@ fn verify_exit_9_what_was_granted_anew_is_told_and_not_revoked() {
 /// The newest run of the environment is meant, finished or not; another is
 /// named. An unfinished one is read as far as it goes, and still carried on.
 #[test]
-fn verify_takes_the_newest_run_and_leaves_an_unfinished_one_to_be_resumed() {
+fn verify_takes_the_newest_run_and_leaves_it_resumable() {
     let site = Site::new("faults.script = { revoke = ['none', 'none', '401', '401'] }");
     let older = site.list(2001..2003);
     site.run(&older).with(0);

@@ -76,7 +76,7 @@ fn interrupted(home: &Path, list: &List, rules: Rules, happened: u64) -> (Site, 
 }
 
 #[test]
-fn a_kill_while_freezing_leaves_no_run_and_the_next_run_clears_up() {
+fn a_kill_while_freezing_leaves_no_run_and_is_cleared_up() {
     let home = scratch();
     let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(5), 200, 1);
     let sandbox = Sandbox::serve(home.path(), "one", gentle(5));
@@ -123,7 +123,7 @@ fn a_kill_while_freezing_leaves_no_run_and_the_next_run_clears_up() {
 }
 
 #[test]
-fn a_run_killed_between_its_freezing_and_its_beginning_is_resumed_as_it_was_frozen() {
+fn a_run_killed_after_its_freezing_is_resumed_as_frozen() {
     let home = scratch();
     let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(6), 100, 1);
     let sandbox = Sandbox::serve(home.path(), "one", gentle(6));
@@ -160,7 +160,7 @@ fn a_run_killed_between_its_freezing_and_its_beginning_is_resumed_as_it_was_froz
 }
 
 #[test]
-fn a_run_killed_while_its_journal_becomes_one_file_can_be_looked_at_and_resumed() {
+fn a_run_killed_while_its_journal_is_folded_can_be_resumed() {
     let home = scratch();
     let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(3), 100, 1);
     let (site, sandbox) = interrupted(home.path(), &list, slow(3), 2_000);
@@ -200,7 +200,7 @@ fn a_run_killed_while_its_journal_becomes_one_file_can_be_looked_at_and_resumed(
 }
 
 #[test]
-fn a_run_killed_within_a_wait_long_after_its_last_call_can_be_looked_at() {
+fn a_run_killed_in_a_wait_long_after_its_calls_can_be_shown() {
     let home = scratch();
     let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(4), 300, 1);
     let (mut site, sandbox) = interrupted(home.path(), &list, slow(4), 3_000);
@@ -229,7 +229,7 @@ fn a_run_killed_within_a_wait_long_after_its_last_call_can_be_looked_at() {
 }
 
 #[test]
-fn a_run_killed_before_it_could_say_that_it_was_done_is_concluded_by_a_resume() {
+fn a_run_killed_before_it_said_done_is_concluded_by_a_resume() {
     let home = scratch();
     let list = List::write(home.path().join("list.csv"), &mut Rng::with_seed(9), 60, 1);
     let sandbox = Sandbox::serve(home.path(), "one", gentle(9));
@@ -248,7 +248,7 @@ fn a_run_killed_before_it_could_say_that_it_was_done_is_concluded_by_a_resume() 
 }
 
 #[test]
-fn an_unwritable_journal_stops_the_run_before_anything_more_is_sent() {
+fn an_unwritable_journal_stops_the_run_before_more_is_sent() {
     let home = scratch();
     let list = List::write(
         home.path().join("list.csv"),
@@ -321,7 +321,7 @@ fn cut(wal: &Path, rng: &mut Rng) {
 }
 
 #[test]
-fn a_journal_that_lost_its_tail_is_noticed_or_claims_nothing_falsely_and_is_resumed() {
+fn a_journal_that_lost_its_tail_is_noticed_or_claims_the_truth() {
     let mut rng = Rng::with_seed(8);
     let mut noticed = 0;
     let terms = Terms {

@@ -228,7 +228,7 @@ fn damage(original: &Original, seed: u64, outcome: &mut Outcome) {
 }
 
 #[test]
-fn a_journal_that_was_altered_or_cut_anywhere_is_noticed_or_does_no_harm() {
+fn a_journal_altered_or_cut_anywhere_is_noticed_or_harmless() {
     let original = Original::of(1);
     let mut outcome = Outcome::default();
     let trials: u32 = std::env::var("TRIALS").map_or(40, |trials| trials.parse().unwrap());
@@ -270,7 +270,7 @@ type Tamper<'a> = (&'static str, &'a dyn Fn(&Path));
 
 /// Each guard by itself: what it alone would notice.
 #[test]
-fn whatever_a_sending_follows_from_is_compared_with_its_seal_before_anything_is_sent() {
+fn every_seal_is_compared_before_anything_is_sent() {
     let original = Original::of(2);
     let port = original.address.rsplit(':').next().unwrap().to_owned();
     let altered: String = port.chars().rev().collect();

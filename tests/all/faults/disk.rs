@@ -97,8 +97,8 @@ fn failed(island: &Island, ended: Ended, error: &str, why: &str, hint: &str) -> 
 }
 
 #[test]
-fn a_disk_that_is_full_while_the_list_is_frozen_leaves_no_run_and_nothing_is_sent() {
-    let test = "faults::disk::a_disk_that_is_full_while_the_list_is_frozen_leaves_no_run_and_nothing_is_sent";
+fn a_disk_full_while_freezing_leaves_no_run_and_sends_nothing() {
+    let test = "faults::disk::a_disk_full_while_freezing_leaves_no_run_and_sends_nothing";
     on_an_island(9 << 10, test, |island| {
         let home = scratch();
         let sandbox = Sandbox::serve(home.path(), "one", gentle(1));
@@ -135,8 +135,8 @@ fn a_disk_that_is_full_while_the_list_is_frozen_leaves_no_run_and_nothing_is_sen
 }
 
 #[test]
-fn a_disk_that_fills_in_mid_run_stops_it_and_with_room_again_it_goes_on() {
-    let test = "faults::disk::a_disk_that_fills_in_mid_run_stops_it_and_with_room_again_it_goes_on";
+fn a_disk_that_fills_in_mid_run_stops_it_until_there_is_room() {
+    let test = "faults::disk::a_disk_that_fills_in_mid_run_stops_it_until_there_is_room";
     on_an_island(20 << 10, test, |island| {
         let home = scratch();
         let mut rng = Rng::with_seed(2);
@@ -178,9 +178,8 @@ fn a_disk_that_fills_in_mid_run_stops_it_and_with_room_again_it_goes_on() {
 }
 
 #[test]
-fn a_disk_too_full_for_the_results_fails_with_a_journal_that_is_complete() {
-    let test =
-        "faults::disk::a_disk_too_full_for_the_results_fails_with_a_journal_that_is_complete";
+fn a_disk_too_full_for_the_results_keeps_the_journal_complete() {
+    let test = "faults::disk::a_disk_too_full_for_the_results_keeps_the_journal_complete";
     on_an_island(20 << 10, test, |island| {
         let home = scratch();
         let mut rng = Rng::with_seed(3);
@@ -246,8 +245,8 @@ fn interrupted(island: &Island, home: &Path, seed: u64) -> (Site, List, Sandbox)
 }
 
 #[test]
-fn on_a_read_only_disk_nothing_is_sent_and_everything_can_be_looked_at() {
-    let test = "faults::disk::on_a_read_only_disk_nothing_is_sent_and_everything_can_be_looked_at";
+fn on_a_read_only_disk_nothing_is_sent_and_all_can_be_read() {
+    let test = "faults::disk::on_a_read_only_disk_nothing_is_sent_and_all_can_be_read";
     on_an_island(20 << 10, test, |island| {
         let home = scratch();
         let (mut site, list, sandbox) = interrupted(island, home.path(), 4);

@@ -49,7 +49,7 @@ fn mixed() -> Site {
 }
 
 #[test]
-fn the_files_of_a_run_are_those_of_the_contract_and_its_owners_only() {
+fn the_files_of_a_run_are_the_contracts_and_its_owners_only() {
     let site = mixed();
     let run = site.the_run();
     let wanted = [
@@ -189,7 +189,7 @@ fn what_remains_is_a_list_for_a_new_run() {
 }
 
 #[test]
-fn results_and_summary_are_brought_up_to_date_while_a_run_goes_on() {
+fn results_and_summary_are_refreshed_while_a_run_goes_on() {
     let site = Site::new("latency = '30ms'");
     let list = site.list(1001..1301);
     let running = site.start(&site.run_line(&format!("{list} --batch-size 1 --workers 1")));
@@ -212,7 +212,7 @@ fn results_and_summary_are_brought_up_to_date_while_a_run_goes_on() {
 
 /// A resume works from the journal alone, and writes all files again.
 #[test]
-fn a_resume_writes_every_file_again_and_a_finished_run_sends_nothing() {
+fn a_resume_of_a_finished_run_writes_files_and_sends_nothing() {
     let site = Site::new("faults.script = { revoke = ['none', '401', '401'] }");
     let list = site.list([1001, 1002, 10403, 1003]);
     site.run(&format!("{list} --batch-size 2 --workers 1"))
@@ -249,7 +249,7 @@ fn a_resume_writes_every_file_again_and_a_finished_run_sends_nothing() {
 }
 
 #[test]
-fn a_folder_without_a_journal_is_no_run_and_half_frozen_ones_are_cleared() {
+fn half_frozen_folders_are_no_runs_and_are_cleared() {
     let site = Site::new("");
     let list = site.list([1001]);
     let stray = site.runs_dir().join("20991231T235959Z-abcdef");
@@ -268,7 +268,7 @@ fn a_folder_without_a_journal_is_no_run_and_half_frozen_ones_are_cleared() {
 
 /// The world of the sandbox in the process is kept beside the run.
 #[test]
-fn without_any_setting_the_sandbox_is_swept_and_said_to_be_none_of_it_real() {
+fn without_any_setting_the_sandbox_is_swept_and_named() {
     let site = Site::new("");
     let list = site.list(1001..1004);
     let mut command = rescind(site.home());

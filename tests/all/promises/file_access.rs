@@ -66,7 +66,7 @@ fn look(path: &Path, seen: &mut BTreeSet<String>) -> Result<(), String> {
 }
 
 #[test]
-fn every_file_and_folder_is_the_owners_alone_from_its_first_instant() {
+fn every_file_is_its_owners_alone_from_its_first_instant() {
     let home = scratch();
     let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/small.csv");
     let line = format!(
@@ -226,7 +226,7 @@ fn what_belongs_to_the_journal_is_not_looked_for_behind_a_link() {
 }
 
 #[test]
-fn the_lock_and_latest_and_what_was_left_while_freezing_are_no_way_out_either() {
+fn lock_latest_and_freezing_leftovers_lead_nowhere_else() {
     let (site, _, victim) = stopped();
     let runs = site.runs_dir();
     let outside = site.home().join("outside");

@@ -149,7 +149,7 @@ proptest! {
     }
 
     #[test]
-    fn every_line_of_a_one_column_list_is_one_row_whatever_its_quotes(
+    fn each_line_of_a_one_column_list_is_a_row_whatever_quotes(
         lines in vec(
             vec(select(["\"", "1", "23", "x", ",", ";", "é", " 4"].as_slice()), 1..4),
             0..40,
@@ -408,7 +408,7 @@ fn read_all(bytes: &[u8]) -> Result<usize, ListError> {
 }
 
 #[test]
-fn a_compressed_list_that_is_cut_off_anywhere_is_an_error_and_never_a_shorter_list() {
+fn a_cut_off_compressed_list_is_an_error_and_never_shorter() {
     let text: String = (1..300).map(|id| (id * 7919).to_string() + "\n").collect();
     let stored = [
         gzip(text.as_bytes()),

@@ -13,7 +13,7 @@ fn mixed() -> Value {
 }
 
 #[test]
-fn the_schema_is_one_and_describes_a_run_in_which_everything_happens() {
+fn the_schema_describes_a_run_in_which_everything_happens() {
     jsonschema::meta::validate(schema()).unwrap();
     described(mixed());
 }

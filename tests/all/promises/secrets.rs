@@ -125,7 +125,7 @@ fn call(site: &Site, line: &str, variables: &[(&str, &str)]) -> Ended {
 }
 
 #[test]
-fn a_token_that_works_is_nowhere_to_be_found_whatever_the_faults() {
+fn a_working_token_is_nowhere_to_be_found_whatever_happens() {
     let site = Site::new(&format!(
         "token = '{MARKED}'\npenalty = '1s'\n\
          faults.script = {{ revoke = ['none', '503', 'reset_after', 'truncated', 'not_json', 'penalty', '400', '403'], \
@@ -160,7 +160,7 @@ fn a_token_that_works_is_nowhere_to_be_found_whatever_the_faults() {
 }
 
 #[test]
-fn a_token_that_is_refused_or_reaches_nobody_is_nowhere_to_be_found() {
+fn a_token_refused_or_undelivered_is_nowhere_to_be_found() {
     for at in 0..3 {
         let site = Site::new("");
         let list = site.list(1001..1041);
@@ -178,7 +178,7 @@ fn a_token_that_is_refused_or_reaches_nobody_is_nowhere_to_be_found() {
 }
 
 #[test]
-fn a_secret_in_the_wrong_place_is_refused_without_being_repeated() {
+fn a_secret_in_the_wrong_place_is_refused_unrepeated() {
     let site = Site::new("");
     let list = site.list([1001]);
     site.file("token", format!("{MARKED}\nand more\n"));

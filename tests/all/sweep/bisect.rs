@@ -127,7 +127,7 @@ async fn a_conflict_before_any_acceptance_is_about_the_request() {
 /// What an earlier process of the same run saw accepted counts: otherwise a
 /// run could never get past a conflict.
 #[tokio::test(start_paused = true)]
-async fn a_conflict_is_about_a_record_once_the_run_had_a_batch_accepted() {
+async fn a_conflict_is_about_a_record_once_a_batch_was_accepted() {
     let world = Rules {
         refusal_form: RefusalForm::Conflict,
         ..Rules::default()
@@ -262,7 +262,7 @@ async fn isolation_is_bounded_over_the_run() {
 /// What was split for its size alone was never refused: it is sent whatever
 /// becomes of the isolation in its other half.
 #[tokio::test(start_paused = true)]
-async fn the_other_half_of_a_large_batch_is_sent_when_isolation_gives_up() {
+async fn the_other_half_of_a_batch_is_sent_when_bisecting_gives_up() {
     let bad: Vec<_> = (0..50).step_by(2).collect();
     let (stage, ids, _) = spoilt(rules("max_batch = 50"), 100, &bad);
     stage.run().await;
@@ -307,7 +307,7 @@ async fn without_reading_isolation_still_ends() {
 /// Promise 2: what a refused batch has revoked is not called unexecuted,
 /// where nothing is read back, nor before it is.
 #[tokio::test(start_paused = true)]
-async fn what_was_not_isolated_is_not_claimed_unexecuted_unless_it_was_read() {
+async fn unisolated_ids_are_not_called_unexecuted_unless_read() {
     let world = Rules {
         refusal: Refusal::Partial,
         ..Rules::default()

@@ -111,7 +111,7 @@ async fn a_resume_gets_past_a_batch_that_the_api_does_not_know() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resume_sends_nothing_where_the_api_does_not_know_what_it_revoked_either() {
+async fn a_resume_sends_nothing_where_its_revoked_ids_are_unknown() {
     let ids = plain_ids(40);
     let mut stage = Stage::new(Rules::default(), &ids, 10);
     stage.policy.workers = 1;

@@ -239,7 +239,7 @@ async fn retry_after_prolongs_a_lockout_and_never_shortens_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_penalty_is_answered_with_the_same_body_and_the_newest_ticket() {
+async fn a_penalty_is_answered_with_the_body_and_newest_ticket() {
     let text = "latency = '300ms'
         penalty = '7s'
         faults.script = { revoke = ['none', 'none', 'none', 'penalty', 'penalty'] }";

@@ -84,7 +84,7 @@ async fn no_revocation_is_spent_on_what_needs_none() {
 
 /// Promise 2: what an earlier process sent may have been revoked by that.
 #[tokio::test(start_paused = true)]
-async fn what_was_sent_before_is_not_said_to_have_been_revoked_already() {
+async fn what_was_sent_before_is_not_called_revoked_already() {
     let ids = plain_ids(30);
     let mut stage = stage(rules("faults.late_by = '100s'"), &ids, 10);
     stage.policy.workers = 1;
@@ -157,7 +157,7 @@ async fn the_first_batch_that_is_really_sent_goes_alone() {
 
 /// Where everything is revoked already, reading is all there is to do.
 #[tokio::test(start_paused = true)]
-async fn a_list_that_is_revoked_already_is_finished_without_a_revocation() {
+async fn a_list_revoked_already_is_finished_without_a_revocation() {
     let ids = plain_ids(40);
     let stage = stage(Rules::default(), &ids, 10);
     for id in &ids {
@@ -170,7 +170,7 @@ async fn a_list_that_is_revoked_already_is_finished_without_a_revocation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_that_cannot_be_read_is_not_sent_and_a_resume_tries_again() {
+async fn a_batch_that_cannot_be_read_waits_for_a_resume() {
     let ids = plain_ids(40);
     let stage = stage(Rules::default(), &ids, 10);
     let bad = ids[15];

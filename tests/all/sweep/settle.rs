@@ -35,7 +35,7 @@ fn about(stage: &Stage, id: PermissionId) -> Vec<OnWire> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_kind_of_doubt_is_read_back_before_anything_is_sent_again() {
+async fn every_doubt_is_read_back_before_anything_is_sent_again() {
     for (fault, executed) in [
         (Fault::Hang, false),
         (Fault::Late, false),
@@ -295,7 +295,7 @@ async fn without_reading_doubt_is_sent_again_as_it_is_and_stays_doubt() {
 /// Once a POST is in doubt, a later one that was certainly not executed does
 /// not make the first one so.
 #[tokio::test(start_paused = true)]
-async fn without_reading_a_refused_request_does_not_end_an_earlier_doubt() {
+async fn without_reading_a_refusal_does_not_end_a_doubt() {
     let ids = plain_ids(20);
     for last in [Fault::Status(400), Fault::Status(413)] {
         let mut stage = Stage::new(Rules::default(), &ids, 10);

@@ -131,7 +131,7 @@ fn issued(token: &str, life: Duration, stage_now: Timestamp) -> Answer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_log_in_is_the_first_call_and_a_token_is_renewed_once_before_it_expires() {
+async fn a_log_in_comes_first_and_its_token_is_renewed_in_time() {
     // Two and a half hours; tokens live for 80 minutes.
     let stage = stage(rules("latency = '3s..9s'"), 600);
     assert_eq!(act(&stage, log_in()).await.reason, None);
@@ -216,7 +216,7 @@ async fn a_short_life_is_not_spent_on_renewals_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_refusal_there_is_one_renewal_for_everybody_and_the_calls_are_made_again() {
+async fn a_refusal_leads_to_one_renewal_and_all_calls_are_repeated() {
     for kind in [Kind::Revoke, Kind::Items] {
         // Several at once are refused with the same token.
         let mut stage = stage(rules("latency = '3s'"), 64);
@@ -268,7 +268,7 @@ async fn a_refusal_of_an_older_token_leads_to_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_refusal_of_the_same_call_ends_the_run_and_leaves_it_pending() {
+async fn a_call_refused_twice_ends_the_run_and_stays_pending() {
     for (custody, kind) in [
         (given(), Kind::Revoke),
         (log_in(), Kind::Revoke),
@@ -359,7 +359,7 @@ async fn where_a_renewal_of_a_token_handed_in_is_refused_the_run_ends() {
 
 /// The refusal came first; that nothing better could be had does not hide it.
 #[tokio::test(start_paused = true)]
-async fn where_a_renewal_of_a_refused_token_gets_no_answer_the_run_ends_for_the_refusal() {
+async fn an_unanswered_renewal_of_a_refused_token_ends_the_run() {
     let stage = stage(Rules::default(), 40);
     stage
         .world
@@ -376,7 +376,7 @@ async fn where_a_renewal_of_a_refused_token_gets_no_answer_the_run_ends_for_the_
 
 /// It might be the vendor's own services that use it.
 #[tokio::test(start_paused = true)]
-async fn a_token_handed_in_is_not_renewed_unasked_and_once_renewed_it_is() {
+async fn a_given_token_is_renewed_only_after_a_first_renewal() {
     let untouched = stage(Rules::default(), 1_000);
     assert_eq!(act(&untouched, given()).await.reason, None);
     assert_eq!(renewals(&untouched).len(), 0);
@@ -394,7 +394,7 @@ async fn a_token_handed_in_is_not_renewed_unasked_and_once_renewed_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_early_renewal_that_fails_is_tried_again_while_the_token_is_good() {
+async fn a_failed_early_renewal_is_retried_while_the_token_is_good() {
     for (faults, log_ins_made) in [
         // No answer, an error, a penalty; then it works.
         (vec![Fault::Hang, Fault::Status(502), Fault::Penalty], 1),
@@ -446,7 +446,7 @@ async fn a_refused_log_in_is_never_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_log_in_that_finds_no_connection_is_tried_again_and_one_in_doubt_within_its_limit() {
+async fn a_log_in_without_connection_or_answer_is_retried_in_bounds() {
     let stage = stage(Rules::default(), 4);
     stage.wire.cut([true, true, true]);
     assert_eq!(act(&stage, log_in()).await.reason, None);
@@ -471,7 +471,7 @@ async fn a_log_in_that_finds_no_connection_is_tried_again_and_one_in_doubt_withi
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_penalty_on_a_log_in_is_answered_with_the_same_body_and_its_ticket() {
+async fn a_penalty_on_a_log_in_is_answered_with_body_and_ticket() {
     let mut stage = stage(rules("penalty = '7s'"), 4);
     stage.policy.rate = Vec::new();
     stage
@@ -500,7 +500,7 @@ async fn a_penalty_on_a_log_in_is_answered_with_the_same_body_and_its_ticket() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lockout_on_a_renewal_holds_everybody_and_the_token_is_got_anew_after_it() {
+async fn a_lockout_on_a_renewal_holds_all_calls_until_it_ends() {
     for (fault, captcha) in [(429, false), (423, false), (0, true)] {
         let text = format!("latency = '30s'\ncaptcha = {captcha}");
         let stage = stage(rules(&text), 400);
@@ -530,7 +530,7 @@ async fn a_lockout_on_a_renewal_holds_everybody_and_the_token_is_got_anew_after_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_dies_in_an_hours_hold_is_got_anew_before_the_lone_call() {
+async fn a_token_that_dies_in_a_hold_is_got_anew_before_any_call() {
     // The lockout begins half an hour into the life of the token.
     let stage = stage(rules("token_lifetime = '80m'"), 200);
     let faults = [vec![Fault::None; 119], vec![Fault::Status(429)]].concat();
@@ -559,7 +559,7 @@ async fn a_token_that_dies_in_an_hours_hold_is_got_anew_before_the_lone_call() {
 
 /// Nobody knows when it expires; the log says so when the hold begins.
 #[tokio::test(start_paused = true)]
-async fn a_token_handed_in_that_dies_in_a_hold_ends_the_run_and_another_carries_on() {
+async fn a_given_token_that_dies_in_a_hold_ends_the_run() {
     let mut stage = stage(rules("token = ''\ntoken_lifetime = '80m'"), 200);
     let faults = [vec![Fault::None; 119], vec![Fault::Status(429)]].concat();
     stage.world.script(Kind::Revoke, faults);
@@ -614,7 +614,7 @@ async fn a_kept_token_is_used_and_renewed_near_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_got_is_handed_to_whoever_keeps_it_with_the_time_it_expires() {
+async fn a_new_token_is_handed_on_with_its_expiry() {
     let stage = stage(Rules::default(), 400);
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&kept);
@@ -648,7 +648,7 @@ async fn a_session_that_somebody_else_ended_is_begun_anew() {
 
 /// Two who throw each other out help nobody.
 #[tokio::test(start_paused = true)]
-async fn somebody_who_ends_the_session_again_and_again_is_given_way_to() {
+async fn a_session_conflict_that_repeats_is_given_way_to() {
     let text = "token = ''\nsessions = 1\n\
                 others_log_in = ['5m', '10m', '15m', '20m', '25m']";
     let stage = stage(rules(text), 120);
@@ -662,7 +662,7 @@ async fn somebody_who_ends_the_session_again_and_again_is_given_way_to() {
 
 /// Nor does it help where the API does not tell when a token is to end.
 #[tokio::test(start_paused = true)]
-async fn a_session_of_untold_end_that_is_ended_again_and_again_is_given_up_too() {
+async fn a_session_without_expiry_ended_repeatedly_is_given_up() {
     let text = "token = ''\nsessions = 1\n\
                 others_log_in = ['5m', '10m', '15m', '20m', '25m']";
     let stage = stage(rules(text), 120);
@@ -696,7 +696,7 @@ async fn a_key_without_the_permission_ends_the_run_after_one_renewal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refused_log_ins_of_earlier_processes_count_and_the_run_says_when_it_may_go_on() {
+async fn refused_log_ins_of_earlier_processes_count() {
     let ages = [50, 40, 30, 20].map(|minutes| minutes * MIN);
     for (refused_log_ins, allowed) in [(ages.to_vec(), false), (ages[1..].to_vec(), true)] {
         let stage = stage(Rules::default(), 4);

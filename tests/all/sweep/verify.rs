@@ -69,7 +69,7 @@ fn guarded(ended: &Ended) -> &str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_all_is_as_claimed_everything_is_read_once_and_nothing_changes() {
+async fn where_all_is_as_claimed_all_is_read_once_unchanged() {
     let ids = plain_ids(95);
     let mut stage = swept(&ids, 10).await;
     stage.policy.read_size = 30;
@@ -162,7 +162,7 @@ async fn what_is_active_again_is_marked_and_never_revoked_again() {
 
 /// As `plan --online` has it: a list that nobody sent yet.
 #[tokio::test(start_paused = true)]
-async fn a_list_that_was_never_sent_is_read_and_not_one_revocation_goes_out() {
+async fn a_list_never_sent_is_read_without_a_revocation() {
     let ids = plain_ids(95);
     let mut stage = Stage::new(Rules::default(), &ids, 10);
     stage.policy.read_size = 30;
@@ -226,7 +226,7 @@ unknown    http_500        .       | revoked .               | unknown http_500 
 in_flight  .               .       | revoked .               | unknown crash                 | unknown crash      | unknown crash";
 
 #[tokio::test(start_paused = true)]
-async fn every_claim_is_corrected_towards_what_needs_no_revocation_and_no_other_way() {
+async fn claims_are_corrected_only_to_what_needs_no_revocation() {
     const FOUND: [Option<Status>; 4] = [
         Some(Status::Revoked),
         Some(Status::Accepted),
@@ -276,7 +276,7 @@ async fn every_claim_is_corrected_towards_what_needs_no_revocation_and_no_other_
 
 /// What was never sent stays one batch, for the next process to send.
 #[tokio::test(start_paused = true)]
-async fn what_is_pending_is_left_alone_but_for_what_is_revoked_already() {
+async fn pending_ids_are_left_alone_unless_revoked_already() {
     let ids = plain_ids(40);
     let mut stage = Stage::new(Rules::default(), &ids, 10);
     stage.policy.workers = 1;

@@ -227,7 +227,7 @@ async fn waits_of_its_own_that_do_not_fit_end_the_run_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_is_on_and_does_not_fit_ends_the_run_before_it_calls() {
+async fn a_wait_that_does_not_fit_ends_the_run_before_it_calls() {
     for (setting, stage) in limits(&Stage::new(rules(""), &[], 2)) {
         let hold = Remaining {
             cause: HoldCause::Lockout,

@@ -348,7 +348,7 @@ async fn nothing_is_started_that_might_not_be_answered_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_time_allowed_cut_off_is_carried_on_by_the_next_process() {
+async fn the_next_process_carries_on_what_the_deadline_cut_off() {
     let mut stage = stage(40);
     stage.policy.verify = Verify::All;
     stage.policy.read_size = 10;

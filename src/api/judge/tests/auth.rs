@@ -164,7 +164,7 @@ fn every_answer_without_a_token_has_its_verdict() {
 
 /// Repeated, it would count towards the lockout after five.
 #[test]
-fn a_log_in_that_is_answered_without_a_token_is_refused_and_a_renewal_unreadable() {
+fn an_answer_without_a_token_refuses_a_log_in_not_a_renewal() {
     let message = "there is no token in the answer";
     for body in [
         "{}",
@@ -216,7 +216,7 @@ fn nothing_sent_is_told_from_no_answer() {
 }
 
 #[test]
-fn the_servers_clock_and_its_wish_to_be_left_alone_are_handed_on() {
+fn the_servers_date_and_retry_after_are_handed_on() {
     let date = "2026-11-23T02:00:00Z".parse().unwrap();
     let answer = |status, body: &'static str| {
         Answer::Response(Response {

@@ -59,7 +59,7 @@ fn the_default_rate_goes_with_the_environment() {
 }
 
 #[test]
-fn an_option_wins_over_a_variable_over_the_file_over_the_journal() {
+fn options_outrank_variables_then_the_file_then_the_journal() {
     let recorded = option("workers", "5").unwrap();
     let full = Case {
         options: &[("workers", "2")],
@@ -179,7 +179,7 @@ fn the_file_may_use_its_own_types() {
 }
 
 #[test]
-fn what_excludes_each_other_is_refused_in_one_layer_and_outranked_in_two() {
+fn exclusive_settings_are_refused_in_one_layer_only() {
     let case = Case {
         options: &[("env", "demo"), ("base-url", "https://api.example.com")],
         ..Case::default()
@@ -208,7 +208,7 @@ fn what_excludes_each_other_is_refused_in_one_layer_and_outranked_in_two() {
 
 /// One address has one lock and one history, whatever it is called.
 #[test]
-fn an_address_names_its_environment_in_every_layer_and_on_a_resume() {
+fn an_address_names_its_environment_in_layers_and_resumes() {
     let url = "https://DEMO.tradovateapi.com:443/v1/";
     let file = format!("base-url = '{url}'");
     let by_url = option("base-url", url).unwrap();

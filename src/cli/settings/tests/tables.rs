@@ -189,7 +189,7 @@ fn the_sandbox_is_what_the_table_says_and_stays_so_on_a_resume() {
 }
 
 #[test]
-fn the_table_of_the_sandbox_is_of_no_use_elsewhere_and_that_is_said() {
+fn a_sandbox_table_in_another_environment_is_named_unused() {
     for (name, text) in [("env", "demo"), ("base-url", "http://127.0.0.1:1/v1")] {
         let case = Case {
             options: &[(name, text)],

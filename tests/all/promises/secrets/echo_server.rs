@@ -225,17 +225,17 @@ fn repeats(befallen: Kind) {
 }
 
 #[test]
-fn a_log_in_that_is_answered_by_repeating_it_leaves_no_trace_of_it() {
+fn a_log_in_that_is_echoed_leaves_no_secret() {
     repeats(Kind::LogIn);
 }
 
 #[test]
-fn a_renewal_that_is_answered_by_repeating_it_leaves_no_trace_of_it() {
+fn a_renewal_that_is_echoed_leaves_no_secret() {
     repeats(Kind::Renew);
 }
 
 #[test]
-fn a_revocation_or_a_read_that_is_answered_by_repeating_it_leaves_no_trace_of_it() {
+fn a_revocation_or_read_that_is_echoed_leaves_no_secret() {
     repeats(Kind::Revoke);
     repeats(Kind::Read);
 }

@@ -28,7 +28,7 @@ fn nothing_is_to_be_found_where_a_run_is_held_empty_or_deferred() {
 }
 
 #[test]
-fn nothing_is_to_be_found_where_a_run_is_locked_out_or_cut_off_by_signals() {
+fn no_secret_is_left_by_a_run_locked_out_or_signalled() {
     for signals in 1..=2 {
         let site = Site::new(&format!("token = '{MARKED}'\nlatency = '1s'"));
         let list = site.list(1001..1041);

@@ -1,17 +1,26 @@
 //! Reading the small files that people name: settings, tokens, certificates.
 //!
 //! They may name anything, by mistake or on purpose (`<(command)` is a pipe).
-//! Nothing here waits for a writer that does not come, nor fills the memory
-//! from a device; and what was read is wiped when it is dropped, no copy of it
-//! left behind on the way.
+//! Nothing here waits for a writer that does not come, nor longer than
+//! [`LIMIT`] for one that is silent, nor fills the memory from a device; and
+//! what was read is wiped when it is dropped, no copy of it left behind on the
+//! way.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::OFlags;
 use secrecy::zeroize::Zeroizing;
+
+/// How long reading may take: as long as a command that hands out a token.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// How often a silent pipe is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The bytes of the file at `path`, which may be at most `most`.
 ///
@@ -30,9 +39,36 @@ pub fn bytes(path: &Path, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
 /// first ones and one more.
 ///
 /// # Errors
-/// If it cannot be read.
+/// If it cannot be read within [`LIMIT`].
 pub fn start_of(path: &Path, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
-    start(open(path)?, most)
+    start_within(LIMIT, path, most)
+}
+
+fn start_within(limit: Duration, path: &Path, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let (mut reading, begun) = (Reading::begin(path, most)?, Instant::now());
+    while !reading.go_on()? {
+        if begun.elapsed() >= limit {
+            return Err(silent());
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
+    Ok(reading.read)
+}
+
+/// As [`start_of`], in a task, which may be dropped at any time.
+///
+/// # Errors
+/// If it cannot be read within [`LIMIT`].
+pub async fn start_of_in_task(path: &Path, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut reading = Reading::begin(path, most)?;
+    let read = async {
+        while !reading.go_on()? {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(reading.read)
+    };
+    let read = tokio::time::timeout(LIMIT, read).await;
+    read.unwrap_or_else(|_| Err(silent()))
 }
 
 /// A text, likewise.
@@ -46,30 +82,50 @@ pub fn text(path: &Path, most: usize) -> io::Result<Zeroizing<String>> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// A pipe that nobody writes to opens at once, and then is empty.
-fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-        .open(path)?;
-    // One that somebody writes to is waited for.
-    let flags = fcntl_getfl(&file)?;
-    fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK))?;
-    Ok(file)
+/// A file that is being read.
+struct Reading {
+    file: File,
+    most: usize,
+    read: Zeroizing<Vec<u8>>,
 }
 
-/// What there is, up to one byte more than `most`.
-fn start(source: impl Read, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut read = Zeroizing::new(Vec::with_capacity(most + 1));
-    source.take(most as u64 + 1).read_to_end(&mut read)?;
-    Ok(read)
+impl Reading {
+    /// A pipe without a writer opens at once, and is empty.
+    fn begin(path: &Path, most: usize) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(path)?;
+        // Large enough not to grow and leave a copy behind.
+        let read = Zeroizing::new(Vec::with_capacity(most + 1));
+        Ok(Self { file, most, read })
+    }
+
+    /// Reads what there is, up to one byte more than `most`. `false` if there
+    /// may be more later.
+    fn go_on(&mut self) -> io::Result<bool> {
+        let room = self.most + 1 - self.read.len();
+        let mut part = (&self.file).take(room as u64);
+        match part.read_to_end(&mut self.read) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            read => read.map(|_| true),
+        }
+    }
+}
+
+fn silent() -> io::Error {
+    let what = format!(
+        "its writer did not finish within {} seconds",
+        LIMIT.as_secs()
+    );
+    io::Error::new(ErrorKind::TimedOut, what)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Write;
     use std::path::PathBuf;
-    use std::thread;
 
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
@@ -108,10 +164,39 @@ mod tests {
         assert!(bytes(&path, 10).unwrap().is_empty());
 
         // Both ends are open before anything is read.
-        let reader = open(&path).unwrap();
-        let writer = OpenOptions::new().write(true).open(&path).unwrap();
-        let writing = thread::spawn(move || io::Write::write_all(&mut &writer, b"late"));
-        assert_eq!(start(reader, 10).unwrap().as_slice(), b"late");
+        let mut reading = Reading::begin(&path, 10).unwrap();
+        let mut writer = OpenOptions::new().write(true).open(&path).unwrap();
+        assert!(!reading.go_on().unwrap());
+        writer.write_all(b"la").unwrap();
+        assert!(!reading.go_on().unwrap());
+        let writing = thread::spawn(move || writer.write_all(b"te"));
         writing.join().unwrap().unwrap();
+        assert!(reading.go_on().unwrap());
+        assert_eq!(reading.read.as_slice(), b"late");
+    }
+
+    #[test]
+    fn a_pipe_whose_writer_is_silent_is_given_up() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("pipe");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let _writer = File::options().read(true).write(true).open(&path).unwrap();
+        let error = start_within(Duration::from_millis(30), &path, 10).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_gives_a_silent_pipe_up_and_can_be_interrupted() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("pipe");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let _writer = File::options().read(true).write(true).open(&path).unwrap();
+        let begun = tokio::time::Instant::now();
+        let interrupted = tokio::time::timeout(Duration::from_secs(1), start_of_in_task(&path, 10));
+        assert!(interrupted.await.is_err());
+        assert_eq!(begun.elapsed(), Duration::from_secs(1));
+        let error = start_of_in_task(&path, 10).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(begun.elapsed(), Duration::from_secs(31));
     }
 }

@@ -26,7 +26,7 @@ const FILE: &str = "RESCIND_TOKEN_FILE";
 const COMMAND: &str = "RESCIND_TOKEN_COMMAND";
 
 /// How long a command may take to hand out the token.
-const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+const COMMAND_LIMIT: Duration = small::LIMIT;
 
 /// Far more than any token; a device or a runaway command must not fill the
 /// memory.
@@ -151,7 +151,8 @@ impl TokenSource {
         }
     }
 
-    /// Obtains the token. A command runs without a shell, without input, and
+    /// Obtains the token. A file that is a pipe is waited for for 30 seconds at
+    /// the most. A command runs without a shell, without input, and
     /// for 30 seconds at the most; the first line of its output counts, and
     /// what it says on its standard error is dropped, since nobody knows what
     /// that holds. It needs a runtime with its input and output enabled.
@@ -165,11 +166,11 @@ impl TokenSource {
             Source::Fixed(token) => Ok(token.clone()),
             Source::File(path) => {
                 // One byte more tells what is too long.
-                let text =
-                    small::start_of(path, LARGEST_SOURCE).map_err(|source| TokenError::File {
-                        path: path.clone(),
-                        source,
-                    })?;
+                let text = small::start_of_in_task(path, LARGEST_SOURCE).await;
+                let text = text.map_err(|source| TokenError::File {
+                    path: path.clone(),
+                    source,
+                })?;
                 self.token(&text, |text| text)
             }
             Source::Command { program, arguments } => {

@@ -1,10 +1,10 @@
 //! `rescind sandbox`: the simulated API by itself.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io::Write;
 
 use rescind::sandbox::{Rules, World, base_url, bind, serve};
+use rescind::small;
 use tokio_util::sync::CancellationToken;
 
 use super::args::Sandbox;
@@ -12,6 +12,9 @@ use super::problem::Problem;
 use super::settings::{Given, Layers};
 use super::signals::Signals;
 use super::{carry, exit};
+
+/// Far more than any rules.
+const LARGEST: usize = 1 << 20;
 
 /// Serves the sandbox until a signal comes. The first line on standard output
 /// is its base URL.
@@ -58,7 +61,7 @@ fn rules(
     let table = effective.settings.sandbox.given();
     let mut rules = match (&options.rules, table) {
         (Some(path), _) => {
-            let text = fs::read_to_string(path).map_err(|error| {
+            let text = small::text(path, LARGEST).map_err(|error| {
                 Problem::usage(format!("cannot read {}", path.display())).caused_by(&error)
             })?;
             toml::from_str(&text).map_err(|error| {

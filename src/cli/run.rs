@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -391,12 +391,13 @@ pub(super) fn lock(runs: &RunsDir, effective: &Effective, command: &str) -> Resu
     })
 }
 
+/// The list that is named. At a terminal it says what it waits for.
 pub(super) fn input(path: &Path) -> Input {
-    if path.as_os_str() == "-" {
-        Input::Stdin
-    } else {
-        Input::Path(path.to_owned())
+    let input = Input::from(path.to_owned());
+    if input == Input::Stdin && std::io::stdin().is_terminal() {
+        say("note: type or paste the list; Ctrl-D at the start of a line ends it");
     }
+    input
 }
 
 /// What is recorded of a list that was frozen just now, and of its target.

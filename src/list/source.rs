@@ -119,7 +119,7 @@ impl Source {
         len: Option<u64>,
         reader: Box<dyn Read + Send>,
     ) -> Result<Self, ListError> {
-        let mut bytes = match Unpacked::new(reader) {
+        let mut bytes = match Unpacked::new(Box::new(OneEnd(Some(reader)))) {
             Ok(bytes) => bytes,
             Err(source) => return Err(ListError::Read { name, source }),
         };
@@ -176,6 +176,23 @@ impl Source {
         self.bytes
             .finish()
             .map_err(|source| ListError::Read { name, source })
+    }
+}
+
+/// A reader that ends once: a terminal has an end with every Ctrl-D, and goes
+/// on behind it.
+struct OneEnd(Option<Box<dyn Read + Send>>);
+
+impl Read for OneEnd {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(reader) = &mut self.0 else {
+            return Ok(0);
+        };
+        let read = reader.read(buffer)?;
+        if read == 0 && !buffer.is_empty() {
+            self.0 = None;
+        }
+        Ok(read)
     }
 }
 

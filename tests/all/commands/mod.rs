@@ -10,7 +10,7 @@ mod prune;
 mod runs;
 mod sandbox_rules;
 mod signals;
-mod stuck_outputs;
+mod terminals;
 mod usage;
 mod usage_errors;
 mod verification;

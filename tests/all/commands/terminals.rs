@@ -1,5 +1,5 @@
-//! A terminal in Ctrl-S and a pipe that is not read: the run goes on, hears
-//! signals, and lets the lock go.
+//! Terminals and pipes at the ends of a process: in Ctrl-S, or not read, they
+//! do not hold a run up, nor its signals and its lock; and a list is typed.
 
 use std::fs;
 use std::io::{ErrorKind, PipeReader, PipeWriter, Write, pipe};
@@ -27,8 +27,15 @@ fn full_pipe() -> (PipeWriter, PipeReader) {
     (writer, reader)
 }
 
-/// A terminal of 80 columns in which Ctrl-S was pressed, and its other end.
+/// A terminal in which Ctrl-S was pressed, and its other end.
 fn stopped_terminal() -> (OwnedFd, OwnedFd) {
+    let (terminal, window) = terminal();
+    tcflow(terminal.as_fd(), Action::OOff).unwrap();
+    (terminal, window)
+}
+
+/// A terminal of 80 columns, and its other end.
+fn terminal() -> (OwnedFd, OwnedFd) {
     let window = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&window).unwrap();
     unlockpt(&window).unwrap();
@@ -41,7 +48,6 @@ fn stopped_terminal() -> (OwnedFd, OwnedFd) {
         ws_ypixel: 0,
     };
     tcsetwinsize(&terminal, size).unwrap();
-    tcflow(terminal.as_fd(), Action::OOff).unwrap();
     (terminal, window)
 }
 
@@ -106,4 +112,15 @@ fn an_unread_report_holds_no_lock_and_a_signal_ends_it() {
     // As the run ended, and as its files say.
     running.end().with(0);
     ended_so(&run, "complete", 0, &[("revoked", 10)]);
+}
+
+#[test]
+fn a_list_typed_at_a_terminal_ends_with_one_ctrl_d() {
+    let site = Site::new("");
+    let (terminal, window) = terminal();
+    let mut command = site.command(&format!("plan - --base-url {}", site.url));
+    let running = Running::start(command.stdin(terminal));
+    rustix::io::write(&window, b"1001\n1002\n\x04").unwrap();
+    let ended = running.end().with(0).says("Ctrl-D");
+    ended.shows("2 rows = 2 distinct");
 }

@@ -3,6 +3,8 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
+use std::sync::Mutex;
+use std::thread;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -30,13 +32,39 @@ use super::uptime;
 /// How far back calls are looked for: the longest window there is, and some.
 const MEMORY: Duration = Duration::from_hours(2);
 
-/// The runtime of a process that sends.
+/// The threads of a process that sends: two that call, one each that resolves
+/// names, takes signals, keeps the journal, and writes results.
+const THREADS: usize = 6;
+
+/// The runtime of a process that sends, where the system has the threads that
+/// it takes: where one is missing the runtime waits for it forever, or panics.
 pub(super) fn runtime() -> Result<Runtime, Problem> {
+    spare_threads().map_err(|error| {
+        Problem::new(exit::ERROR, "the system has no threads to spare")
+            .caused_by(&error)
+            .hint("raise the limit on processes (ulimit -u), and try again")
+    })?;
     Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| Problem::new(exit::ERROR, "cannot start the runtime").caused_by(&error))
+}
+
+/// Has all of them at once, for a moment.
+fn spare_threads() -> std::io::Result<()> {
+    let gate = Mutex::new(());
+    let closed = gate.lock();
+    thread::scope(|scope| {
+        let wait = || drop(gate.lock());
+        let spawn = |_| {
+            let thread = thread::Builder::new();
+            thread.spawn_scoped(scope, wait).map(drop)
+        };
+        let spawned = (0..THREADS).try_for_each(spawn);
+        drop(closed);
+        spawned
+    })
 }
 
 /// A run to be carried on.
@@ -129,7 +157,8 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
     let terminal = Terminal::stderr(settings.progress, settings.verbosity);
     start_log(task, terminal)?;
     let stop = Stop::default();
-    signals::watch(stop.clone())
+    // The journal is as a crash would leave it; that is what it is for.
+    signals::watch(stop.clone(), drop)
         .map_err(|error| Problem::new(exit::ERROR, "cannot listen to signals").caused_by(&error))?;
     let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
     let lookback = lookback(&policy, started);

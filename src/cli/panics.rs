@@ -25,6 +25,7 @@ pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, Problem>) -> Result<T, 
 /// A panic as the process ends with it.
 pub(super) fn problem(panic: &(dyn Any + Send)) -> Problem {
     let words = words(panic);
+    // tokio panics where the system has no thread or file to give.
     let hint = if words.contains("OS can't spawn") || words.contains("failed to create") {
         "raise the limits on open files (ulimit -n) and processes (ulimit -u), and try again"
     } else {

@@ -60,7 +60,10 @@ impl Signals {
 /// SIGTERM ends the process. SIGHUP is never the second: a shell and the kernel
 /// send one each when a window is closed, and service managers send it along
 /// with SIGTERM.
-pub(super) fn watch(stop: Stop) -> io::Result<()> {
+///
+/// `cut` is what is left to be done where a second signal ends the process
+/// before its end is recorded.
+pub(super) fn watch(stop: Stop, cut: impl FnOnce(i32) + Send + 'static) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
     let mut signals = {
         let _inside = runtime.enter();
@@ -85,6 +88,9 @@ pub(super) fn watch(stop: Stop) -> io::Result<()> {
                 }
                 Wish::End(code) => {
                     tracing::warn!("ended at once by {}", name(number));
+                    if !is_recorded() {
+                        cut(number);
+                    }
                     end(code);
                 }
             }

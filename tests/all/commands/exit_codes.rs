@@ -453,3 +453,28 @@ fn one_server_under_two_names_is_one_environment() {
         .with(0);
     assert_eq!(site.revoked(), (1001..1041).collect());
 }
+
+/// Each of them leads to a message and to 1, wherever the system has no more to
+/// give; and to nothing sent without a record.
+#[test]
+fn a_limit_on_files_or_threads_ends_with_a_message_and_1() {
+    let site = Site::new("");
+    let line = site.run_line(&site.list(1001..1011));
+    // A thread whose stack is larger than any memory cannot be had.
+    let mut command = site.command(&line);
+    command.env("RUST_MIN_STACK", (1_u64 << 50).to_string());
+    Running::start(&mut command).end().with(1).says("error: ");
+    site.is_untouched();
+
+    for files in [6, 7, 8, 10, 12, 14] {
+        let script = format!(
+            "ulimit -n {files}; exec {} {line}",
+            env!("CARGO_BIN_EXE_rescind")
+        );
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script).current_dir(site.home());
+        command.env("RESCIND_TOKEN", "sandbox");
+        Running::start(&mut command).end().with(1).says("error: ");
+        assert!(site.truth().calls.is_empty(), "{files}");
+    }
+}

@@ -54,7 +54,7 @@ pub(crate) enum Task {
         #[command(flatten)]
         options: Options,
     },
-    /// Carry on an unfinished run
+    /// Continue an unfinished run
     #[command(after_help = LAYERS)]
     Resume {
         /// A run's ID, the beginning of it, or latest [default: the newest
@@ -79,7 +79,7 @@ pub(crate) enum Task {
         #[command(flatten)]
         options: Options,
     },
-    /// Review a run, or all of them in a row
+    /// Review a run, or all runs in a table
     Report {
         /// A run's ID, the beginning of it, or latest [default: the newest]
         run: Option<String>,
@@ -104,7 +104,7 @@ pub(crate) enum Task {
         #[command(flatten)]
         folder: GlobalFolder,
     },
-    /// Say what every run knows of single permissions
+    /// Show what every run knows of an ID
     #[command(after_help = FOUND)]
     Find {
         /// The permissions' IDs
@@ -145,13 +145,13 @@ pub(crate) enum Task {
 /// The nights in a row.
 #[derive(Args, Debug)]
 pub(crate) struct Nights {
-    /// Review the nights in a row instead of one run (text, html)
+    /// Show all runs, a row each, instead of one run (text, html)
     #[arg(long, conflicts_with = "run", overrides_with = "history")]
     pub(crate) history: bool,
-    /// Only the nights of this environment
+    /// Only runs in this environment
     #[arg(long, value_name = "NAME", requires = "history", value_parser = PossibleValuesParser::new(environments()), overrides_with = "env")]
     pub(crate) env: Option<String>,
-    /// Only the nights at this address
+    /// Only runs at this address
     #[arg(
         long,
         value_name = "URL",
@@ -169,7 +169,7 @@ pub(crate) enum RunsTask {
         /// A run's ID, the beginning of it, or latest
         run: String,
     },
-    /// Remove runs that nobody needs any more
+    /// Remove old runs
     #[command(after_help = KEPT, group = selection())]
     Prune(Prune),
 }
@@ -203,10 +203,10 @@ fn selection() -> ArgGroup {
 }
 
 const KEPT: &str = "\
-With both --keep and --older-than a run goes only if both let it. Whatever they
-say, these stay: a run that is not finished, held or going on; one whose calls
-or holds still count for the limits; the last seven finished runs of each
-environment, which --max-growth measures by; whatever cannot be read as a run.
+With both --keep and --older-than a run is removed only if both allow it. These
+always stay: a run that is not finished, is held or is going on; one whose calls
+or waits still count for the limits; the last seven finished runs of each
+environment, which --max-growth compares with; whatever cannot be read as a run.
 While a run goes on in an environment, nothing of that environment is removed.";
 
 /// What a report is made as.
@@ -245,7 +245,7 @@ pub(crate) struct Sandbox {
         conflicts_with = "rules"
     )]
     pub(crate) config: Option<PathBuf>,
-    /// The seed of everything that looks like chance
+    /// The seed of all random choices
     #[arg(long, value_name = "N", overrides_with = "seed")]
     pub(crate) seed: Option<u64>,
     /// The token it accepts; never a real one [default: sandbox]
@@ -266,8 +266,8 @@ RESCIND_LOGIN_SEC or a file. A secret never comes from an option or from a file 
 settings.";
 
 const FOUND: &str = "\
-The exit code is 0 also where no run has heard of a permission: the question was
-answered. Journals that cannot be read are named.";
+The exit code is 0 even if no run has the ID. Journals that cannot be read are
+named.";
 
 fn permission(text: &str) -> Result<PermissionId, InvalidId> {
     PermissionId::parse(text.as_bytes())

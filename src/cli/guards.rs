@@ -216,7 +216,7 @@ impl<'a> Watch<'a> {
                 self.folder.run()
             ))
             .hint(format!(
-                "without --approve it is carried on: {}",
+                "without --approve it continues: {}",
                 report::resume_command(self.folder)
             )));
         }

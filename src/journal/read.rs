@@ -84,7 +84,7 @@ pub struct ProcessRow {
     pub settings: String,
     /// The seconds it waited, by cause.
     pub waited: super::Waited,
-    /// Where it was deferred: when it makes sense to carry on.
+    /// Where it was deferred: from when on a resume makes sense.
     pub resume_at: Option<Timestamp>,
 }
 

@@ -28,7 +28,7 @@ pub enum ListError {
         name: String,
     },
     /// The path is a named pipe that nobody writes to.
-    #[error("nobody writes to the pipe {name}")]
+    #[error("the pipe {name} has no writer")]
     NoWriter {
         /// The list.
         name: String,

@@ -245,7 +245,7 @@ fn ending(standing: &Standing) -> Option<(Tone, String)> {
         }
         _ if !closed(standing) => (
             Tone::Wary,
-            "cut off at its end: nothing is open, but nobody recorded it".to_owned(),
+            "cut off at its end: nothing is open, but its end was not recorded".to_owned(),
         ),
         "empty" => (Tone::Wary, "the list was empty".to_owned()),
         _ => return None,

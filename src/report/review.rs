@@ -221,8 +221,8 @@ fn work(summary: &Summary) -> Vec<String> {
         ),
         (
             summary.divided,
-            "batch was divided, because its IDs parted ways; under Outcomes each part counts as a batch",
-            "batches were divided, because their IDs parted ways; under Outcomes each part counts as a batch",
+            "batch was divided, because its IDs ended in different states; under Outcomes each part counts as a batch",
+            "batches were divided, because their IDs ended in different states; under Outcomes each part counts as a batch",
         ),
     ];
     for (n, one, several) in notable {

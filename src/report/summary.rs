@@ -60,7 +60,7 @@ pub struct Summary {
     /// When the last process ended, if it said so.
     #[serde(serialize_with = "optional_time")]
     pub finished_at: Option<Timestamp>,
-    /// Where the last process was deferred: when it makes sense to carry on.
+    /// Where the last process was deferred: from when on a resume makes sense.
     #[serde(serialize_with = "optional_time")]
     pub resume_at: Option<Timestamp>,
     /// The rows of the input: `total = distinct + duplicate + invalid`.
@@ -88,7 +88,7 @@ pub struct Summary {
     pub batches: u64,
     /// Batches and parts that were revoked after more than one attempt.
     pub recovered: u64,
-    /// Batches of the list whose IDs parted ways.
+    /// Batches of the list whose IDs ended in different states.
     pub divided: u64,
     /// Calls made.
     pub requests: Requests,

@@ -73,7 +73,7 @@ impl Survey {
         let process = archive.processes()?.pop();
         let process = process.ok_or_else(|| ReportError::DoesNotAddUp {
             run: folder.run().to_string(),
-            what: "nobody has read anything".to_owned(),
+            what: "nothing was read".to_owned(),
         })?;
         let mut survey = Self {
             distinct: facts.rows_distinct,
@@ -245,7 +245,7 @@ impl Survey {
         let mut lines = vec![self.expected(plan)];
         if self.unreadable.ids > 0 {
             lines.push(format!(
-                "WARNING: {} could not be read, so nobody knows how they stand.",
+                "WARNING: {} could not be read: their state is not known.",
                 ids(self.unreadable.ids)
             ));
         }

@@ -286,16 +286,16 @@ pub(super) fn next(kind: Kind, summary: &Summary, folder: &Path) -> Vec<Step> {
     } else if !summary.finished || kind == Kind::Unfinished {
         let later = summary
             .resume_at
-            .map(|at| format!("carries on; not before {}", moment(at)));
+            .map(|at| format!("continues; not before {}", moment(at)));
         let why = match summary.outcome.as_str() {
             "deferred" if let Some(later) = &later => later,
-            "unauthorized" => "carries on, once the token is good",
-            "stopped" | "error" => "carries on, once the cause is mended",
+            "unauthorized" => "continues, once the token is valid",
+            "stopped" | "error" => "continues, once the cause is fixed",
             _ if summary.finished => "sends nothing, writes all files again and records the end",
             _ if summary.to_send(false) == 0 && summary.accepted_in_vain() > 0 => {
                 "reads again what was accepted and is still active; sends nothing"
             }
-            _ => "settles what is open and carries on; nothing settled is sent again",
+            _ => "settles what is open and continues; nothing settled is sent again",
         };
         steps.push(step(command("resume"), why));
         if summary.accepted_in_vain() > 0 {

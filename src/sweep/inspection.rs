@@ -43,7 +43,7 @@ enum Phase {
 const UNMARKED: Words = Words {
     which: "that were read first",
     so: "nothing more was read",
-    cause: "Wrong environment or column, or somebody else's token?",
+    cause: "Wrong environment or column, or another user's token?",
 };
 
 /// Which look at claims it is.

@@ -112,7 +112,7 @@ impl Schedule {
             Some(at) if at > self.clock.now() => {
                 format!("; not before {}", self.timetable.show(at))
             }
-            Some(_) => "; a resume carries on at any time".to_owned(),
+            Some(_) => "; a resume is possible at any time".to_owned(),
             None => String::new(),
         };
         Reason::Deferred(Deferral {

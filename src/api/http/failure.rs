@@ -80,7 +80,7 @@ fn tls_words(error: &TlsError) -> String {
             "the server's certificate is for another host"
         }
         UnknownIssuer => {
-            "nobody who is trusted here vouches for the server's certificate; a CA file can name somebody"
+            "the server's certificate is not signed by a trusted authority; --ca-cert FILE adds one"
         }
         Revoked => "the server's certificate was revoked",
         other => return one_line(&other.to_string()),

@@ -154,7 +154,7 @@ const LIST: &str = "List";
 const PACE: &str = "Pace";
 const RETRIES: &str = "Retries and waits";
 const TIME: &str = "Time allowed";
-const PROOF: &str = "Proof";
+const PROOF: &str = "Verification";
 const GUARDS: &str = "Guards";
 const OUTPUT: &str = "Output";
 
@@ -301,8 +301,8 @@ pub(crate) static KEYS: &[Key] = &[
         name: "renew-before",
         heading: ACCESS,
         placeholder: "TIME",
-        doc: "How long before its end a token is renewed, half of its life at \
-              the most; not where it was handed in, since its end is unknown",
+        doc: "Renew a token this long before it expires, but not before half of its \
+              life; not one that is handed in, since its end is unknown",
         set: |s, text| {
             put(
                 &mut s.renew_before,
@@ -316,8 +316,8 @@ pub(crate) static KEYS: &[Key] = &[
         name: "login-limit",
         heading: ACCESS,
         placeholder: "N/UNIT",
-        doc: "At most so many refused log-ins in every rolling second, minute or \
-              hour; then there is no other until there is room",
+        doc: "At most this many refused log-ins in every rolling second, minute or \
+              hour; no further log-in until the window has room",
         set: |s, text| put(&mut s.login_limit, quota(text)),
         show: |s| Some(show_quota(&s.login_limit)),
         ..BLANK
@@ -326,7 +326,7 @@ pub(crate) static KEYS: &[Key] = &[
         name: "renewal-limit",
         heading: ACCESS,
         placeholder: "N/UNIT",
-        doc: "At most so many renewals of the token, likewise",
+        doc: "At most this many renewals of the token, likewise",
         set: |s, text| put(&mut s.renewal_limit, quota(text)),
         show: |s| Some(show_quota(&s.renewal_limit)),
         ..BLANK
@@ -375,7 +375,7 @@ pub(crate) static KEYS: &[Key] = &[
         name: "allow-empty",
         heading: LIST,
         shape: Shape::Flag,
-        doc: "A list that holds nothing is a success",
+        doc: "An empty list is a success (exit 0)",
         set: |s, text| put(&mut s.allow_empty, flag(text)),
         show: |s| Some(s.allow_empty.to_string()),
         ..BLANK
@@ -396,7 +396,7 @@ pub(crate) static KEYS: &[Key] = &[
             set: |s, texts| put(&mut s.rate, rates(texts)),
             show: |s| show_rates(&s.rate),
         }),
-        doc: "At most so many calls, reads and retries included, in every \
+        doc: "At most this many calls, reads and retries included, in every \
               rolling second, minute or hour (s, m, h); may be repeated, and \
               then all hold; or unlimited",
         default_in_words: Some("4000/h; 200/s in the sandbox and on loopback"),
@@ -458,7 +458,7 @@ pub(crate) static KEYS: &[Key] = &[
         name: "penalty-margin",
         heading: RETRIES,
         placeholder: "TIME",
-        doc: "What is added to the wait that a penalty states",
+        doc: "Added to the wait that a penalty states",
         set: |s, text| {
             put(
                 &mut s.penalty_margin,
@@ -493,8 +493,8 @@ pub(crate) static KEYS: &[Key] = &[
         name: "max-wait",
         heading: TIME,
         placeholder: "TIME",
-        doc: "Sit through no single penalty, lockout or Retry-After that is longer; \
-              the run is deferred instead",
+        doc: "Wait for no single penalty, lockout or Retry-After that is longer; \
+              end the run as deferred instead",
         set: |s, text| put(&mut s.max_wait, duration_in(text, Duration::ZERO..=YEAR)),
         show: |s| Some(duration::show(s.max_wait)),
         ..BLANK
@@ -554,7 +554,7 @@ pub(crate) static KEYS: &[Key] = &[
     Key {
         name: "max-consecutive-failures",
         heading: GUARDS,
-        doc: "Stop when so many batches in a row have failed; 0 is off",
+        doc: "Stop after this many failed batches in a row; 0 is off",
         set: |s, text| put(&mut s.max_consecutive_failures, whole(text, 0..=1_000_000)),
         show: |s| Some(s.max_consecutive_failures.to_string()),
         ..BLANK
@@ -562,7 +562,7 @@ pub(crate) static KEYS: &[Key] = &[
     Key {
         name: "max-ids",
         heading: GUARDS,
-        doc: "A list with more IDs needs a person (exit 7)",
+        doc: "Hold a list with more IDs for approval (exit 7)",
         set: |s, text| put(&mut s.max_ids, whole(text, 1..=1_000_000_000).map(Some)),
         show: |s| s.max_ids.map(|most| most.to_string()),
         ..BLANK
@@ -571,8 +571,8 @@ pub(crate) static KEYS: &[Key] = &[
         name: "max-growth",
         heading: GUARDS,
         placeholder: "PERCENT",
-        doc: "A list of 100 IDs or more that is larger than the median of the \
-              last seven finished runs by more than this needs a person",
+        doc: "Hold a list of 100 IDs or more that exceeds the median of the last \
+              seven finished runs by more than this",
         set: |s, text| put(&mut s.max_growth, growth(text).map(Some)),
         show: |s| s.max_growth.map(|percent| format!("{percent}%")),
         ..BLANK
@@ -590,8 +590,8 @@ pub(crate) static KEYS: &[Key] = &[
                     .collect()
             },
         }),
-        doc: "A list of IDs that must never be revoked: one of them in the list \
-              needs a person; may be repeated, and adds to what the other layers name",
+        doc: "A file of IDs that must never be revoked: hold a list that has one of \
+              them; may be repeated, and adds to the files named elsewhere",
         lines: Some(|s| show_paths(&s.exclude)),
         ..BLANK
     },
@@ -599,7 +599,7 @@ pub(crate) static KEYS: &[Key] = &[
         name: "max-age",
         heading: GUARDS,
         placeholder: "TIME",
-        doc: "An unfinished run older than this needs a person",
+        doc: "Hold an unfinished run that is older than this for approval",
         set: |s, text| put(&mut s.max_age, duration_in(text, MILLISECOND..=YEAR)),
         show: |s| Some(duration::show(s.max_age)),
         ..BLANK
@@ -670,7 +670,7 @@ pub(crate) static KEYS: &[Key] = &[
         short: Some('q'),
         heading: OUTPUT,
         shape: Shape::Flag,
-        doc: "Say only what went wrong, and the summary",
+        doc: "Print only problems and the summary",
         on_resume: OnResume::Anew,
         set: |s, text| voice(&mut s.verbosity, Verbosity::Quiet, text),
         show: |s| Some((s.verbosity == Verbosity::Quiet).to_string()),
@@ -681,7 +681,7 @@ pub(crate) static KEYS: &[Key] = &[
         short: Some('v'),
         heading: OUTPUT,
         shape: Shape::Flag,
-        doc: "Say what every call does",
+        doc: "Log every call",
         on_resume: OnResume::Anew,
         set: |s, text| voice(&mut s.verbosity, Verbosity::Verbose, text),
         show: |s| Some((s.verbosity == Verbosity::Verbose).to_string()),

@@ -136,7 +136,7 @@ fn the_verdict_tells_the_outcomes_apart() {
          It was stopped because the token or log-in was refused.\n\
          It says: 401: token expired\u{FFFD}[2J"
     );
-    assert!(next(&run).contains("carries on, once the token is good"));
+    assert!(next(&run).contains("continues, once the token is valid"));
 
     let mut run = ended("deferred", 5, "", &REVOKED);
     run.process("resume", "{}");

@@ -123,7 +123,7 @@ fn exit_5_a_lockout_longer_than_max_wait_is_kept_by_resume() {
         .says("lockout (429)")
         .shows("the lockout (429) lasts until")
         .shows("longer than --max-wait allows")
-        .shows("carries on; not before");
+        .shows("continues; not before");
     let run = site.the_run();
     ended_so(&run, "deferred", 5, &[("revoked", 2), ("pending", 8)]);
     between(resume_in(&run), 3_000, 3_600);
@@ -151,7 +151,7 @@ fn exit_5_an_hours_lockout_does_not_fit_into_ten_minutes() {
         .with(5)
         .shows("the lockout (423) lasts until")
         .shows("(--max-duration 10m)")
-        .shows("carries on; not before");
+        .shows("continues; not before");
     let run = site.the_run();
     between(resume_in(&run), 3_000, 3_600);
     let (_, calls) = resumed(&site, "", 5);

@@ -185,7 +185,7 @@ fn exit_6_where_the_api_knows_none_of_the_first() {
         .with(6)
         .shows("NOT READY on CUSTOM")
         .shows("the API knows none of the 20 IDs that were read first")
-        .shows("Wrong environment or column, or somebody else's token?")
+        .shows("Wrong environment or column, or another user's token?")
         .shows("20 IDs were not read.");
     only_read(&site);
 }

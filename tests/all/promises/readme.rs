@@ -22,7 +22,7 @@ fn help(line: &str) -> String {
 }
 
 /// Asserts that a document says this between two texts that it has once; with
-/// `UPDATE_PAGES` in the environment it is made to.
+/// `UPDATE_GOLDENS` in the environment it is made to.
 #[track_caller]
 fn is_up_to_date(path: &str, [begin, end]: [&str; 2], make: impl FnOnce(&str) -> String) {
     let path = root().join(path);
@@ -30,13 +30,13 @@ fn is_up_to_date(path: &str, [begin, end]: [&str; 2], make: impl FnOnce(&str) ->
     let (before, rest) = document.split_once(begin).unwrap();
     let (inside, after) = rest.split_at(rest.find(end).unwrap());
     let wanted = format!("{}\n", make(inside).trim_end());
-    if env::var_os("UPDATE_PAGES").is_some() {
+    if env::var_os("UPDATE_GOLDENS").is_some() {
         fs::write(&path, [before, begin, &wanted, after].concat()).unwrap();
         return;
     }
     assert!(
         inside == wanted,
-        "{} is not up to date; UPDATE_PAGES=1 cargo test --test all readme",
+        "{} is not up to date; UPDATE_GOLDENS=1 cargo test --test all readme",
         path.display()
     );
 }

@@ -303,7 +303,7 @@ fn a_named_pipe_is_read_but_not_waited_for_for_ever() {
     assert_eq!(
         ended.err,
         "error: the list cannot be read\n\
-         caused by: has no writer pipe\n\n\
+         caused by: the pipe pipe has no writer\n\n\
          hint: start the program that writes to it, or pipe its output into rescind run -\n"
     );
 

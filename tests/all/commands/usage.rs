@@ -217,7 +217,7 @@ fn config_shows_where_each_setting_comes_from() {
 fn the_last_of_two_wins_and_every_rate_holds() {
     let site = Site::new("");
     let list = site.list(1001..1013);
-    let twice = "--batch-size 1 --batch-size 3 --rate 1000/s --rate 6/s --workers 9 --workers 2";
+    let twice = "--batch-size 1 --batch-size 3 --rate 1000/s --rate 2/s --workers 9 --workers 2";
     // A repeated rate replaces nothing: `unlimited` cannot be one of several.
     site.run(&format!("{list} {twice}")).with(2).says("--rate");
     let line = format!("run {list} --base-url {} {twice}", site.url);
@@ -225,7 +225,10 @@ fn the_last_of_two_wins_and_every_rate_holds() {
     assert_eq!(table(&site.the_run().join("results.csv")).len(), 1 + 4);
     let truth = site.truth();
     assert!(truth.calls.len() > 6);
-    assert!(truth.busiest(Duration::from_secs(1)) <= 6);
+    // Half a second apart; the first may have been late.
+    let last = truth.calls.last().unwrap().at;
+    let took = last.saturating_sub(truth.calls[0].at);
+    assert!(took >= Duration::from_millis(1_500), "{took:?}");
 }
 
 #[test]

@@ -64,16 +64,28 @@ pub(crate) fn shell(home: &Path) -> Command {
 }
 
 fn clean(command: &mut Command, home: &Path) {
+    forget_settings(command);
+    command
+        .env("http_proxy", "http://127.0.0.1:9")
+        .env("https_proxy", "http://127.0.0.1:9")
+        .current_dir(home);
+}
+
+/// The binary where the tests are run, without the settings of whoever runs
+/// them.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rescind"));
+    forget_settings(&mut command);
+    command
+}
+
+fn forget_settings(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("RESCIND_") {
             command.env_remove(name);
         }
     }
-    command
-        .env("http_proxy", "http://127.0.0.1:9")
-        .env("https_proxy", "http://127.0.0.1:9")
-        .current_dir(home)
-        .stdin(Stdio::null());
+    command.stdin(Stdio::null());
 }
 
 /// How a process ended.
@@ -220,7 +232,7 @@ impl Site {
     /// to have these rules.
     pub(crate) fn serving(text: &str, option: &str, rules: Rules) -> Self {
         let home = scratch();
-        let (sandbox, url) = serve(home.path(), text, option, "127.0.0.1:0");
+        let (sandbox, url) = serve(home.path(), FILES, text, option, "127.0.0.1:0");
         Self {
             home,
             rules,
@@ -240,7 +252,7 @@ impl Site {
         let rules = fs::read_to_string(self.home().join("rules.toml")).unwrap();
         let address = self.url.trim_start_matches("http://");
         let address = address.trim_end_matches("/v1").to_owned();
-        (self.sandbox, _) = serve(self.home(), &rules, "--rules", &address);
+        (self.sandbox, _) = serve(self.home(), FILES, &rules, "--rules", &address);
     }
 
     pub(crate) fn home(&self) -> &Path {
@@ -347,11 +359,22 @@ impl Drop for Site {
     }
 }
 
-fn serve(home: &Path, text: &str, option: &str, listen: &str) -> (Child, String) {
-    fs::write(home.join("rules.toml"), text).unwrap();
+/// A site's rules and world.
+const FILES: [&str; 2] = ["rules.toml", "world"];
+
+/// Serves a sandbox with a file of rules (or settings) and one for its world;
+/// the process and its address.
+pub(crate) fn serve(
+    home: &Path,
+    [rules, world]: [&str; 2],
+    text: &str,
+    option: &str,
+    listen: &str,
+) -> (Child, String) {
+    fs::write(home.join(rules), text).unwrap();
     let mut sandbox = rescind(home)
-        .args("sandbox --world world --listen".split(' '))
-        .args([listen, option, "rules.toml"])
+        .args(["sandbox", "--world", world, "--listen", listen])
+        .args([option, rules])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -359,7 +382,7 @@ fn serve(home: &Path, text: &str, option: &str, listen: &str) -> (Child, String)
     BufReader::new(sandbox.stdout.take().unwrap())
         .read_line(&mut url)
         .unwrap();
-    assert!(url.starts_with("http://127.0.0.1:"), "{url:?}");
+    assert!(url.starts_with("http://127.0.0."), "{url:?}");
     (sandbox, url.trim().to_owned())
 }
 

@@ -3,10 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    env,
     fmt::Write,
     fs::{self, File},
-    io::{BufRead, BufReader},
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -23,6 +21,8 @@ use rescind::{
 };
 
 use super::phase::{Before, Phase, phases};
+pub(crate) use crate::support::process::program;
+use crate::support::process::serve;
 
 /// How long anything may take before the test gives up on it.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -46,22 +46,11 @@ impl Sandbox {
 
     /// Serves the world of this name, a new one if there is none yet.
     pub(crate) fn serve_at(listen: &str, home: &Path, name: &str, rules: Rules) -> Self {
-        let world = home.join(format!("{name}.world"));
-        let path = home.join(format!("{name}.toml"));
-        fs::write(&path, toml::to_string(&rules).unwrap()).unwrap();
-        let mut child = program()
-            .args(["sandbox", "--listen", listen, "--world"])
-            .arg(&world)
-            .arg("--rules")
-            .arg(&path)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut url = String::new();
-        let stdout = child.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut url).unwrap();
-        let url = url.trim().to_owned();
-        assert!(url.starts_with("http://127.0.0."), "{url}");
+        let files = [format!("{name}.toml"), format!("{name}.world")];
+        let names = [files[0].as_str(), files[1].as_str()];
+        let text = toml::to_string(&rules).unwrap();
+        let (child, url) = serve(home, names, &text, "--rules", listen);
+        let world = home.join(&files[1]);
         Self {
             child,
             url,
@@ -86,18 +75,6 @@ impl Drop for Sandbox {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The program, without the settings of whoever runs the tests.
-pub(crate) fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rescind"));
-    for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("RESCIND_") {
-            command.env_remove(name);
-        }
-    }
-    command.stdin(Stdio::null());
-    command
 }
 
 /// How an ID of a list behaves.

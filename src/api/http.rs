@@ -11,7 +11,6 @@ mod failure;
 mod tests;
 
 use std::{
-    borrow::Cow,
     future::Future,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -24,16 +23,16 @@ use bytes::{Bytes, BytesMut};
 use hyper_util::client::proxy::matcher::Matcher;
 use jiff::Timestamp;
 use reqwest::{
-    Certificate, Client, Method, Request, StatusCode, Url,
+    Certificate, Client, Method, Request, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER},
     redirect, retry,
 };
+use secrecy::ExposeSecret;
 use secrecy::zeroize::Zeroizing;
-use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    Answer, Api, BaseUrl, Call, Failure, FailureKind, LONGEST_WAIT, Response, Token, judge::issued,
-    scrub::scrub,
+    Answer, Api, BaseUrl, Call, Failure, FailureKind, LONGEST_WAIT, Response, Secrets, Token,
+    judge::issued,
 };
 use crate::list::PermissionId;
 use crate::small;
@@ -53,10 +52,6 @@ const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
 /// The longest file of certificates: all that a system trusts have some 250 KB.
 const LARGEST_CA_FILE: usize = 4 * 1024 * 1024;
-
-/// What is shorter than this is no secret, and might stand in an answer by
-/// chance.
-const SHORTEST_SECRET: usize = 8;
 
 /// What a client has to know, besides the token.
 #[derive(Clone, Debug)]
@@ -94,25 +89,13 @@ struct Bearer {
     /// The header with the token, which is wiped from memory with its last
     /// clone.
     authorization: Option<HeaderValue>,
-    /// Every token so far, since an old one may still be good; and what a
-    /// log-in sent.
-    secrets: Vec<SecretString>,
+    /// What no message may repeat.
+    secrets: Secrets,
 }
 
 impl std::fmt::Debug for Bearer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Bearer(…)")
-    }
-}
-
-impl Bearer {
-    fn remember(&mut self, secret: &str) {
-        // Digits alone may be part of an ID.
-        let telling =
-            secret.len() >= SHORTEST_SECRET && secret.bytes().any(|byte| !byte.is_ascii_digit());
-        if telling && !self.secrets.iter().any(|s| s.expose_secret() == secret) {
-            self.secrets.push(secret.into());
-        }
     }
 }
 
@@ -190,7 +173,7 @@ impl HttpApi {
             Call::LogIn(log_in) => {
                 let mut bearer = self.bearer.write().unwrap_or_else(PoisonError::into_inner);
                 for secret in log_in.secrets() {
-                    bearer.remember(secret.expose_secret());
+                    bearer.secrets.remember(secret.expose_secret());
                 }
                 return self.log_in.carrying(log_in.body());
             }
@@ -204,28 +187,16 @@ impl HttpApi {
         request
     }
 
-    /// Whether a body issues a token; it is secret from now on.
-    fn is_grant(&self, body: &[u8]) -> bool {
-        let Some(tokens) = issued(body) else {
-            return false;
-        };
-        let mut bearer = self.bearer.write().unwrap_or_else(PoisonError::into_inner);
-        for token in tokens {
-            bearer.remember(token.expose_secret());
+    /// What is secret from now on; the tokens that a body issues, too.
+    fn secrets(&self, issuing: Option<&[u8]>) -> Secrets {
+        if let Some(tokens) = issuing.and_then(issued) {
+            let mut bearer = self.bearer.write().unwrap_or_else(PoisonError::into_inner);
+            for token in tokens {
+                bearer.secrets.remember(token.expose_secret());
+            }
         }
-        true
-    }
-
-    /// Strikes what is secret out of a body, since error texts are recorded
-    /// and a server may repeat what it was sent.
-    fn scrub(&self, body: Bytes) -> Bytes {
         let bearer = self.bearer.read().unwrap_or_else(PoisonError::into_inner);
-        let secrets = bearer.secrets.iter().map(ExposeSecret::expose_secret);
-        let scrubbed = match scrub(&body, secrets) {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(scrubbed) => Some(scrubbed),
-        };
-        scrubbed.map_or(body, Bytes::from)
+        bearer.secrets.clone()
     }
 }
 
@@ -250,12 +221,8 @@ impl Api for HttpApi {
                     status: status.as_u16(),
                     retry_after,
                     date,
-                    // A renewal may well issue the token that it was sent.
-                    body: if may_grant && self.is_grant(&body) && status == StatusCode::OK {
-                        body
-                    } else {
-                        self.scrub(body)
-                    },
+                    secrets: self.secrets(may_grant.then_some(&body)),
+                    body,
                 }),
             }
         }
@@ -263,7 +230,7 @@ impl Api for HttpApi {
 
     fn bear(&self, token: &Token) {
         let mut bearer = self.bearer.write().unwrap_or_else(PoisonError::into_inner);
-        bearer.remember(token.expose());
+        bearer.secrets.remember(token.expose());
         bearer.authorization = Some(authorization(token));
     }
 }

@@ -7,10 +7,10 @@
 //! is in doubt. What to do about a verdict is left to the
 //! [`sweep`](crate::sweep).
 //!
-//! Messages are the server's words, fit to be recorded (one line, at most 500
-//! characters, no control characters) and never trusted as markup. Bodies
-//! that may hold entities, with their names and e-mail addresses, are never
-//! quoted.
+//! A body is judged as it came. Messages are the server's words without what
+//! is secret, fit to be recorded (one line, at most 500 characters, no control
+//! characters) and never trusted as markup. Pages, and bodies that may hold
+//! entities with their names and e-mail addresses, are never quoted.
 
 mod auth;
 mod body;
@@ -177,12 +177,12 @@ pub fn judge_revoke(answer: &Answer) -> Verdict {
     };
     let refused = |reason| Verdict::Refused {
         reason,
-        message: body::words(&response.body),
+        message: body::words(response),
     };
     match response.status {
         200 => judge_outcome(response),
         401 => Verdict::Unauthorized {
-            message: body::words(&response.body),
+            message: body::words(response),
         },
         409 => refused("http_409"),
         422 => refused("http_422"),
@@ -193,13 +193,13 @@ pub fn judge_revoke(answer: &Answer) -> Verdict {
         },
         status @ (400 | 403 | 404 | 405 | 415) => Verdict::Unfit {
             status,
-            message: body::words(&response.body),
+            message: body::words(response),
         },
         // Redirects, too: a 303 is chiefly the answer to a request that was
         // executed.
         status => Verdict::InDoubt {
             reason: http_reason(status),
-            message: body::words(&response.body),
+            message: body::words(response),
             penalty: None,
         },
     }
@@ -210,7 +210,7 @@ fn judge_outcome(response: &Response) -> Verdict {
     let outcome = match body::object::<Outcome>(&response.body) {
         Ok(outcome) => outcome,
         Err(fault) => {
-            let words = body::words(&response.body);
+            let words = body::words(response);
             return Verdict::InDoubt {
                 reason: "unreadable".to_owned(),
                 message: one_line(format!("{fault} {words}").trim_end()),
@@ -218,6 +218,7 @@ fn judge_outcome(response: &Response) -> Verdict {
             };
         }
     };
+    let said = |text: &str| response.secrets.message(text);
     let refusal = outcome.violations_text();
     if outcome.ok == Some(true) {
         let against = match (&outcome.error_text, &refusal) {
@@ -228,7 +229,7 @@ fn judge_outcome(response: &Response) -> Verdict {
         };
         return Verdict::InDoubt {
             reason: "contradiction".to_owned(),
-            message: one_line(&format!("`ok` is true, but also: {against}")),
+            message: said(&format!("`ok` is true, but also: {against}")),
             penalty: outcome.is_penalty().then(|| {
                 let announced = penalty(&outcome);
                 (announced.wait, announced.captcha)
@@ -250,15 +251,15 @@ fn judge_outcome(response: &Response) -> Verdict {
     match (refusal, outcome.ok, outcome.error_text) {
         (Some(text), _, _) => Verdict::Refused {
             reason: "violation",
-            message: one_line(&text),
+            message: said(&text),
         },
         (None, Some(_), text) => Verdict::Refused {
             reason: "refused",
-            message: one_line(&text.unwrap_or_default()),
+            message: said(&text.unwrap_or_default()),
         },
         (None, None, text) => Verdict::InDoubt {
             reason: "unreadable".to_owned(),
-            message: one_line(&format!(
+            message: said(&format!(
                 "there is no `ok` in the answer. {}",
                 text.unwrap_or_default()
             )),

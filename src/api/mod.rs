@@ -11,7 +11,7 @@ mod http;
 mod judge;
 mod login;
 mod message;
-mod scrub;
+mod redact;
 mod token;
 
 use std::{fmt, future::Future, time::Duration};
@@ -28,6 +28,7 @@ pub use judge::{
     Admission, Permission, Reading, Shown, Verdict, judge_auth, judge_read, judge_revoke,
 };
 pub use login::{Credentials, LogIn};
+pub use redact::Secrets;
 pub use token::{Token, TokenError, TokenSource, unread_file};
 
 /// The longest wait that is believed when a server asks for one, 30 days: far
@@ -111,9 +112,10 @@ pub struct Response {
     pub retry_after: Option<Duration>,
     /// What the server's own clock showed (`Date`), to the second.
     pub date: Option<Timestamp>,
-    /// The decoded body. What is secret is struck out should the server
-    /// repeat it; only a token that is issued stands in it.
+    /// The decoded body, as it came: it may repeat what is secret.
     pub body: Bytes,
+    /// What no message of a judgement may repeat.
+    pub secrets: Secrets,
 }
 
 /// Not the body: it may hold a token, or names and e-mail addresses.

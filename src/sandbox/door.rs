@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{ask::BASE_PATH, reply::Reply, world::World};
 use crate::{
-    api::{Answer, Api, Call, Failure, FailureKind, Response, Token},
+    api::{Answer, Api, Call, Failure, FailureKind, Response, Secrets, Token},
     list::PermissionId,
 };
 
@@ -107,6 +107,7 @@ impl Api for Door {
                     retry_after: retry_after(response.headers()),
                     date: date(&self.world),
                     body: response.into_body(),
+                    secrets: Secrets::default(),
                 }),
                 Ok(Err(what)) => Answer::NoAnswer(failure(FailureKind::Reset, what)),
                 Err(_) => Answer::NoAnswer(failure(FailureKind::Timeout, "no answer in time")),

@@ -13,7 +13,7 @@ use super::{
     body::{self, Outcome},
     http_reason, penalty,
 };
-use crate::api::{Answer, Call, Response, Token, message::one_line, scrub::scrub};
+use crate::api::{Answer, Call, Response, Secrets, Token, message::one_line};
 
 /// What is wrong with an answer that grants and says nothing.
 const NO_TOKEN: &str = "there is no token in the answer";
@@ -160,11 +160,11 @@ pub fn judge_auth(call: &Call, answer: &Answer) -> Admission {
         // For an expired token 400 and 404 have been seen, too.
         status @ (300..=407 | 409..=499) => Admission::Refused {
             reason: Cow::Owned(http_reason(status)),
-            message: words(call, &response.body),
+            message: words(call, response),
         },
         status => Admission::Failed {
             reason: Cow::Owned(http_reason(status)),
-            message: words(call, &response.body),
+            message: words(call, response),
             transient: true,
         },
     }
@@ -177,7 +177,7 @@ fn judge_grant(call: &Call, response: &Response) -> Admission {
     let (outcome, grant) = match parts {
         Ok(parts) => parts,
         Err(fault) => {
-            let words = words(call, &response.body);
+            let words = words(call, response);
             return Admission::unreadable(&format!("{fault} {words}"));
         }
     };
@@ -214,7 +214,7 @@ fn judge_grant(call: &Call, response: &Response) -> Admission {
             } else {
                 "refused"
             }),
-            message: one_line(&scrubbed(call, text.as_bytes())),
+            message: secrets(call, response).message(&text),
         },
         // What can be read and grants nothing is a refusal, e.g. of a user who
         // is locked. Who repeats it is locked out after five.
@@ -246,21 +246,21 @@ fn moment(value: &Value) -> Option<Timestamp> {
 
 /// The words of a body that is no answer to what was asked. One that may hold
 /// a token (there is an `mdAccessToken`, too) is not quoted.
-fn words(call: &Call, body: &[u8]) -> String {
+fn words(call: &Call, response: &Response) -> String {
+    let body = &response.body;
     if memmem::find(body, b"ccessToken").is_some() || issued(body).is_some() {
         return String::new();
     }
-    // A server may write characters in ways of its own, so it is looked at
-    // once more when it is read.
-    let words = body::words(scrubbed(call, body).as_bytes());
-    scrubbed(call, words.as_bytes())
+    body::words(&Response {
+        secrets: secrets(call, response),
+        ..response.clone()
+    })
 }
 
 /// What a log-in sends is not repeated, however short it is.
-fn scrubbed(call: &Call, body: &[u8]) -> String {
-    let secrets = match call {
-        Call::LogIn(log_in) => log_in.secrets().map(ExposeSecret::expose_secret).to_vec(),
-        _ => Vec::new(),
-    };
-    String::from_utf8_lossy(&scrub(body, secrets)).into_owned()
+fn secrets(call: &Call, response: &Response) -> Secrets {
+    match call {
+        Call::LogIn(log_in) => response.secrets.and(&log_in.secrets()),
+        _ => response.secrets.clone(),
+    }
 }

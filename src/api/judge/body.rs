@@ -11,7 +11,7 @@ use serde::{
 };
 use serde_json::{Value, error::Category, value::RawValue};
 
-use super::super::message::one_line;
+use crate::api::{Response, Secrets};
 use crate::list::PermissionId;
 
 /// How many violations are quoted.
@@ -56,7 +56,8 @@ pub(super) struct Entity {
 }
 
 /// The word of a status. The API's own words cost no memory and are the only
-/// ones that are borrowed; another is cut to a length that no word needs.
+/// ones that are borrowed.
+#[derive(PartialEq)]
 pub(super) struct StatusWord(pub(super) Cow<'static, str>);
 
 /// The words of `TradingPermission.status` (partner pages: OpenAPI text).
@@ -78,9 +79,10 @@ impl<'de> Deserialize<'de> for StatusWord {
 
             fn visit_str<E>(self, text: &str) -> Result<StatusWord, E> {
                 let known = STATUSES.into_iter().find(|word| *word == text);
-                Ok(StatusWord(
-                    known.map_or_else(|| unknown_status(text), Cow::Borrowed),
-                ))
+                Ok(StatusWord(known.map_or_else(
+                    || Cow::Owned(text.to_owned()),
+                    Cow::Borrowed,
+                )))
             }
         }
 
@@ -88,11 +90,22 @@ impl<'de> Deserialize<'de> for StatusWord {
     }
 }
 
+impl StatusWord {
+    /// The word as it is kept: without what is secret, on one line, and cut to
+    /// a length that no word needs.
+    pub(super) fn kept(self, secrets: &Secrets) -> Cow<'static, str> {
+        match self.0 {
+            Cow::Borrowed(known) => Cow::Borrowed(known),
+            Cow::Owned(text) => unknown_status(&text, secrets),
+        }
+    }
+}
+
 /// In quotes where it is not quite what was said: it must not look like a word
 /// that the API uses.
 #[cold]
-fn unknown_status(text: &str) -> Cow<'static, str> {
-    let line = one_line(text);
+fn unknown_status(text: &str, secrets: &Secrets) -> Cow<'static, str> {
+    let line = secrets.message(text);
     let word: String = line.chars().take(LONGEST_STATUS).collect();
     Cow::Owned(if word == text {
         word
@@ -220,31 +233,38 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
 }
 
 /// The words of a body that is no answer to what was asked: an error in JSON,
-/// or a gateway's page. Other JSON is not quoted: it may hold entities, with
-/// names and addresses.
-pub(super) fn words(body: &[u8]) -> String {
+/// or a line of text. Other JSON is not quoted: it may hold entities, with
+/// names and addresses. A page is named and not quoted, either.
+pub(super) fn words(response: &Response) -> String {
     #[derive(Deserialize)]
     struct Complaint {
         message: Option<String>,
         error: Option<String>,
     }
 
+    let (body, secrets) = (&response.body, &response.secrets);
     if let Ok(outcome) = object::<Outcome>(body)
         && let Some(text) = outcome.complaint()
     {
-        return one_line(&text);
+        return secrets.message(&text);
     }
     if let Ok(complaint) = object::<Complaint>(body) {
         let text = complaint.message.or(complaint.error);
-        return one_line(&text.unwrap_or_default());
+        return secrets.message(&text.unwrap_or_default());
     }
-    // Enough for 500 characters, without going through megabytes.
-    let start = String::from_utf8_lossy(&body[..body.len().min(4096)]);
+    let text = String::from_utf8_lossy(body);
+    if text
+        .trim_start_matches('\u{feff}')
+        .trim_start()
+        .starts_with('<')
+    {
+        return "an HTML page".to_owned();
+    }
     // Whatever is in braces or a list may be entities, also behind a byte
     // order mark, in quotes, or in the middle of a sentence.
-    let before = start.split(['{', '[']).next().unwrap_or_default();
-    if before.contains(char::is_alphanumeric) && !start.contains("ccountHolder") {
-        one_line(before)
+    let before = text.split(['{', '[', '<']).next().unwrap_or_default();
+    if before.contains(char::is_alphanumeric) && !text.contains("ccountHolder") {
+        secrets.message(before)
     } else {
         String::new()
     }

@@ -10,7 +10,7 @@ use super::{
     http_reason, penalty,
 };
 use crate::{
-    api::{Answer, Call, Response, message::one_line},
+    api::{Answer, Call, Response, Secrets, message::one_line},
     list::PermissionId,
 };
 
@@ -52,14 +52,14 @@ pub struct Permission {
     pub shown: Shown,
 }
 
-impl From<Entity> for Permission {
-    fn from(entity: Entity) -> Self {
+impl Permission {
+    fn of(entity: Entity, secrets: &Secrets) -> Self {
         Self {
             id: entity.id,
             account: entity.account,
             user: entity.user,
             shown: Shown::from(&entity.status),
-            status: entity.status.0,
+            status: entity.status.kept(secrets),
         }
     }
 }
@@ -149,7 +149,7 @@ pub fn judge_read(call: &Call, answer: &Answer) -> Reading {
     match response.status {
         200 => judge_entities(call, response),
         401 => Reading::Unauthorized {
-            message: body::words(&response.body),
+            message: body::words(response),
         },
         404 => Reading::NotFound,
         413 | 414 => Reading::TooLarge,
@@ -159,7 +159,7 @@ pub fn judge_read(call: &Call, answer: &Answer) -> Reading {
         },
         status => Reading::Failed {
             reason: http_reason(status),
-            message: body::words(&response.body),
+            message: body::words(response),
             transient: !matches!(status, 300..=399 | 400 | 403 | 405 | 409 | 415 | 422),
         },
     }
@@ -181,7 +181,7 @@ fn judge_entities(call: &Call, response: &Response) -> Reading {
             };
         }
         if let Some(text) = outcome.complaint() {
-            return Reading::unreadable(one_line(&text));
+            return Reading::unreadable(response.secrets.message(&text));
         }
     }
     let (asked, entities) = match call {
@@ -195,30 +195,33 @@ fn judge_entities(call: &Call, response: &Response) -> Reading {
         ),
     };
     match entities {
-        Ok(entities) => found(asked, entities),
+        Ok(entities) => found(asked, entities, &response.secrets),
         Err(fault) => Reading::unreadable(fault),
     }
 }
 
 /// An answer with IDs that were not asked for, or with two opinions on one,
 /// is believed in nothing.
-fn found(asked: &[PermissionId], entities: Vec<Entity>) -> Reading {
-    let mut shown: FxHashMap<PermissionId, Option<Permission>> =
+fn found(asked: &[PermissionId], entities: Vec<Entity>, secrets: &Secrets) -> Reading {
+    let mut shown: FxHashMap<PermissionId, Option<Entity>> =
         asked.iter().map(|&id| (id, None)).collect();
     for entity in entities {
-        let permission = Permission::from(entity);
-        let id = permission.id;
+        let id = entity.id;
         match shown.get_mut(&id) {
             None => {
                 return Reading::unreadable(format!("ID {id} was not asked for"));
             }
-            Some(Some(other)) if other.status != permission.status => {
+            Some(Some(other)) if other.status != entity.status => {
                 return Reading::unreadable(format!("ID {id} has two statuses"));
             }
-            Some(known) => *known = Some(permission),
+            Some(known) => *known = Some(entity),
         }
     }
     // Taken out, so that an ID asked for twice is shown once.
     let found = asked.iter().filter_map(|id| shown.remove(id)?);
-    Reading::Found(found.collect())
+    Reading::Found(
+        found
+            .map(|entity| Permission::of(entity, secrets))
+            .collect(),
+    )
 }

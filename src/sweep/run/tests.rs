@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::*;
-use crate::api::{Answer, Call, Response, Token};
+use crate::api::{Answer, Call, Response, Secrets, Token};
 use crate::journal::{Batch, Facts, NewRun, Pick, Process, RunsDir, State};
 use crate::list::PermissionId;
 use crate::sweep::desk::Message;
@@ -33,6 +33,7 @@ impl Api for Willing {
             retry_after: None,
             date: None,
             body: Bytes::from_static(body.as_bytes()),
+            secrets: Secrets::default(),
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rescind::{
-    api::{Answer, Call, Response},
+    api::{Answer, Call, Response, Secrets},
     journal::State,
     list::PermissionId,
     sandbox::Status,
@@ -49,6 +49,7 @@ pub(crate) fn ok(body: impl Into<String>) -> Answer {
         retry_after: None,
         date: None,
         body: body.into().into(),
+        secrets: Secrets::default(),
     })
 }
 
@@ -59,6 +60,7 @@ pub(crate) fn status(status: u16) -> Answer {
         retry_after: None,
         date: None,
         body: Vec::new().into(),
+        secrets: Secrets::default(),
     })
 }
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rescind::{
     api::{
-        Admission, Answer, Call, Credentials, LONGEST_WAIT, LogIn, Reading, Response, Verdict,
-        judge_auth, judge_read, judge_revoke,
+        Admission, Answer, Call, Credentials, LONGEST_WAIT, LogIn, Reading, Response, Secrets,
+        Verdict, judge_auth, judge_read, judge_revoke,
     },
     list::PermissionId,
 };
@@ -52,6 +52,7 @@ pub(crate) fn attack(input: &[u8]) {
         retry_after: (wait & 1 == 1).then(|| Duration::from_secs(u64::from(*wait))),
         date: Some(Timestamp::UNIX_EPOCH),
         body: Bytes::copy_from_slice(body),
+        secrets: Secrets::default(),
     });
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let flag = |name: &str| json.as_ref().and_then(|json| json.get(name));

@@ -133,7 +133,7 @@ fn every_answer_without_a_token_has_its_verdict() {
         (
             200,
             "<html>Just a moment",
-            unreadable("the answer is not JSON (line 1, column 1). <html>Just a moment"),
+            unreadable("the answer is not JSON (line 1, column 1). an HTML page"),
         ),
         (
             200,
@@ -224,6 +224,7 @@ fn the_servers_date_and_retry_after_are_handed_on() {
             retry_after: Some(HOUR),
             date: Some(date),
             body: body.into(),
+            secrets: crate::api::Secrets::default(),
         })
     };
     let Admission::Granted { date: told, .. } =

@@ -234,7 +234,7 @@ fn second_batch(elsewhere: &str) -> Vec<End> {
         on(
             "2nd batch: a page of HTML, from then on",
             Box::new(html),
-            "Just a moment",
+            "an HTML page",
         ),
         end(
             "2nd batch: 401",

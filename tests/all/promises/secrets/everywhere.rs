@@ -8,8 +8,8 @@ use std::{
 use jiff::Timestamp;
 use rescind::{
     api::{
-        Answer, Api, BaseUrl, Call, Credentials, HttpApi, HttpSettings, LogIn, Response, Token,
-        TokenCache, TokenSource, judge_auth,
+        Answer, Api, BaseUrl, Call, Credentials, HttpApi, HttpSettings, LogIn, Response, Secrets,
+        Token, TokenCache, TokenSource, judge_auth,
     },
     sweep::Custody,
 };
@@ -550,6 +550,7 @@ fn what_holds_a_secret_does_not_show_it_when_it_is_debugged() {
         retry_after: None,
         date: None,
         body: format!("{{\"accessToken\":\"{MARKED}\"}}").into(),
+        secrets: Secrets::default(),
     });
     let call = Call::LogIn(log_in.clone());
     let authorization = judge_auth(&call, &answer);

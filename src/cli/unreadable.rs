@@ -42,7 +42,7 @@ impl Invalid {
             census.total,
             census.invalid_percent(),
         ))
-        .hint(self.advice(census));
+        .hint(Self::advice(census));
         let shown = self.0.iter().map(
             |PlannedReject {
                  line,
@@ -71,16 +71,8 @@ impl Invalid {
         })
     }
 
-    fn advice(&self, census: &Census) -> String {
+    fn advice(census: &Census) -> String {
         let column = visible(&census.column);
-        let mut values = self.0.iter().map(|row| row.value.as_str());
-        if column.contains('|') || values.any(|value| value.contains('|')) {
-            return "it is a table separated by |: export it with commas, semicolons or tabs"
-                .to_owned();
-        }
-        if column.ends_with(':') {
-            return "it looks like YAML: export the IDs as CSV, one a line".to_owned();
-        }
         if column.starts_with('#') {
             return format!(
                 "the first line is read as the header; if it is a comment ({column}), take it out"
@@ -104,9 +96,6 @@ fn advice(error: &ListError) -> &'static str {
         ListError::NotFound { .. } => "look at the path; - reads standard input",
         ListError::Directory { .. } => "name the file in it",
         ListError::Denied { .. } => "let this user read the file and enter its folders",
-        ListError::NoWriter { .. } => {
-            "start the program that writes to it, or pipe its output into rescind run -"
-        }
         ListError::Open { .. } | ListError::Read { .. } => {
             "copy the file to a local disk and try again"
         }
@@ -118,6 +107,12 @@ fn advice(error: &ListError) -> &'static str {
             "look at what it holds; if it is a list all the same, unpack it by hand and give that"
         }
         ListError::Foreign { foreign, .. } => instead_of(*foreign),
+        ListError::Changed { .. } => {
+            "wait until it is written completely, or give a copy that nothing writes to"
+        }
+        ListError::Endless { .. } | ListError::NoIds { .. } => {
+            "look at what writes it; what has no end is no list, and a longer list can be a file"
+        }
         ListError::EndlessLine { .. } => "look at how it begins: it may be no text at all",
         ListError::DamagedHeader { .. } => "close the quote, or take it out",
         ListError::LongHeader { .. } => {
@@ -146,18 +141,8 @@ fn instead_of(foreign: Foreign) -> &'static str {
         Foreign::WebPage => {
             "open it in a browser: it may be a log-in or error page that was saved in place of the list"
         }
-        Foreign::Xml
-        | Foreign::Json
-        | Foreign::Sql
-        | Foreign::Picture
-        | Foreign::Database
-        | Foreign::Parquet => "export the IDs as CSV: a line permissionId, then one ID a line",
-        Foreign::RichText | Foreign::Pdf => {
-            "save it as plain text: a line permissionId, then one ID a line"
+        Foreign::Pdf | Foreign::Database | Foreign::Json => {
+            "export the IDs as CSV: a line permissionId, then one ID a line"
         }
-        Foreign::Packed(_) | Foreign::PackedTwice => {
-            "unpack it; gzip and Zstandard are read as they are"
-        }
-        Foreign::Utf32 => "save it as UTF-8",
     }
 }

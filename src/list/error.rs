@@ -27,12 +27,6 @@ pub enum ListError {
         /// The list.
         name: String,
     },
-    /// The path is a named pipe that nobody writes to.
-    #[error("the pipe {name} has no writer")]
-    NoWriter {
-        /// The list.
-        name: String,
-    },
     /// The file cannot be opened for another reason.
     #[error("{name} cannot be opened")]
     Open {
@@ -82,6 +76,30 @@ pub enum ListError {
         name: String,
         /// What it is.
         foreign: Foreign,
+    },
+    /// The file was written to, or another one put in its place.
+    #[error("{name} changed while it was read")]
+    Changed {
+        /// The list.
+        name: String,
+    },
+    /// More rows than any list has, from what is no file and may have no end.
+    #[error("{name} does not end within {rows} rows")]
+    Endless {
+        /// The list.
+        name: String,
+        /// The rows that were read.
+        rows: u64,
+    },
+    /// Most rows hold no ID, in what is no file and may have no end.
+    #[error("{invalid} of the first {rows} rows of {name} hold no ID")]
+    NoIds {
+        /// The list.
+        name: String,
+        /// The rows that were read.
+        rows: u64,
+        /// Those without an ID.
+        invalid: u64,
     },
     /// A line that may never end, as from a device.
     #[error("line {line} of {name} does not end within 128 MiB")]

@@ -60,6 +60,7 @@ impl Exclusion {
                     Err(reason) => return Err(ExclusionError::Invalid { file, line, reason }),
                 }
             }
+            rows.finish()?;
             exclusion.files.push(file);
         }
         Ok(exclusion)

@@ -168,7 +168,7 @@ pub fn freeze<E>(
         batches += 1;
         batch.hand_on(&mut digest, &mut sink)?;
     }
-    let oddities = lengths.oddities(rows.unended_line());
+    let oddities = lengths.oddities();
     let (input_sha256, column) = rows.finish()?;
     Ok(Census {
         total,
@@ -274,7 +274,7 @@ mod tests {
             [
                 "[PermissionId(3), PermissionId(1)] [2, 3]",
                 "4 3 duplicate",
-                "5 0 invalid: zero is not an ID",
+                "5 0 invalid: out of range; an ID is from 1 to 9223372036854775807",
                 "7 1 duplicate",
                 "[PermissionId(2), PermissionId(5)] [6, 8]",
             ]
@@ -305,44 +305,47 @@ mod tests {
         }
     }
 
+    /// The list is read to its end before anything is said of it.
     #[test]
-    fn an_id_maybe_cut_off_by_the_lists_end_is_named_and_sent() {
-        let ids: String = (0..29)
-            .map(|n| (1_000_000_000_i64 + n).to_string() + "\n")
-            .collect();
-        for (list, line) in [
-            (format!("permissionId\n{ids}100000"), Some(31)),
-            (
-                format!("permissionId\r{}100000", ids.replace('\n', "\r")),
-                Some(31),
-            ),
-            (
-                format!(
-                    "name,permissionId\n{}x,100000",
-                    ids.replace("1000000", "x,1000000")
-                ),
-                Some(31),
-            ),
-            (format!("permissionId,name\n{ids}100000"), Some(31)),
-            (format!("{ids}100000"), Some(30)),
-            (format!("{ids}100000\n"), None),
-            (format!("{ids}100000\r"), None),
-            (format!("{ids}100000\n  "), None),
-            (format!("{ids}100000\nx"), None),
-            (format!("100000\n{ids}1000000001"), None),
-        ] {
-            let census = freeze(rows(&list), size(7), |_| Ok::<_, Infallible>(())).unwrap();
-            assert_eq!(census.distinct, 30, "{list:?}");
-            let id = PermissionId::try_from(100_000).unwrap();
-            let cut_off = line.map(|line| Oddity::CutOff { line, id });
-            let told = |odd: &&Oddity| matches!(odd, Oddity::CutOff { .. });
-            assert_eq!(
-                census.oddities.iter().find(told),
-                cut_off.as_ref(),
-                "{list:?}"
-            );
-            // It is odd in any case.
-            assert_eq!(census.oddities.len(), 1, "{list:?}");
+    fn a_list_that_changes_while_it_is_read_is_refused() {
+        use std::{fs, fs::File, io::Write as _, path::Path};
+        type Change = fn(&Path);
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list.csv");
+        let changes: [(&str, Change); 5] = [
+            ("nothing", |_| ()),
+            ("removed", |path| fs::remove_file(path).unwrap()),
+            ("longer", |path| {
+                let file = File::options().append(true).open(path);
+                file.unwrap().write_all(b"3\n").unwrap();
+            }),
+            ("touched", |path| {
+                let later = std::time::SystemTime::now() + std::time::Duration::from_secs(2);
+                File::options()
+                    .append(true)
+                    .open(path)
+                    .unwrap()
+                    .set_modified(later)
+                    .unwrap();
+            }),
+            ("replaced", |path| {
+                let other = path.with_extension("new");
+                fs::write(&other, "1\n2\n").unwrap();
+                fs::rename(&other, path).unwrap();
+            }),
+        ];
+        for (name, change) in changes {
+            fs::write(&path, "1\n2\n").unwrap();
+            let rows = Rows::open(&path.clone().into(), None).unwrap();
+            let frozen = freeze(rows, size(1), |frozen| {
+                if let Frozen::Batch { lines: [1], .. } = frozen {
+                    change(&path);
+                }
+                Ok::<_, Infallible>(())
+            });
+            let refused = matches!(frozen, Err(FreezeError::List(ListError::Changed { .. })));
+            assert_eq!(refused, !matches!(name, "nothing" | "removed"), "{name}");
         }
     }
 

@@ -71,8 +71,7 @@ impl TryFrom<i64> for PermissionId {
     fn try_from(number: i64) -> Result<Self, InvalidId> {
         match number {
             1.. => Ok(Self(number)),
-            0 => Err(InvalidId::Zero),
-            _ => Err(InvalidId::Signed),
+            _ => Err(InvalidId::OutOfRange),
         }
     }
 }
@@ -96,14 +95,8 @@ pub enum InvalidId {
     /// Nothing but blanks.
     #[error("empty")]
     Empty,
-    /// The number 0.
-    #[error("zero is not an ID")]
-    Zero,
-    /// A `+` or `-` in front of a number.
-    #[error("a sign; an ID is written in digits alone")]
-    Signed,
-    /// More than 2^63−1.
-    #[error("out of range; the largest ID is 9223372036854775807")]
+    /// Not from 1 to 2^63−1.
+    #[error("out of range; an ID is from 1 to 9223372036854775807")]
     OutOfRange,
     /// `1.02E+09`: digits were lost, and cannot be guessed.
     #[error("scientific notation, as a spreadsheet writes it; format the column as text")]
@@ -114,61 +107,31 @@ pub enum InvalidId {
     /// `1,234,567` or the same with another separator.
     #[error("thousands separators; format the column as text")]
     Grouped,
-    /// `'123`: how a spreadsheet marks text.
-    #[error("an apostrophe in front, a spreadsheet's mark of text; take it off")]
-    Apostrophe,
-    /// `="123"`: how an export keeps a spreadsheet from rounding.
-    #[error("a formula; put the number itself into the cell")]
-    Formula,
-    /// `""123""`, `123"`: quotes beyond those of CSV.
-    #[error("a quote too many; quote the cell once, or not at all")]
-    Quoted,
     /// `NULL`, `\N`, `NaN`, `#N/A`, `####`.
     #[error("a word for no value; look the ID up where the list comes from")]
     Placeholder,
     /// The name of the column, in a later row.
     #[error("the header again, as in lists that were joined")]
     Header,
-    /// Digits beyond ASCII, such as `１２３`.
-    #[error("digits other than 0 to 9; type the ID anew")]
-    ForeignDigits,
-    /// A zero-width space, a byte-order mark.
-    #[error("characters that cannot be seen; type the ID anew")]
-    Unseen,
-    /// The character NUL.
-    #[error("NUL characters; the file is damaged, or in an encoding other than UTF-8 and UTF-16")]
-    Nul,
-    /// `| 123 | Doe |`: a row of a table that is drawn with bars.
-    #[error("separated by |; a comma, a semicolon or a tab is read")]
-    Bars,
-    /// `123;Doe`, where the first line knows nothing of semicolons.
-    #[error("another separator than the first line has")]
-    Separator,
-    /// `123 456`.
-    #[error("several numbers in one cell; give each a line of its own")]
+    /// `123;Doe`, `| 123 |`, `123 456`.
+    #[error("several values in one cell; separate columns as the first line does, with , ; or tab")]
     Several,
-    /// `# exported at noon`.
-    #[error("a comment; take the line out")]
-    Comment,
-    /// `123L`, `#123`, `(123)`, `- 123`.
+    /// `'123`, `="123"`, `+123`, `#123`, `123L`, or a character that cannot be seen.
     #[error("more than digits around the number; an ID is written in digits alone")]
     Surrounded,
     /// Anything else.
     #[error("not a number")]
     NotANumber,
-    /// Bytes that are no UTF-8.
-    #[error("not UTF-8")]
+    /// Bytes that are no UTF-8, or NUL characters.
+    #[error("not text in UTF-8; the file is damaged, or in another encoding")]
     NotUtf8,
     /// A `"` that nothing closes, or that closes in the wrong place.
     #[error("unclosed quote; only this line was skipped")]
     UnclosedQuote,
-    /// The row ends before the ID column.
-    #[error("missing column; the row is too short to hold an ID")]
-    MissingColumn,
-    /// The row has more cells than the header, so the ID may have slipped
-    /// into another column.
-    #[error("more columns than the first row; is a separator left unquoted?")]
-    SurplusColumn,
+    /// The row ends before the ID column, or has more cells than the header,
+    /// so that the ID may have slipped into another column.
+    #[error("not the columns of the first row; is a separator missing or left unquoted?")]
+    Columns,
     /// A row longer than any list has.
     #[error("a row longer than 64 KiB")]
     TooLong,
@@ -193,15 +156,7 @@ impl InvalidId {
     /// Whether the cell may be a name as well, and is no number that was
     /// damaged.
     pub(super) fn is_text(self) -> bool {
-        matches!(
-            self,
-            Self::NotANumber
-                | Self::Bars
-                | Self::Separator
-                | Self::Several
-                | Self::Comment
-                | Self::Surrounded
-        )
+        matches!(self, Self::NotANumber | Self::Several | Self::Surrounded)
     }
 }
 
@@ -212,8 +167,8 @@ fn is_digits(text: &str) -> bool {
 /// What is wrong with a text that is not digits alone.
 fn diagnose(text: &str) -> InvalidId {
     let unsigned = text.trim_start_matches(['+', '-', '\u{2212}']);
-    if is_digits(unsigned) {
-        InvalidId::Signed
+    if is_digits(text.trim_start_matches(['-', '\u{2212}'])) {
+        InvalidId::OutOfRange
     } else if is_scientific(unsigned) {
         InvalidId::Scientific
     } else if is_grouped(unsigned) {
@@ -221,35 +176,12 @@ fn diagnose(text: &str) -> InvalidId {
     } else if is_decimal(unsigned) {
         InvalidId::Decimal
     } else if text.contains('\0') {
-        InvalidId::Nul
+        InvalidId::NotUtf8
+    } else if is_placeholder(text) {
+        InvalidId::Placeholder
     } else {
-        dressed(text).unwrap_or_else(|| among(text))
+        among(text)
     }
-}
-
-/// What is around or in place of the digits.
-fn dressed(text: &str) -> Option<InvalidId> {
-    let bare = |text: &str| is_digits(text.trim_matches(['"', ' ']));
-    if is_placeholder(text) {
-        return Some(InvalidId::Placeholder);
-    }
-    if text.strip_prefix(['\'', '’', '`']).is_some_and(bare) {
-        return Some(InvalidId::Apostrophe);
-    }
-    if text.strip_prefix('=').is_some_and(bare) {
-        return Some(InvalidId::Formula);
-    }
-    if bare(text) {
-        return Some(InvalidId::Quoted);
-    }
-    let seen: String = text.chars().filter(|char| !is_unseen(*char)).collect();
-    if seen.len() < text.len() && is_digits(seen.trim()) {
-        return Some(InvalidId::Unseen);
-    }
-    let numeric = |char: char| char.is_numeric() && !char.is_ascii_punctuation();
-    text.chars()
-        .all(numeric)
-        .then_some(InvalidId::ForeignDigits)
 }
 
 /// What the digits stand among, if there are any.
@@ -258,14 +190,10 @@ fn among(text: &str) -> InvalidId {
     let numbers = runs.filter(|run| !run.is_empty()).count();
     let listed = |char: char| char.is_ascii_digit() || char.is_whitespace() || ",;".contains(char);
     let after = text.trim_start_matches(|char: char| char.is_ascii_digit());
-    if text.contains('|') {
-        InvalidId::Bars
-    } else if numbers > 1 && text.chars().all(listed) {
+    let several = numbers > 1 && text.chars().all(listed);
+    let separated = after.len() < text.len() && after.starts_with([',', ';', '\t']);
+    if several || separated || text.contains('|') {
         InvalidId::Several
-    } else if after.len() < text.len() && after.starts_with([',', ';', '\t']) {
-        InvalidId::Separator
-    } else if text.starts_with("# ") && !is_digits(text[1..].trim()) {
-        InvalidId::Comment
     } else if numbers == 1 {
         InvalidId::Surrounded
     } else {
@@ -357,11 +285,11 @@ mod tests {
         for (cell, reason) in [
             ("", Empty),
             (" \t ", Empty),
-            ("0", Zero),
-            ("000000000000000000000000", Zero),
-            ("-5", Signed),
-            ("+5", Signed),
-            ("\u{2212}5", Signed),
+            ("0", OutOfRange),
+            ("000000000000000000000000", OutOfRange),
+            ("-5", OutOfRange),
+            ("+5", Surrounded),
+            ("\u{2212}5", OutOfRange),
             ("9223372036854775808", OutOfRange),
             ("99999999999999999999999999999999", OutOfRange),
             ("1.02E+09", Scientific),
@@ -385,14 +313,14 @@ mod tests {
             ("12 34", Several),
             ("1000000000 1000000001", Several),
             ("1000000000, 1000000001", Several),
-            ("1000000000;x", Separator),
-            ("1000000000,x", Separator),
+            ("1000000000;x", Several),
+            ("1000000000,x", Several),
             ("x;1000000000", Surrounded),
-            ("| 1000000000 | x |", Bars),
-            ("1000000000|x", Bars),
+            ("| 1000000000 | x |", Several),
+            ("1000000000|x", Several),
             ("+------+---+", NotANumber),
-            ("# exported at 10:00", Comment),
-            ("# exported in 2026", Comment),
+            ("# exported at 10:00", NotANumber),
+            ("# exported in 2026", Surrounded),
             ("# 1000000000", Surrounded),
             ("1000000005L", Surrounded),
             ("#1000000007", Surrounded),
@@ -404,23 +332,23 @@ mod tests {
             ("e9", Surrounded),
             ("0x1F", NotANumber),
             ("12a", Surrounded),
-            ("１２", ForeignDigits),
-            ("١٢٣", ForeignDigits),
-            ("½", ForeignDigits),
-            ("1\u{0}", Nul),
-            ("\0\0\0", Nul),
-            ("'12", Apostrophe),
-            ("’12", Apostrophe),
+            ("１２", NotANumber),
+            ("١٢٣", NotANumber),
+            ("½", NotANumber),
+            ("1\u{0}", NotUtf8),
+            ("\0\0\0", NotUtf8),
+            ("'12", Surrounded),
+            ("’12", Surrounded),
             ("'12'", Surrounded),
-            ("=\"12\"", Formula),
-            ("=12", Formula),
+            ("=\"12\"", Surrounded),
+            ("=12", Surrounded),
             ("=1+1", NotANumber),
-            ("\"12\"", Quoted),
-            ("\"\"12\"\"", Quoted),
-            ("12\"", Quoted),
-            ("\u{feff}12", Unseen),
-            ("12\u{200b}", Unseen),
-            ("1\u{202d}2\u{202c}", Unseen),
+            ("\"12\"", Surrounded),
+            ("\"\"12\"\"", Surrounded),
+            ("12\"", Surrounded),
+            ("\u{feff}12", Surrounded),
+            ("12\u{200b}", Surrounded),
+            ("1\u{202d}2\u{202c}", NotANumber),
             ("12\u{1b}[0m", NotANumber),
             ("NULL", Placeholder),
             ("\\N", Placeholder),

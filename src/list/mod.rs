@@ -20,7 +20,6 @@ mod source;
 mod table;
 mod text;
 mod unpack;
-mod utf16;
 
 pub use error::{Columns, ListError};
 pub use exclusion::{Exclusion, ExclusionError};

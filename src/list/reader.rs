@@ -31,6 +31,49 @@ pub struct Rows {
     text: Text,
     form: Form,
     column: String,
+    /// Where the input is no file.
+    endless: Option<Box<Endless>>,
+}
+
+/// Counts the rows of an input without a size, which may have no end either.
+struct Endless {
+    name: String,
+    rows: u64,
+    /// Rows without an ID.
+    invalid: u64,
+    most_rows: u64,
+    most_invalid: u64,
+}
+
+impl Endless {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            rows: 0,
+            invalid: 0,
+            most_rows: 100_000_000,
+            most_invalid: 100_000,
+        }
+    }
+
+    fn count(&mut self, row: &Row<'_>) -> Result<(), ListError> {
+        self.rows += 1;
+        self.invalid += u64::from(row.id.is_err());
+        if self.rows > self.most_rows {
+            return Err(ListError::Endless {
+                name: self.name.clone(),
+                rows: self.most_rows,
+            });
+        }
+        if self.invalid > self.most_invalid && self.invalid > self.rows / 2 {
+            return Err(ListError::NoIds {
+                name: self.name.clone(),
+                rows: self.rows,
+                invalid: self.invalid,
+            });
+        }
+        Ok(())
+    }
 }
 
 enum Form {
@@ -66,12 +109,9 @@ impl Rows {
 
     fn read(source: Source, id_column: Option<&str>) -> Result<Self, ListError> {
         let name = source.name().to_owned();
+        let endless = source.len().is_none().then(|| Endless::new(&name).into());
         let id_column = id_column.map(str::trim);
         let mut text = Text::new(source);
-        let window = text.window()?;
-        if window.starts_with(b"\xef\xbb\xbf") {
-            text.skip(3);
-        }
         skip_blank_lines(&mut text)?;
         let window = text.window()?;
         let first = line_len(window).map_or(window, |len| &window[..len]);
@@ -98,6 +138,7 @@ impl Rows {
             text,
             form,
             column: column.unwrap_or_else(|| NO_HEADER.to_owned()),
+            endless,
         })
     }
 
@@ -121,15 +162,14 @@ impl Rows {
     /// list: do not act on them.
     #[inline]
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, ListError> {
-        match &mut self.form {
+        let row = match &mut self.form {
             Form::Lines(long) => next_line(&mut self.text, long, &self.column),
             Form::Table(table) => table.next_row(&mut self.text, &self.column),
+        }?;
+        if let (Some(endless), Some(row)) = (&mut self.endless, &row) {
+            endless.count(row)?;
         }
-    }
-
-    /// The last line, if it has no line end; known once all rows are read.
-    pub(super) fn unended_line(&self) -> Option<u64> {
-        self.text.unended_line()
+        Ok(row)
     }
 
     /// Reads the input to its very end: the SHA-256 of its bytes as stored,
@@ -276,7 +316,7 @@ mod tests {
                 (3, Err(UnclosedQuote)),
                 (4, Ok(3)),
                 (5, Ok(4)),
-                (6, Err(Quoted)),
+                (6, Err(Surrounded)),
                 (7, Err(Empty)),
                 (8, Ok(6)),
             ]
@@ -397,6 +437,27 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_that_may_never_end_is_given_up() {
+        for (line, said) in [
+            ("y\n", "11 of the first 11 rows of list.csv hold no ID"),
+            ("5\n", "list.csv does not end within 100 rows"),
+        ] {
+            let endless = line.repeat(1_000);
+            let reader = Box::new(std::io::Cursor::new(endless.into_bytes()));
+            let mut rows = Rows::from_reader("list.csv", reader, None).unwrap();
+            let endless = rows.endless.as_mut().unwrap();
+            (endless.most_rows, endless.most_invalid) = (100, 10);
+            let error = loop {
+                match rows.next_row() {
+                    Ok(row) => assert!(row.is_some(), "it has no end"),
+                    Err(error) => break error.to_string(),
+                }
+            };
+            assert_eq!(error, said);
+        }
+    }
+
+    #[test]
     fn an_id_that_may_stand_in_the_wrong_column_is_not_believed() {
         let (column, read) =
             rows(b"name,permissionId\nx,1\ny\nDoe, John,2\nz,3,,\n", None).unwrap();
@@ -405,8 +466,8 @@ mod tests {
             read,
             [
                 (2, "1".into(), Ok(1)),
-                (3, "y".into(), Err(MissingColumn)),
-                (4, "Doe, John,2".into(), Err(SurplusColumn)),
+                (3, "y".into(), Err(Columns)),
+                (4, "Doe, John,2".into(), Err(Columns)),
                 (5, "3".into(), Ok(3)),
             ]
         );

@@ -4,31 +4,27 @@
 use std::{
     fmt,
     fmt::Write,
-    fs::{File, OpenOptions},
-    io::{self, Cursor, Read},
-    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    fs::{self, File, Metadata},
+    io::{self, Chain, Cursor, Read},
+    os::{fd::AsFd, unix::fs::MetadataExt},
     path::PathBuf,
-    thread,
-    time::{Duration, Instant},
+    sync::{Arc, Mutex},
 };
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
+use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
 use super::{
     ListError,
     foreign::recognise,
-    unpack::{Failure, Unpacked},
-    utf16::Utf16,
+    unpack::{Failure, Stored, Unpacked, locked},
 };
-
-/// How long a named pipe may have nobody who writes to it.
-const NO_WRITER: Duration = Duration::from_secs(10);
-
-/// How often a waiting reader looks for one.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// So many bytes are enough to see what a file is.
 const HEAD: usize = 256;
+
+/// Text that is not in UTF-8 is taken in steps of this size.
+const STEP: usize = 64 * 1024;
 
 /// A list as it is named on the command line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,25 +58,20 @@ impl fmt::Display for Input {
 /// The text of a list, decompressed and in UTF-8.
 pub(super) struct Source {
     name: String,
-    len: Option<u64>,
-    /// The first bytes, as long as they have not been handed on.
-    head: Cursor<Vec<u8>>,
-    bytes: Unpacked,
-    utf16: Option<Utf16>,
+    file: Option<ListFile>,
+    text: DecodeReaderBytes<Chain<Cursor<Vec<u8>>, Unpacked>, Vec<u8>>,
+    stored: Arc<Mutex<Stored>>,
 }
 
 impl Source {
     pub(super) fn open(input: &Input) -> Result<Self, ListError> {
         let name = input.to_string();
-        let Input::Path(path) = input else {
-            return Self::new(name, None, Box::new(io::stdin()));
+        let opened = match input {
+            // Only looked at: the lock on standard input keeps its buffer.
+            Input::Stdin => io::stdin().as_fd().try_clone_to_owned().map(File::from),
+            Input::Path(path) => File::open(path),
         };
-        // A named pipe would hold up whoever opens it until somebody writes.
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-            .open(path)
-            .and_then(|file| Ok((file.metadata()?, file)));
+        let opened = opened.and_then(|file| Ok((file.metadata()?, file)));
         let (metadata, file) = match opened {
             Ok(opened) => opened,
             Err(source) => {
@@ -95,54 +86,41 @@ impl Source {
         if metadata.is_dir() {
             return Err(ListError::Directory { name });
         }
-        let failed = |source| ListError::Read {
+        let watched = ListFile::of(&file, &metadata, input).map_err(|source| ListError::Open {
             name: name.clone(),
             source,
-        };
-        let begun = if metadata.file_type().is_fifo() {
-            match await_writer(&file, NO_WRITER).map_err(failed)? {
-                Some(begun) => begun,
-                None => return Err(ListError::NoWriter { name }),
-            }
-        } else {
-            Vec::new()
-        };
-        fcntl_getfl(&file)
-            .and_then(|flags| fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK)))
-            .map_err(|errno| failed(errno.into()))?;
-        let len = metadata.is_file().then_some(metadata.len());
-        Self::new(name, len, Box::new(Cursor::new(begun).chain(file)))
+        })?;
+        Self::new(name, watched, Box::new(file))
     }
 
     pub(super) fn new(
         name: String,
-        len: Option<u64>,
+        file: Option<ListFile>,
         reader: Box<dyn Read + Send>,
     ) -> Result<Self, ListError> {
-        let mut bytes = match Unpacked::new(Box::new(OneEnd(Some(reader)))) {
-            Ok(bytes) => bytes,
-            Err(source) => return Err(ListError::Read { name, source }),
-        };
-        let mut head = vec![0; HEAD];
-        let mut known = 0;
-        while known < HEAD {
-            match bytes.read(&mut head[known..]) {
-                Ok(0) => break,
-                Ok(read) => known += read,
-                Err(failure) => return Err(failed(&name, failure)),
-            }
-        }
-        head.truncate(known);
+        let read = |source| failed(&name, source);
+        let mut bytes = Unpacked::new(Box::new(OneEnd(Some(reader)))).map_err(read)?;
+        let stored = bytes.stored();
+        let mut head = Vec::with_capacity(HEAD);
+        bytes
+            .by_ref()
+            .take(HEAD as u64)
+            .read_to_end(&mut head)
+            .map_err(read)?;
         if let Some(foreign) = recognise(&head) {
             return Err(ListError::Foreign { name, foreign });
         }
-        let utf16 = Utf16::detect(&head);
+        let text = DecodeReaderBytesBuilder::new()
+            .encoding(utf_16_without_mark(&head))
+            .utf8_passthru(true)
+            .strip_bom(true)
+            .build_with_buffer(Cursor::new(head).chain(bytes), vec![0; STEP])
+            .map_err(read)?;
         Ok(Self {
             name,
-            len,
-            head: Cursor::new(head),
-            bytes,
-            utf16,
+            file,
+            text,
+            stored,
         })
     }
 
@@ -151,31 +129,81 @@ impl Source {
         &self.name
     }
 
-    /// The size of the file in bytes, compressed as it may be.
+    /// The size of the file in bytes, compressed as it may be; none where it is
+    /// no file, and may have no end.
     pub(super) fn len(&self) -> Option<u64> {
-        self.len
+        self.file.as_ref().map(|file| file.stamp.0)
     }
 
     /// Reads some text; none is left when it returns 0.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ListError> {
-        let (head, bytes) = (&mut self.head, &mut self.bytes);
-        let mut stored = |buffer: &mut [u8]| match head.read(buffer) {
-            Ok(read) if read > 0 => Ok(read),
-            _ => bytes.read(buffer),
-        };
-        let result = match &mut self.utf16 {
-            None => stored(buffer),
-            Some(utf16) => utf16.read(buffer, stored),
-        };
-        result.map_err(|failure| failed(&self.name, failure))
+        let read = self.text.read(buffer);
+        read.map_err(|error| failed(&self.name, error))
     }
 
     /// Reads what is left and returns the SHA-256 of the bytes as stored.
-    pub(super) fn finish(self) -> Result<String, ListError> {
+    pub(super) fn finish(mut self) -> Result<String, ListError> {
+        let changed = io::copy(&mut self.text, &mut io::sink())
+            .and_then(|_| self.file.as_ref().map_or(Ok(false), ListFile::has_changed));
         let name = self.name;
-        self.bytes
-            .finish()
-            .map_err(|source| ListError::Read { name, source })
+        match changed {
+            Ok(false) => Ok(locked(&self.stored).sha256()),
+            Ok(true) => Err(ListError::Changed { name }),
+            Err(error) => Err(failed(&name, error)),
+        }
+    }
+}
+
+/// Size, and seconds and nanoseconds of the last change.
+type Stamp = (u64, i64, i64);
+
+fn stamp(metadata: &Metadata) -> Stamp {
+    (metadata.size(), metadata.mtime(), metadata.mtime_nsec())
+}
+
+/// A regular file that is being read, and how it was when it was opened.
+pub(super) struct ListFile {
+    file: File,
+    path: Option<PathBuf>,
+    stamp: Stamp,
+    identity: (u64, u64),
+}
+
+impl ListFile {
+    fn of(file: &File, metadata: &Metadata, input: &Input) -> io::Result<Option<Self>> {
+        if !metadata.is_file() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            file: file.try_clone()?,
+            path: match input {
+                Input::Path(path) => Some(path.clone()),
+                Input::Stdin => None,
+            },
+            stamp: stamp(metadata),
+            identity: (metadata.dev(), metadata.ino()),
+        }))
+    }
+
+    /// Whether it was written to since, or another file was put in its place. One
+    /// that was removed has been read as it was.
+    fn has_changed(&self) -> io::Result<bool> {
+        if stamp(&self.file.metadata()?) != self.stamp {
+            return Ok(true);
+        }
+        let there = self.path.as_ref().and_then(|path| fs::metadata(path).ok());
+        Ok(there.is_some_and(|there| (there.dev(), there.ino()) != self.identity))
+    }
+}
+
+/// The encoding of a text that begins with `head`, if it is UTF-16 without a
+/// byte-order mark: its first two characters are Latin. No text in UTF-8 has a
+/// NUL beside each of them.
+fn utf_16_without_mark(head: &[u8]) -> Option<&'static Encoding> {
+    match *head {
+        [a, 0, b, 0, ..] if a != 0 && b != 0 => Some(UTF_16LE),
+        [0, a, 0, b, ..] if a != 0 && b != 0 => Some(UTF_16BE),
+        _ => None,
     }
 }
 
@@ -196,35 +224,17 @@ impl Read for OneEnd {
     }
 }
 
-fn failed(name: &str, failure: Failure) -> ListError {
+fn failed(name: &str, error: io::Error) -> ListError {
     let name = name.to_owned();
-    match failure {
-        Failure::Read(source) => ListError::Read { name, source },
-        Failure::CutOff(compression) => ListError::CutOff { name, compression },
-        Failure::Damaged(compression, source) => ListError::Damaged {
+    match error.downcast() {
+        Ok(Failure::CutOff(compression)) => ListError::CutOff { name, compression },
+        Ok(Failure::Damaged(compression, source)) => ListError::Damaged {
             name,
             compression,
             source,
         },
-        Failure::Bomb(compression) => ListError::Bomb { name, compression },
-    }
-}
-
-/// Waits until somebody writes to a pipe that was opened without waiting, and
-/// returns what was read on the occasion; `None` if nobody came.
-fn await_writer(pipe: &File, patience: Duration) -> io::Result<Option<Vec<u8>>> {
-    let begun = Instant::now();
-    let mut first = [0; 1];
-    loop {
-        match (&*pipe).read(&mut first) {
-            // Without a writer a pipe has an end; with a silent one it has not.
-            Ok(0) if begun.elapsed() >= patience => return Ok(None),
-            Ok(0) => thread::sleep(LOOK_AGAIN),
-            Ok(_) => return Ok(Some(first.to_vec())),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Some(Vec::new())),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+        Ok(Failure::Bomb(compression)) => ListError::Bomb { name, compression },
+        Err(source) => ListError::Read { name, source },
     }
 }
 
@@ -235,4 +245,67 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(digits, "{byte:02x}");
         digits
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(text: &str, big: bool) -> Vec<u8> {
+        let to_bytes = |unit: u16| {
+            if big {
+                unit.to_be_bytes()
+            } else {
+                unit.to_le_bytes()
+            }
+        };
+        text.encode_utf16().flat_map(to_bytes).collect()
+    }
+
+    fn decoded(stored: &[u8]) -> Vec<u8> {
+        let reader = Box::new(Cursor::new(stored.to_vec()));
+        let mut source = Source::new("list".to_owned(), None, reader).unwrap();
+        let mut text = Vec::new();
+        let mut buffer = [0; 16];
+        loop {
+            match source.read(&mut buffer).unwrap() {
+                0 => return text,
+                read => text.extend_from_slice(&buffer[..read]),
+            }
+        }
+    }
+
+    #[test]
+    fn utf_16_is_read_with_and_without_a_byte_order_mark() {
+        let text = "permissionId\tИмя\n10\t漢字 𝄞 ü\n";
+        let long = "1234567890\r\n".repeat(STEP);
+        for big in [false, true] {
+            for mark in ["", "\u{feff}"] {
+                for text in [text, &long] {
+                    let stored = bytes(&format!("{mark}{text}"), big);
+                    assert_eq!(decoded(&stored), text.as_bytes(), "{big} {mark:?}");
+                }
+            }
+            let mut cut_off = bytes("12\n34", big);
+            cut_off.pop();
+            assert_eq!(decoded(&cut_off), "12\n3\u{fffd}".as_bytes());
+        }
+    }
+
+    #[test]
+    fn other_bytes_are_left_as_they_are() {
+        for text in [
+            &b""[..],
+            b"1",
+            b"1\0",
+            b"1\n2\n",
+            b"1\0\0\0",
+            b"\0\0\x001",
+            b"\xff1\xfe2",
+            b"12\xff",
+        ] {
+            assert_eq!(decoded(text), text);
+        }
+        assert_eq!(decoded(b"\xef\xbb\xbf12\xff"), b"12\xff");
+    }
 }

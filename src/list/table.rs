@@ -109,7 +109,7 @@ impl Table {
             ReadRecordResult::Record if spans_lines && !self.is_sound(&window[..taken], width) => {
                 Some(InvalidId::UnclosedQuote)
             }
-            ReadRecordResult::Record if width <= self.id => Some(InvalidId::MissingColumn),
+            ReadRecordResult::Record if width <= self.id => Some(InvalidId::Columns),
             ReadRecordResult::Record if self.has_surplus(width) => self.slipped(),
             ReadRecordResult::Record => None,
             // The text ended, or its bound was reached, inside the record.
@@ -163,7 +163,7 @@ impl Table {
     /// no 1.
     fn slipped(&self) -> Option<InvalidId> {
         if self.id > 0 {
-            return Some(InvalidId::SurplusColumn);
+            return Some(InvalidId::Columns);
         }
         let group = |index, least| {
             let cell = self.cell(index).trim_ascii();

@@ -25,8 +25,6 @@ pub(super) struct Text {
     start: usize,
     end: usize,
     ended: bool,
-    /// The last byte that was read.
-    last: Option<u8>,
     line: u64,
 }
 
@@ -38,7 +36,6 @@ impl Text {
             start: 0,
             end: 0,
             ended: false,
-            last: None,
             line: 1,
         }
     }
@@ -54,12 +51,6 @@ impl Text {
     /// The line at which the next byte stands, from 1.
     pub(super) fn line(&self) -> u64 {
         self.line
-    }
-
-    /// The last line, if the list does not close it; known at the text's end.
-    pub(super) fn unended_line(&self) -> Option<u64> {
-        let is_unended = self.last.is_some_and(|last| !matches!(last, b'\n' | b'\r'));
-        (self.ended && is_unended).then(|| self.line - 1)
     }
 
     /// The next [`MAX_RECORD`] bytes, or fewer where the text ends; none at
@@ -89,10 +80,7 @@ impl Text {
                     self.end += 1;
                     self.ended = true;
                 }
-                read => {
-                    self.end += read;
-                    self.last = Some(self.buffer[self.end - 1]);
-                }
+                read => self.end += read,
             }
         }
         Ok(())

@@ -7,6 +7,7 @@
 use std::{
     fmt,
     io::{self, BufReader, Chain, Cursor, Read},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use flate2::bufread::MultiGzDecoder;
@@ -47,25 +48,20 @@ pub(super) const RATIO: u64 = 1_000;
 
 /// The bytes of a list, decompressed.
 pub(super) struct Unpacked {
-    bytes: Bytes,
-    unpacked: u64,
+    bytes: Box<dyn Read + Send>,
+    compression: Option<Compression>,
+    len: u64,
+    stored: Arc<Mutex<Stored>>,
 }
 
-enum Bytes {
-    Plain(Stored),
-    Gzip(Box<MultiGzDecoder<BufReader<Stored>>>),
-    Zstd(Box<zstd::Decoder<'static, BufReader<Stored>>>),
-}
-
-/// Why no more can be read.
+/// Why compressed data yields no more.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// The file, or the system's decompressor, says so.
-    Read(io::Error),
-    /// Compressed data ends early, as after a download that broke off.
+    #[error("the {0} data ends too early")]
     CutOff(Compression),
-    /// Compressed data does not decompress.
-    Damaged(Compression, io::Error),
-    /// It unpacks to more than any list.
+    #[error("the {0} data cannot be unpacked")]
+    Damaged(Compression, #[source] io::Error),
+    #[error("the {0} data unpacks to more than any list")]
     Bomb(Compression),
 }
 
@@ -81,91 +77,97 @@ impl Unpacked {
             [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Some(Compression::Zstd),
             _ => None,
         };
-        let stored = Stored {
+        let stored = Arc::default();
+        let bytes = Digested {
             bytes: Cursor::new(head).chain(reader),
-            len: 0,
-            sha256: Sha256::new(),
+            stored: Arc::clone(&stored),
         };
-        let bytes = match compression {
-            None => Bytes::Plain(stored),
-            Some(Compression::Gzip) => Bytes::Gzip(Box::new(MultiGzDecoder::new(
-                BufReader::with_capacity(STEP, stored),
-            ))),
+        let bytes: Box<dyn Read + Send> = match compression {
+            None => Box::new(bytes),
+            Some(Compression::Gzip) => {
+                Box::new(MultiGzDecoder::new(BufReader::with_capacity(STEP, bytes)))
+            }
             Some(Compression::Zstd) => {
-                let stored = BufReader::with_capacity(STEP, stored);
-                let mut decoder = zstd::Decoder::with_buffer(stored)?;
+                let bytes = BufReader::with_capacity(STEP, bytes);
+                let mut decoder = zstd::Decoder::with_buffer(bytes)?;
                 decoder.window_log_max(LARGEST_WINDOW)?;
-                Bytes::Zstd(Box::new(decoder))
+                Box::new(decoder)
             }
         };
-        Ok(Self { bytes, unpacked: 0 })
+        Ok(Self {
+            bytes,
+            compression,
+            len: 0,
+            stored,
+        })
     }
 
-    /// Reads some bytes; none are left when it returns 0.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
-        let (result, stored, compression) = match &mut self.bytes {
-            Bytes::Plain(bytes) => return read_some(bytes, buffer).map_err(Failure::Read),
-            Bytes::Gzip(bytes) => (
-                read_some(bytes, buffer),
-                bytes.get_ref().get_ref().len,
-                Compression::Gzip,
-            ),
-            Bytes::Zstd(bytes) => (
-                read_some(bytes, buffer),
-                bytes.get_ref().get_ref().len,
-                Compression::Zstd,
-            ),
+    /// What is known of the bytes as they are stored.
+    pub(super) fn stored(&self) -> Arc<Mutex<Stored>> {
+        Arc::clone(&self.stored)
+    }
+}
+
+/// What is wrong with compressed data comes as a [`Failure`] within the error.
+impl Read for Unpacked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let result = loop {
+            match self.bytes.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        let Some(compression) = self.compression else {
+            return result;
         };
         match result {
             Ok(read) => {
-                self.unpacked += read as u64;
-                if self.unpacked > FREE && self.unpacked / RATIO > stored {
-                    return Err(Failure::Bomb(compression));
+                self.len += read as u64;
+                if self.len > FREE && self.len / RATIO > locked(&self.stored).len {
+                    return Err(io::Error::other(Failure::Bomb(compression)));
                 }
                 Ok(read)
             }
             // The system's own errors carry a code, a decompressor's do not.
-            Err(error) if error.raw_os_error().is_some() => Err(Failure::Read(error)),
+            Err(error) if error.raw_os_error().is_some() => Err(error),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(Failure::CutOff(compression))
+                Err(io::Error::other(Failure::CutOff(compression)))
             }
-            Err(error) => Err(Failure::Damaged(compression, error)),
-        }
-    }
-
-    /// Reads what is left and returns the SHA-256 of the bytes as stored.
-    pub(super) fn finish(mut self) -> io::Result<String> {
-        let stored = match &mut self.bytes {
-            Bytes::Plain(bytes) => bytes,
-            Bytes::Gzip(bytes) => bytes.get_mut().get_mut(),
-            Bytes::Zstd(bytes) => bytes.get_mut().get_mut(),
-        };
-        io::copy(stored, &mut io::sink())?;
-        Ok(hex(&stored.sha256.finalize_reset()))
-    }
-}
-
-fn read_some(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match reader.read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
+            Err(error) => Err(io::Error::other(Failure::Damaged(compression, error))),
         }
     }
 }
 
-/// The stored bytes, counted and digested on the way.
-struct Stored {
-    bytes: Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>,
+/// What is known of the bytes as they are stored.
+#[derive(Default)]
+pub(super) struct Stored {
     len: u64,
     sha256: Sha256,
 }
 
-impl Read for Stored {
+impl Stored {
+    /// The SHA-256 of the bytes read so far.
+    pub(super) fn sha256(&self) -> String {
+        hex(&self.sha256.clone().finalize())
+    }
+}
+
+pub(super) fn locked(stored: &Mutex<Stored>) -> MutexGuard<'_, Stored> {
+    stored.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The stored bytes, counted and digested on the way.
+struct Digested {
+    bytes: Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>,
+    stored: Arc<Mutex<Stored>>,
+}
+
+impl Read for Digested {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.bytes.read(buffer)?;
-        self.len += read as u64;
-        self.sha256.update(&buffer[..read]);
+        let mut stored = locked(&self.stored);
+        stored.len += read as u64;
+        stored.sha256.update(&buffer[..read]);
         Ok(read)
     }
 }

@@ -226,7 +226,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::list::PermissionId;
     use crate::sweep::{Deadline, Outlook, Quota, Timetable, estimate};
 
     fn plan(invalid: &[PlannedReject]) -> Plan<'_> {
@@ -300,14 +299,18 @@ A run would leave out 25 invalid rows and so end with exit code 3 at best.
 
     #[test]
     fn a_plan_tells_of_ids_that_are_odd() {
-        let id = PermissionId::try_from(100_000).unwrap();
-        let odd = [Oddity::CutOff { line: 31, id }];
+        let odd = [Oddity {
+            ids: 1,
+            digits: 6,
+            most: 10,
+            lines: vec![31],
+        }];
         let odd = Plan {
             oddities: &odd,
             ..plan(&[])
         };
         let text = odd.text(Style::PLAIN);
-        let note = "\n         note: line 31 is the last and has no line end, and its ID 100000 ";
+        let note = "\n         note: 1 ID has 6 digits where most have 10: line 31\n";
         assert!(text.contains(note), "{text}");
     }
 

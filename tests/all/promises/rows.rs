@@ -234,12 +234,12 @@ fn list() -> impl Strategy<Value = List> {
     let damaged = [
         ("1.02E+09", InvalidId::Scientific),
         ("12.5", InvalidId::Decimal),
-        ("-7", InvalidId::Signed),
-        ("0", InvalidId::Zero),
+        ("-7", InvalidId::OutOfRange),
+        ("0", InvalidId::OutOfRange),
         ("9223372036854775808", InvalidId::OutOfRange),
         ("1 234 567", InvalidId::Grouped),
         ("none", InvalidId::Placeholder),
-        ("'7", InvalidId::Apostrophe),
+        ("'7", InvalidId::Surrounded),
         ("x7", InvalidId::Surrounded),
         ("x7y8", InvalidId::NotANumber),
     ];

@@ -1,16 +1,18 @@
 //! Carrying out or reading a run that exists, or reading a plan: what `run`,
 //! `resume`, `verify` and `plan --online` share.
 
+use std::any::Any;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rescind::journal::{
-    Archive, Facts, Journal, JournalError, Lookback, Process, Recent, RunFolder, RunsDir,
-    Unreadable, open_private, recent_calls,
+    Archive, Facts, Journal, JournalError, Lock, Lookback, PLANNING, Process, ProcessEnd, Recent,
+    RunFolder, RunsDir, Unfolded, Unreadable, open_private, recent_calls,
 };
 use rescind::report::{self, Outcome, ReportError, Summary};
 use rescind::sweep::{Clock, Ledger, Past, Policy, Reason, Stop, Sweep};
@@ -70,6 +72,7 @@ fn spare_threads() -> std::io::Result<()> {
 /// A run to be carried on.
 pub(super) struct Task<'a> {
     pub(super) command: &'static str,
+    pub(super) lock: &'a Lock,
     pub(super) runs: &'a RunsDir,
     pub(super) folder: &'a RunFolder,
     pub(super) facts: &'a Facts,
@@ -110,19 +113,50 @@ fn process(command: &'static str, effective: &Effective, started: Timestamp) -> 
     }
 }
 
-/// Records how a run ended whose last process was cut off after there was
-/// nothing left to do, and before it could say so.
+/// Writes the files of a run whose last process was cut off after there was
+/// nothing left to do, and records its end.
 pub(super) fn conclude(
     folder: &RunFolder,
     effective: &Effective,
     ending: Outcome,
-) -> Result<(), Problem> {
+) -> Result<Summary, Problem> {
     let now = Timestamp::now();
     let mut journal = Journal::open(&folder.journal()).map_err(|error| broken(&error))?;
     journal
         .begin_process(&process("resume", effective, now))
-        .and_then(|()| journal.end_process(now, ending.word(), ending.code(), ""))
-        .map_err(|error| broken(&error))
+        .map_err(|error| broken(&error))?;
+    close(folder, journal, &end_of(ending, now))
+}
+
+/// The end of a process with this outcome.
+const fn end_of(outcome: Outcome, at: Timestamp) -> ProcessEnd {
+    ProcessEnd::new(at, outcome.word(), outcome.code())
+}
+
+/// Warns where a journal could not be left as one file.
+pub(super) fn one_file(unfolded: Option<Unfolded>) {
+    if let Some(unfolded) = unfolded {
+        tracing::warn!("{unfolded}");
+    }
+}
+
+/// Ends a process: its files first, then the record of its end. So a process
+/// that is killed in between is one without an end, and a bare `resume` finds
+/// the run and writes the files again.
+fn close(folder: &RunFolder, journal: Journal, end: &ProcessEnd) -> Result<Summary, Problem> {
+    let written = report::write_ending(folder, Some(end)).map_err(|error| unreported(&error));
+    let mut end = end.clone();
+    if let Err(problem) = &written {
+        let problem = problem.clone().after(&end.explanation);
+        end.explanation = problem.in_one_line();
+        end.outcome = Outcome::Error.word();
+        end.exit_code = Outcome::Error.code();
+    }
+    let recorded = journal.end_process(&end).map(one_file);
+    // What came first is said first.
+    let summary = written?;
+    recorded.map_err(|error| broken(&error))?;
+    Ok(summary)
 }
 
 /// Carries the run on, writes its files, says how it went.
@@ -142,7 +176,8 @@ pub(super) fn carry_out(
     })
 }
 
-/// Does what there is to be done, and shows how it goes on.
+/// Does what there is to be done, and shows how it goes on. Once the process
+/// is on record, every end that it lives to see is recorded with its cause.
 pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Result<Worked, Problem> {
     let settings = &task.effective.settings;
     let started = Timestamp::now();
@@ -164,9 +199,53 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
     let lookback = lookback(&policy, started);
     let found = recent_calls(task.runs, &task.facts.base_url, &lookback);
     let recent = found.map_err(|error| broken(&error))?;
+    journal.pin(task.lock.pinned().clone());
     begin(task, &mut journal, started)?;
+    let process = journal.process();
+    let begun = Begun {
+        journal,
+        recent,
+        stop,
+        clock,
+        started,
+        policy,
+        terminal,
+    };
+    // What is half done when it panics is not looked at again.
+    let acted = catch_unwind(AssertUnwindSafe(|| act(task, gateway, runtime, begun)));
+    acted
+        .unwrap_or_else(|panic| Err(panicked(&*panic)))
+        .map_err(|problem| failed(task, process, problem, clock.now()))
+}
+
+/// A process that is on record and has done nothing yet.
+struct Begun {
+    journal: Journal,
+    recent: Recent,
+    stop: Stop,
+    clock: Clock,
+    started: Timestamp,
+    policy: Policy,
+    terminal: Terminal,
+}
+
+fn act(
+    task: &Task<'_>,
+    gateway: Gateway,
+    runtime: Runtime,
+    begun: Begun,
+) -> Result<Worked, Problem> {
+    let Begun {
+        journal,
+        recent,
+        stop,
+        clock,
+        started,
+        policy,
+        terminal,
+    } = begun;
     if let Some(problem) = uncounted(task, &recent) {
-        return Err(refuse(task, journal, problem));
+        return Err(problem);
     }
     let past = past(recent);
     let tally = journal.tally().map_err(|error| broken(&error))?;
@@ -198,10 +277,11 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
         task.facts.batches,
         task.facts.environment
     );
+    let pinned = journal.pinned().to_vec();
     let (ledger, thread) = Ledger::spawn(journal).map_err(|error| {
         Problem::new(exit::ERROR, "cannot start the journal's thread").caused_by(&error)
     })?;
-    let snapshots = (!task.only_reads()).then(|| Snapshots::start(task.folder.clone()));
+    let snapshots = (!task.only_reads()).then(|| Snapshots::start(task.folder.clone(), pinned));
     let swept = runtime.block_on(sweep(
         task, gateway, ledger, policy, clock, &stop, &past, &screen,
     ));
@@ -270,7 +350,8 @@ pub(super) fn stopped(stop: &Stop) -> Option<(Outcome, String)> {
     })
 }
 
-/// Records how the process ended and writes everything there is to read.
+/// Writes everything there is to read, records how the process ended, and
+/// shows it.
 fn finish(
     task: &Task<'_>,
     Worked {
@@ -283,34 +364,92 @@ fn finish(
     let (outcome, explanation) = if let Some(stopped) = stopped(&stop) {
         stopped
     } else {
-        let summary = Summary::of(task.folder, false).map_err(|error| unreported(&error))?;
+        let summary = match Summary::of(task.folder, false) {
+            Ok(summary) => summary,
+            Err(error) => {
+                let problem = unreported(&error);
+                let process = journal.process();
+                drop(journal);
+                return Err(failed(task, process, problem, clock.now()));
+            }
+        };
         let ending = match &summary.verification {
             Some(found) if task.only_reads() => found.ending(),
             _ => summary.ending(task.effective.settings.allow_empty),
         };
         (ending, String::new())
     };
-    let code = outcome.code();
-    let resume_at = match stop.reason() {
-        Some(Reason::Deferred(deferral)) => deferral.resume_at,
-        _ => None,
+    let end = ProcessEnd {
+        explanation,
+        resume_at: match stop.reason() {
+            Some(Reason::Deferred(deferral)) => deferral.resume_at,
+            _ => None,
+        },
+        ..end_of(outcome, clock.now())
     };
-    let ended = resume_at
-        .map_or(Ok(()), |at| journal.resume_from(at))
-        .and_then(|()| journal.end_process(clock.now(), outcome.word(), code, &explanation));
-    if let Err(error) = ended {
-        // Nothing can be recorded any more; what is on the disk stays true.
-        let cause = if explanation.is_empty() {
-            error.to_string()
-        } else {
-            explanation
-        };
-        return Err(Problem::new(exit::ERROR, cause).hint(format!(
-            "make room or make it writable, then: {}",
-            report::resume_command(task.folder)
-        )));
+    if let Err(error) = journal.check_place() {
+        // What is at the path now belongs to another process, or to none.
+        let _ = journal.record_end(&end);
+        return Err(broken(&error));
     }
-    present(task.folder, code, out).map_err(|problem| problem.after(&explanation))
+    let summary = close(task.folder, journal, &end).map_err(|problem| {
+        // Where nothing can be recorded any more, what is on the disk stays
+        // true.
+        let problem = problem.after(&end.explanation);
+        match problem.hint {
+            Some(_) => problem,
+            None => problem.hint(format!(
+                "make room or make it writable, then: {}",
+                report::resume_command(task.folder)
+            )),
+        }
+    })?;
+    show(&summary, task.folder, end.exit_code, out)?;
+    Ok(end.exit_code)
+}
+
+/// Records that a process that is on record ends with a problem, and writes
+/// the run's files. The journal is opened anew: what failed may have taken it
+/// along.
+fn failed(task: &Task<'_>, process: i64, problem: Problem, at: Timestamp) -> Problem {
+    let outcome = match problem.code {
+        exit::UNAUTHORIZED => Outcome::Unauthorized,
+        _ => Outcome::Error,
+    };
+    let end = ProcessEnd {
+        explanation: problem.in_one_line(),
+        ..end_of(outcome, at)
+    };
+    let recorded = Journal::open(&task.folder.journal())
+        .map_err(|error| broken(&error))
+        .and_then(|mut journal| {
+            journal.continue_process(process);
+            if task.command == PLANNING {
+                let ended = journal.end_process(&end).map(one_file);
+                ended.map_err(|error| broken(&error))
+            } else {
+                close(task.folder, journal, &end).map(drop)
+            }
+        });
+    if let Err(error) = recorded {
+        tracing::warn!(
+            "the end of this process could not be recorded: {}",
+            error.in_one_line()
+        );
+    }
+    Problem {
+        code: outcome.code(),
+        ..problem
+    }
+}
+
+/// What is said of a panic: the message goes to standard error by itself.
+fn panicked(panic: &(dyn Any + Send)) -> Problem {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    let mut problem = Problem::new(exit::ERROR, "internal error: the program panicked");
+    problem.causes.extend(text.map(str::to_owned));
+    problem
 }
 
 /// Records that the run is held for a person, and shows how it stands; nothing
@@ -323,11 +462,12 @@ pub(super) fn hold(task: &Task<'_>, problem: &Problem, out: &mut dyn Write) -> R
     tracing::warn!(target: logging::ONLY_LOGGED, "{}: {why}", problem.message);
     let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
     begin(task, &mut journal, Timestamp::now())?;
-    let (word, code) = (Outcome::Held.word(), Outcome::Held.code());
-    journal
-        .end_process(Timestamp::now(), word, code, &why)
-        .map_err(|error| broken(&error))?;
-    present(task.folder, code, out).map(|_| ())
+    let end = ProcessEnd {
+        explanation: why,
+        ..end_of(Outcome::Held, Timestamp::now())
+    };
+    let summary = close(task.folder, journal, &end)?;
+    show(&summary, task.folder, end.exit_code, out)
 }
 
 /// Records that this process is at work on the run.
@@ -337,16 +477,18 @@ fn begin(task: &Task<'_>, journal: &mut Journal, started: Timestamp) -> Result<(
         .map_err(|error| broken(&error))
 }
 
-/// Writes the files of a run and shows its report.
-pub(super) fn present(folder: &RunFolder, code: u8, out: &mut dyn Write) -> Result<u8, Problem> {
-    let summary = report::write(folder).map_err(|error| unreported(&error))?;
-    let text = report::text(&summary, folder, super::review::style());
+/// Shows the report on a run whose end is recorded, with this code.
+pub(super) fn show(
+    summary: &Summary,
+    folder: &RunFolder,
+    code: u8,
+    out: &mut dyn Write,
+) -> Result<(), Problem> {
+    let text = report::text(summary, folder, super::review::style());
     signals::recorded(code);
-    out.write_all(text.as_bytes())
-        .map(|()| code)
-        .map_err(|error| {
-            Problem::new(exit::ERROR, "cannot write to standard output").caused_by(&error)
-        })
+    out.write_all(text.as_bytes()).map_err(|error| {
+        Problem::new(exit::ERROR, "cannot write to standard output").caused_by(&error)
+    })
 }
 
 /// How far back the limits look.
@@ -406,21 +548,6 @@ fn uncounted(task: &Task<'_>, recent: &Recent) -> Option<Problem> {
     )))
 }
 
-/// Records that the process ends with a problem before its first call.
-fn refuse(task: &Task<'_>, journal: Journal, problem: Problem) -> Problem {
-    let (word, code) = (Outcome::Error.word(), Outcome::Error.code());
-    let ended = journal.end_process(Timestamp::now(), word, code, &problem.message);
-    if let Err(error) = ended {
-        return broken(&error);
-    }
-    if !task.only_reads()
-        && let Err(error) = report::write(task.folder)
-    {
-        return unreported(&error);
-    }
-    problem
-}
-
 fn start_log(task: &Task<'_>, terminal: Terminal) -> Result<(), Problem> {
     let settings = &task.effective.settings;
     logging::start(
@@ -440,6 +567,12 @@ fn run_log(folder: &RunFolder) -> Result<File, Problem> {
 }
 
 pub(super) fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
+    if let Some(replaced @ JournalError::Replaced { .. }) = error.downcast_ref() {
+        return Problem::new(exit::ERROR, format!("{replaced}; nothing more is sent")).hint(
+            "bring the runs folder back as it was, where it was, and see that nothing else works \
+             on it; what was sent last is on record in the file that went, and nowhere else",
+        );
+    }
     damaged(error)
         .unwrap_or_else(|| Problem::new(exit::ERROR, "the journal failed").caused_by(error))
 }

@@ -191,7 +191,8 @@ impl<'a> Watch<'a> {
         Journal::open(&self.folder.journal())
             .and_then(|mut journal| {
                 journal.found(&self.new, now)?;
-                journal.close()
+                carry::one_file(journal.close());
+                Ok(())
             })
             .map_err(|error| broken(&error))
     }
@@ -246,7 +247,8 @@ impl<'a> Watch<'a> {
         Journal::open(&self.folder.journal())
             .and_then(|mut journal| {
                 journal.approve(&approval)?;
-                journal.close()
+                carry::one_file(journal.close());
+                Ok(())
             })
             .map_err(|error| broken(&error))?;
         Ok(pending

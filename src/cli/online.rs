@@ -9,7 +9,7 @@
 use std::fs::File;
 
 use jiff::Timestamp;
-use rescind::journal::{JournalError, Lock, NewRun, PLANNING, RunFolder, RunsDir};
+use rescind::journal::{JournalError, Lock, NewRun, PLANNING, ProcessEnd, RunFolder, RunsDir};
 use rescind::list::{Census, Frozen, Input};
 use rescind::report::{Survey, number, visible};
 
@@ -27,7 +27,7 @@ pub(super) struct Reading<'a> {
     given: Timestamp,
     runs: RunsDir,
     new: NewRun,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl<'a> Reading<'a> {
@@ -50,7 +50,7 @@ impl<'a> Reading<'a> {
             given,
             runs,
             new,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -73,7 +73,7 @@ impl<'a> Reading<'a> {
             given,
             runs,
             new,
-            _lock,
+            lock,
         } = self;
         let runtime = carry::runtime()?;
         let gateway = Gateway::open(effective, &runtime)?;
@@ -90,6 +90,7 @@ impl<'a> Reading<'a> {
         }
         let task = Task {
             command: PLANNING,
+            lock: &lock,
             runs: &runs,
             folder: &folder,
             facts: &facts,
@@ -107,8 +108,13 @@ impl<'a> Reading<'a> {
             None => (survey(&folder)?.ending(), String::new()),
         };
         let code = outcome.code();
+        let end = ProcessEnd {
+            explanation: why,
+            ..ProcessEnd::new(clock.now(), outcome.word(), code)
+        };
         journal
-            .end_process(clock.now(), outcome.word(), code, &why)
+            .end_process(&end)
+            .map(carry::one_file)
             .map_err(|error| broken(&error))?;
         signals::recorded(code);
         Ok((Box::new(survey(&folder)?), code))

@@ -81,6 +81,12 @@ impl Problem {
         self
     }
 
+    /// The problem and its causes, for a record.
+    pub(crate) fn in_one_line(&self) -> String {
+        let parts: Vec<_> = [&self.message].into_iter().chain(&self.causes).collect();
+        parts.into_iter().cloned().collect::<Vec<_>>().join(": ")
+    }
+
     /// Prints the problem on standard error.
     pub(crate) fn say(&self) {
         let mut lines = Vec::new();

@@ -18,7 +18,7 @@ use rescind::sweep::{Sieve, Verify};
 use rustc_hash::FxHashSet;
 
 use super::args::Options;
-use super::carry::{self, Task, broken, carry_out, facts, present};
+use super::carry::{self, Task, broken, carry_out, facts};
 use super::gateway::Gateway;
 use super::guards::Watch;
 use super::printer::say;
@@ -28,10 +28,21 @@ use super::settings::{Effective, Layers, Verbosity};
 use super::unreadable::{Invalid, unreadable};
 use super::{consent, exit, guards, online};
 
-/// What the journal and the results of a list may need for each byte of it,
-/// and what they need in any case.
-const ROOM_PER_BYTE: u64 = 4;
+/// What a run may need on the disk in any case: SQLite's log has 4 MiB before
+/// it is moved into the journal, and the page some 500 KiB.
 const ROOM_AT_LEAST: u64 = 8 << 20;
+
+/// What it may need for each ID: journal, results and log, all files of the
+/// results twice while they are replaced, and with `--read-first` what was seen
+/// of each. Measured at their highest, of lists of 100,000 IDs of ten digits in
+/// batches of 100, in order or shuffled: 130 bytes, and 240 with what was seen;
+/// IDs of nineteen digits take some 60 more.
+const ROOM_PER_ID: u64 = 200;
+const ROOM_PER_ID_SEEN: u64 = 120;
+
+/// What it may need for each batch: its calls and retries, its row, its lines
+/// of the log. Measured with batches of 10: 1 KiB.
+const ROOM_PER_BATCH: u64 = 2 << 10;
 
 /// `rescind run`.
 pub(super) fn run(
@@ -54,7 +65,7 @@ pub(super) fn run(
     }
     Gateway::check(&effective)?;
     let runs = RunsDir::create(&settings.runs_dir).map_err(|error| folder_problem(&error))?;
-    let _lock = lock(&runs, &effective, "run")?;
+    let lock = lock(&runs, &effective, "run")?;
     online::clear(&runs, &effective).map_err(|error| folder_problem(&error))?;
     let input = self::input(input);
     runs.check_room(room(&input))
@@ -69,6 +80,9 @@ pub(super) fn run(
         }
     }
     let facts = facts_of(&effective, &input, &census)?;
+    let needed = room_of(facts.rows_distinct, facts.batches, settings.read_first);
+    runs.check_room(needed)
+        .map_err(|error| folder_problem(&error))?;
     let judged = guards::judge(
         settings,
         &runs,
@@ -104,6 +118,7 @@ pub(super) fn run(
     }
     let task = Task {
         command: "run",
+        lock: &lock,
         runs: &runs,
         folder: &folder,
         facts: &facts,
@@ -189,17 +204,21 @@ pub(super) fn resume(
         )
         .hint("give --verify all"));
     }
-    let _lock = lock(&runs, &effective, "resume")?;
+    let lock = lock(&runs, &effective, "resume")?;
     let standing = Summary::of(&folder, false).map_err(|error| carry::unreported(&error))?;
     if report::is_finished(&standing.ids, standing.owed) {
         let ending = standing.ending(effective.settings.allow_empty);
-        if standing.outcome != ending.word() {
-            carry::conclude(&folder, &effective, ending)?;
-        }
-        return present(&folder, ending.code(), out);
+        let summary = if standing.concluded {
+            report::write(&folder).map_err(|error| carry::unreported(&error))?
+        } else {
+            carry::conclude(&folder, &effective, ending)?
+        };
+        carry::show(&summary, &folder, ending.code(), out)?;
+        return Ok(ending.code());
     }
     let task = Task {
         command: "resume",
+        lock: &lock,
         runs: &runs,
         folder: &folder,
         facts: &frozen,
@@ -428,14 +447,21 @@ pub(super) fn facts_of(
     })
 }
 
-/// What the run may need on the disk.
+/// What freezing a list may need on the disk: an ID takes as much in the
+/// journal as in a list of nothing else.
 pub(super) fn room(input: &Input) -> u64 {
     let bytes = match input {
         Input::Path(path) => fs::metadata(path).map_or(0, |metadata| metadata.len()),
         Input::Stdin => 0,
     };
-    bytes
-        .saturating_mul(ROOM_PER_BYTE)
+    bytes.saturating_add(ROOM_AT_LEAST)
+}
+
+/// What the run of a list may need on the disk once its rows are known.
+const fn room_of(ids: u64, batches: u64, read_first: bool) -> u64 {
+    let seen = if read_first { ROOM_PER_ID_SEEN } else { 0 };
+    ids.saturating_mul(ROOM_PER_ID + seen)
+        .saturating_add(batches.saturating_mul(ROOM_PER_BATCH))
         .saturating_add(ROOM_AT_LEAST)
 }
 
@@ -533,7 +559,7 @@ pub(super) fn folder_problem(error: &JournalError) -> Problem {
         JournalError::Network { .. } => {
             problem.hint("name a folder on a local disk with --runs-dir")
         }
-        JournalError::NoRoom { .. } => {
+        JournalError::NoRoom { .. } | JournalError::NoInodes { .. } => {
             problem.hint("make room, or name another folder with --runs-dir")
         }
         _ => problem,

@@ -4,7 +4,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rescind::journal::RunFolder;
+use rescind::journal::{Pinned, RunFolder};
 use rescind::report;
 
 /// The files are not written anew sooner than this.
@@ -20,13 +20,17 @@ pub(super) struct Snapshots {
 }
 
 impl Snapshots {
-    pub(super) fn start(folder: RunFolder) -> Self {
+    /// Nothing is written where one of the `pinned` files is another by now.
+    pub(super) fn start(folder: RunFolder, pinned: Vec<Pinned>) -> Self {
         let (over, ended) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("snapshots".into())
             .spawn(move || {
                 let mut rest = LEAST;
                 while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(rest) {
+                    if pinned.iter().any(|file| file.check().is_err()) {
+                        continue;
+                    }
                     let begun = Instant::now();
                     if let Err(error) = report::refresh(&folder) {
                         tracing::warn!(%error, "the results could not be brought up to date");

@@ -32,7 +32,7 @@ pub(super) fn verify(
         effective,
     } = choose(wanted, newest, options, variables)?;
     Gateway::check(&effective)?;
-    let _lock = lock(&runs, &effective, "verify")?;
+    let lock = lock(&runs, &effective, "verify")?;
     let runtime = carry::runtime()?;
     let gateway = Gateway::open(&effective, &runtime)?;
     if effective.settings.verbosity != Verbosity::Quiet {
@@ -46,6 +46,7 @@ pub(super) fn verify(
     }
     let task = Task {
         command: "verify",
+        lock: &lock,
         runs: &runs,
         folder: &folder,
         facts: &frozen,

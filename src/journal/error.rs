@@ -26,7 +26,7 @@ pub enum JournalError {
         path: PathBuf,
     },
     /// The journal is of another version.
-    #[error("the journal {} has format {found}; this program reads format {}", path.display(), super::store::FORMAT_VERSION)]
+    #[error("the journal {} has format {found}; this program reads formats {} to {}", path.display(), super::migrate::OLDEST_FORMAT, super::store::FORMAT_VERSION)]
     Version {
         /// The journal.
         path: PathBuf,
@@ -65,6 +65,12 @@ pub enum JournalError {
         /// What is wrong with it.
         what: String,
     },
+    /// A file that a process works with is not at its path any more.
+    #[error("{} was removed or replaced while this process was working with it", path.display())]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file or folder of a run could not be made, moved or listed.
     #[error("cannot {what} {}", path.display())]
     Folder {
@@ -84,6 +90,16 @@ pub enum JournalError {
         free_mib: u64,
         /// What may be needed, in MiB.
         needed_mib: u64,
+    },
+    /// There are not enough inodes for the run's files.
+    #[error("the file system of {} has room for {free} more files (inodes), and this run may need {needed}", path.display())]
+    NoInodes {
+        /// The runs folder.
+        path: PathBuf,
+        /// How many are free.
+        free: u64,
+        /// How many may be needed.
+        needed: u64,
     },
     /// The runs folder is on a network file system.
     #[error("{} is on a network file system ({kind}), where a journal is not safe", path.display())]

@@ -17,6 +17,10 @@ use super::{Archive, JournalError};
 /// The journal's name within a run's folder.
 pub(super) const JOURNAL: &str = "journal.db";
 
+/// A run's folder and lock, its twelve files, and the results once more while
+/// they are replaced.
+const FILES: u64 = 24;
+
 /// How the folder of a run in the making begins; no run's ID begins so.
 const SCRATCH: &str = ".freezing-";
 
@@ -121,7 +125,7 @@ impl RunsDir {
     /// Refuses to begin where there is not enough room for a run.
     ///
     /// # Errors
-    /// If less than `needed` bytes are free.
+    /// If less than `needed` bytes are free, or too few inodes.
     pub fn check_room(&self, needed: u64) -> Result<(), JournalError> {
         let stat = statvfs(&self.0)
             .map_err(|errno| JournalError::folder("examine", &self.0)(errno.into()))?;
@@ -131,6 +135,14 @@ impl RunsDir {
                 path: self.0.clone(),
                 free_mib: free >> 20,
                 needed_mib: needed.div_ceil(1 << 20),
+            });
+        }
+        // Where there are none at all, files are not counted.
+        if stat.f_files > 0 && stat.f_favail < FILES {
+            return Err(JournalError::NoInodes {
+                path: self.0.clone(),
+                free: stat.f_favail,
+                needed: FILES,
             });
         }
         Ok(())

@@ -15,18 +15,13 @@ use rusqlite::{Connection, params};
 
 use super::breach::insert_breach;
 use super::folder::{JOURNAL, RunFolder, RunId, RunsDir, sync_dir};
-use super::seal::{self, ListSeal};
+use super::list_digest::{LIST_DIGEST, ListDigest};
+use super::log_state::STATE_TABLE;
 use super::{BatchId, Finding, JournalError, store};
 use crate::list::PermissionId;
 
 /// The tables of a journal.
 pub(super) const SCHEMA: &str = include_str!("schema.sql");
-
-/// The fact that is the seal on the list.
-pub(super) const LIST_SEAL: &str = "rows_sha256";
-
-/// The fact that is the seal on all others.
-pub(super) const SEAL: &str = "seal";
 
 /// What a run is, as far as its list and its target go.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,7 +67,7 @@ pub struct NewRun {
     database: Connection,
     path: PathBuf,
     batches: BatchId,
-    seal: ListSeal,
+    digest: ListDigest,
 }
 
 impl NewRun {
@@ -110,7 +105,7 @@ impl NewRun {
             database,
             path,
             batches: 0,
-            seal: ListSeal::default(),
+            digest: ListDigest::default(),
         })
     }
 
@@ -122,7 +117,7 @@ impl NewRun {
         self.batches += 1;
         let number = self.batches;
         for (id, line) in ids.iter().zip(lines) {
-            self.seal.id(*id, *line);
+            self.digest.id(*id, *line);
         }
         let write = || {
             self.database
@@ -146,7 +141,7 @@ impl NewRun {
     /// # Errors
     /// If it cannot be written.
     pub fn reject(&mut self, line: u64, value: &str, reason: &str) -> Result<(), JournalError> {
-        self.seal.reject(line, value, reason);
+        self.digest.reject(line, value, reason);
         self.database
             .prepare_cached("INSERT INTO reject (line, value, reason) VALUES (?1, ?2, ?3)")
             .and_then(|mut statement| statement.execute(params![line.cast_signed(), value, reason]))
@@ -188,9 +183,7 @@ impl NewRun {
     ) -> Result<(RunFolder, File), JournalError> {
         let at = |source| JournalError::write(&self.path, source);
         let mut pairs = BTreeMap::from(facts.pairs());
-        pairs.insert(LIST_SEAL, self.seal.digest());
-        let seal = seal::facts(pairs.iter().map(|(name, value)| (*name, value.as_str())));
-        pairs.insert(SEAL, seal);
+        pairs.insert(LIST_DIGEST, self.digest.finish());
         for (name, value) in pairs {
             self.database
                 .execute(
@@ -200,7 +193,7 @@ impl NewRun {
                 .map_err(at)?;
         }
         self.database
-            .execute_batch("INSERT INTO written (commits) VALUES (0); COMMIT")
+            .execute_batch(&format!("{STATE_TABLE} COMMIT"))
             .map_err(at)?;
         self.database
             .close()

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::RunsDir;
 use super::folder::open_private;
+use super::{Pinned, RunsDir};
 use crate::address::server;
 
 /// How often a waiting process looks again.
@@ -45,6 +45,7 @@ pub struct Holder {
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    pinned: Pinned,
 }
 
 /// A lock that could not be had.
@@ -89,9 +90,16 @@ impl Lock {
         };
         let mut file = open_private(&path, false).map_err(failed)?;
         let begun = Instant::now();
-        loop {
+        let pinned = loop {
             match file.try_lock() {
-                Ok(()) => break,
+                Ok(()) => {
+                    let pinned = Pinned::of(&path, &file.metadata().map_err(failed)?);
+                    if pinned.check().is_ok() {
+                        break pinned;
+                    }
+                    // Another one would not meet it there.
+                    file = open_private(&path, false).map_err(failed)?;
+                }
                 Err(TryLockError::Error(source)) => return Err(failed(source)),
                 Err(TryLockError::WouldBlock) => {
                     let left = patience.max(GRACE).saturating_sub(begun.elapsed());
@@ -106,7 +114,7 @@ impl Lock {
                     std::thread::sleep(left.min(LOOK_AGAIN));
                 }
             }
-        }
+        };
         let write = |file: &mut File| {
             file.set_len(0)?;
             file.rewind()?;
@@ -114,7 +122,13 @@ impl Lock {
             file.flush()
         };
         write(&mut file).map_err(failed)?;
-        Ok(Self { file })
+        Ok(Self { file, pinned })
+    }
+
+    /// The file, which others have to find at its path.
+    #[must_use]
+    pub const fn pinned(&self) -> &Pinned {
+        &self.pinned
     }
 
     /// Whether some process holds the lock of `environment` now.

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::freeze::{LIST_SEAL, SEAL};
-use super::mark::Expected;
-use super::seal;
-use super::{Batch, BatchId, Facts, HoldCause, JournalError, State, Tally, Verified, store};
+use super::log_state::{check_log, has_log};
+use super::{
+    Batch, BatchId, Facts, HoldCause, JournalError, ProcessEnd, State, Tally, Verified, store,
+};
 use crate::list::PermissionId;
 
 /// A journal open for reading, as of one moment: a run that goes on beside
@@ -18,6 +18,8 @@ use crate::list::PermissionId;
 pub struct Archive {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
+    /// The end of the last process, where it is not recorded yet.
+    end: Option<ProcessEnd>,
 }
 
 /// A batch as a report sees it.
@@ -132,21 +134,25 @@ impl Archive {
     /// written is taken back before.
     ///
     /// # Errors
-    /// If it cannot be opened, is no journal of this format, or holds less than
-    /// was written to it.
+    /// If it cannot be opened, is no journal of a known format, or lacks the log
+    /// that belongs to it.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
-        match Self::look_at(path) {
-            Err(error) if error.is_half_written() => {
-                store::take_back(path)?;
-                Self::look_at(path)
+        let mut opened = Self::look_at(path);
+        // It may be taken up, and get its log, between two looks.
+        for _ in 0..2 {
+            match &opened {
+                Err(error) if error.is_half_written() => store::take_back(path)?,
+                Err(JournalError::Damaged { .. }) => {}
+                _ => break,
             }
-            opened => opened,
+            opened = Self::look_at(path);
         }
+        opened
     }
 
     fn look_at(path: &Path) -> Result<Self, JournalError> {
         let at = |source| JournalError::open(path, source);
-        let expected = Expected::of(path)?;
+        let had_log = has_log(path);
         let connection =
             Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(at)?;
         connection
@@ -154,11 +160,22 @@ impl Archive {
             .map_err(at)?;
         store::check_format(&connection, path)?;
         connection.execute_batch("BEGIN").map_err(at)?;
-        expected.compare(&connection, path)?;
+        if !had_log {
+            check_log(&connection, path)?;
+        }
         Ok(Self {
             connection,
             path: path.to_owned(),
+            end: None,
         })
+    }
+
+    /// Shows the last process as one that has ended so. The files of a run are
+    /// written before the end of a process is recorded, and show it.
+    #[must_use]
+    pub fn ending(mut self, end: Option<&ProcessEnd>) -> Self {
+        self.end = end.cloned();
+        self
     }
 
     pub(super) fn with<T>(
@@ -173,7 +190,11 @@ impl Archive {
     /// # Errors
     /// If the journal cannot be read, or a fact is missing or damaged.
     pub fn facts(&self) -> Result<Facts, JournalError> {
-        let facts = self.sealed()?;
+        let facts = self.with(|db| {
+            db.prepare("SELECT name, value FROM fact")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<BTreeMap<String, String>, _>>()
+        })?;
         let text = |name: &str| {
             facts
                 .get(name)
@@ -206,45 +227,6 @@ impl Archive {
             batches: number("batches")?,
             note: text("note")?,
         })
-    }
-
-    /// The facts as they are written, if they are those that were sealed.
-    fn sealed(&self) -> Result<BTreeMap<String, String>, JournalError> {
-        let mut facts = self.with(|db| {
-            db.prepare("SELECT name, value FROM fact")?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect::<Result<BTreeMap<String, String>, _>>()
-        })?;
-        let seal = facts.remove(SEAL);
-        let texts = facts
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        if seal == Some(seal::facts(texts)) {
-            Ok(facts)
-        } else {
-            Err(self.damaged("its facts are not those that were frozen".to_owned()))
-        }
-    }
-
-    /// The seal on the list, as [`ListSeal::digest`](super::ListSeal::digest)
-    /// gives it.
-    ///
-    /// # Errors
-    /// If the journal cannot be read, or is damaged.
-    pub fn list_seal(&self) -> Result<String, JournalError> {
-        let seal = self.sealed()?.remove(LIST_SEAL);
-        seal.ok_or_else(|| self.damaged(format!("it lacks {LIST_SEAL}")))
-    }
-
-    /// Checks that the rows that are written twice agree with themselves.
-    ///
-    /// # Errors
-    /// If the journal cannot be read, or is damaged.
-    pub fn check_rows(&self) -> Result<(), JournalError> {
-        match self.with(seal::rows)? {
-            Some(what) => Err(self.damaged(what)),
-            None => Ok(()),
-        }
     }
 
     pub(super) fn damaged(&self, what: String) -> JournalError {
@@ -416,16 +398,24 @@ impl Archive {
     /// # Errors
     /// If the journal cannot be read.
     pub fn processes(&self) -> Result<Vec<ProcessRow>, JournalError> {
-        self.with(|db| {
+        let mut processes: Vec<ProcessRow> = self.with(|db| {
             db.prepare(
                 "SELECT command, started_at, ended_at, outcome, exit_code, explanation, pid, host,
                         operator, version, settings, waited_rate, waited_retry, waited_penalty,
-                        waited_lockout, id, waited_window, resume_at, settings_sha256
+                        waited_lockout, id, waited_window, resume_at
                  FROM process ORDER BY id",
             )?
             .query_map([], process_row)?
             .collect()
-        })
+        })?;
+        if let (Some(last), Some(end)) = (processes.last_mut(), &self.end) {
+            last.ended = Some(end.at);
+            last.outcome = Some(end.outcome.to_owned());
+            last.exit_code = Some(end.exit_code);
+            last.explanation.clone_from(&end.explanation);
+            last.resume_at = end.resume_at;
+        }
+        Ok(processes)
     }
 
     /// How many calls were made, by kind; one that may not have been sent
@@ -523,10 +513,6 @@ pub(super) fn batch_row(row: &Row<'_>) -> rusqlite::Result<BatchRow> {
 fn process_row(row: &Row<'_>) -> rusqlite::Result<ProcessRow> {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of one run")]
     let seconds = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)? as f64 / 1000.0);
-    let settings: String = row.get(10)?;
-    if seal::settings(&settings) != row.get_ref(18)?.as_str()? {
-        return Err(damaged(10, "the settings are not those that were recorded"));
-    }
     Ok(ProcessRow {
         id: row.get(15)?,
         command: row.get(0)?,
@@ -539,7 +525,7 @@ fn process_row(row: &Row<'_>) -> rusqlite::Result<ProcessRow> {
         host: row.get(7)?,
         operator: row.get(8)?,
         version: row.get(9)?,
-        settings,
+        settings: row.get(10)?,
         waited: super::Waited {
             rate: seconds(11)?,
             retry: seconds(12)?,

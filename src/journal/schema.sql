@@ -1,7 +1,7 @@
 -- The journal of one run. All times are milliseconds since 1970, UTC.
 
 -- What the run is: written once, when the list is frozen. `rows_sha256` is the
--- digest of the list below, `seal` that of all other facts.
+-- digest of the frozen list: its IDs with their lines, and its rejected rows.
 CREATE TABLE fact (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -34,13 +34,7 @@ CREATE TABLE batch (
     settled_at    INTEGER,
     verified      TEXT NOT NULL DEFAULT '',
     -- 1: these IDs have to be read before the run is finished
-    owed          INTEGER NOT NULL DEFAULT 0,
-    -- All that a claim or a sending follows from once more, kept beside it by
-    -- SQLite: a row of which a part was altered no longer agrees with itself.
-    twin          TEXT NOT NULL GENERATED ALWAYS AS (
-        format('%d %s %d %d %d %d %d %s %s %s %d %d %d %d', id, path, coalesce(parent, 0), root, ids,
-               first_line, last_line, state, reason, verified, owed, attempts,
-               coalesce(first_sent_at, 0), coalesce(settled_at, 0))) STORED
+    owed          INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- The IDs of each batch, as JSON arrays, apart from what changes.
@@ -65,10 +59,6 @@ CREATE TABLE process (
     operator        TEXT NOT NULL,
     version         TEXT NOT NULL,
     settings        TEXT NOT NULL,
-    -- no longer written: which boot of the host it belonged to
-    boot_id         TEXT,
-    booted_at       INTEGER,
-    settings_sha256 TEXT NOT NULL,
     explanation     TEXT NOT NULL DEFAULT '',
     -- where it was deferred: when it makes sense to carry on
     resume_at       INTEGER,
@@ -106,11 +96,7 @@ CREATE TABLE hold (
     began_at INTEGER NOT NULL,
     until    INTEGER NOT NULL,
     full_ms  INTEGER NOT NULL,
-    ended_at INTEGER,
-    -- as in batch
-    twin     TEXT NOT NULL GENERATED ALWAYS AS (
-        format('%d %d %s %d %d %d %d', id, process, cause, began_at, until, full_ms,
-               coalesce(ended_at, 0))) STORED
+    ended_at INTEGER
 ) STRICT;
 
 -- Each token that calls bore, in order; the token itself is nowhere.
@@ -171,9 +157,5 @@ CREATE TABLE sighting (
     status        TEXT NOT NULL
 ) STRICT;
 
--- One row: how many transactions were written since the list was frozen. The
--- same number stands in the file `journal.db-mark` as long as there is a
--- write-ahead log.
-CREATE TABLE written (
-    commits INTEGER NOT NULL
-) STRICT;
+-- There is one more table, `log_state`: its one row says whether this file
+-- needs the write-ahead log beside it.

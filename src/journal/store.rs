@@ -2,26 +2,33 @@
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
-use super::mark::{self, Mark};
+use super::log_state::{begin_log, beside, end_log};
+use super::migrate::{OLDEST_FORMAT, migrate};
 use super::recent::timeout;
-use super::seal;
 use super::write::{Refusal, write_entry};
 use super::{
-    Archive, Batch, BatchId, CallId, Claim, Entry, JournalError, Owed, Tally,
+    Archive, Batch, BatchId, CallId, Claim, Entry, JournalError, Owed, Pinned, Tally,
     VERIFICATION_MISMATCH, Verified, read,
 };
 
 /// Marks an SQLite file as a journal of this program: "RSCD".
 pub(super) const APPLICATION_ID: i32 = 0x5253_4344;
 
-/// The version of the journal's format. A journal of another version is
-/// refused, never guessed at.
-pub(super) const FORMAT_VERSION: i32 = 5;
+/// The version of the journal's format. An older one is [migrated](migrate)
+/// or read as it is, as far as that is known; every other is refused, never
+/// guessed at.
+pub(super) const FORMAT_VERSION: i32 = 6;
+
+/// How long a journal is tried to be left as one file, where a reader or the
+/// disk prevents it, and how long one try waits.
+const FOLDING: Duration = Duration::from_secs(5);
+const ONE_TRY: Duration = Duration::from_millis(500);
 
 /// The journal of a run, open for writing. Only one process may hold it: the
 /// [`Lock`](super::Lock) sees to that.
@@ -30,9 +37,31 @@ pub struct Journal {
     connection: Connection,
     path: PathBuf,
     process: i64,
-    /// How many transactions it holds, and where that is kept beside it.
-    commits: u64,
-    mark: Mark,
+    /// The files that have to stay where they are: the journal, its log, and
+    /// what is [added](Self::pin).
+    pinned: Vec<Pinned>,
+}
+
+/// Why a journal could not be left as one file. It is complete all the same,
+/// together with its log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unfolded {
+    /// The journal.
+    pub path: PathBuf,
+    /// What prevented it.
+    pub why: String,
+}
+
+impl std::fmt::Display for Unfolded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} could not be left as one file ({}): its log {} belongs to it; copy both, or neither",
+            self.path.display(),
+            self.why,
+            beside(&self.path, "-wal").display()
+        )
+    }
 }
 
 /// Who carries a run out: one row of the journal a process.
@@ -52,6 +81,35 @@ pub struct Process {
     pub version: &'static str,
     /// The settings in effect, as JSON, without secrets.
     pub settings: String,
+}
+
+/// How a process ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProcessEnd {
+    /// When.
+    pub at: Timestamp,
+    /// The word for it.
+    pub outcome: &'static str,
+    /// Its exit code.
+    pub exit_code: u8,
+    /// A sentence on why; may be empty.
+    pub explanation: String,
+    /// Where it was deferred: when it makes sense to carry on.
+    pub resume_at: Option<Timestamp>,
+}
+
+impl ProcessEnd {
+    /// An end without an explanation.
+    #[must_use]
+    pub const fn new(at: Timestamp, outcome: &'static str, exit_code: u8) -> Self {
+        Self {
+            at,
+            outcome,
+            exit_code,
+            explanation: String::new(),
+            resume_at: None,
+        }
+    }
 }
 
 /// A batch in doubt, and what is known of its last sending.
@@ -76,41 +134,57 @@ impl Journal {
     /// Opens the journal at `path` for writing.
     ///
     /// # Errors
-    /// If it cannot be opened, is damaged, or is no journal of this format; or
-    /// if it is a symbolic link.
+    /// If it cannot be opened, is damaged, or is no journal of a known format;
+    /// if its list is not the one that was frozen; or if it is a symbolic link.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let at = |source| JournalError::open(path, source);
         // Looked at before anything could be written: the last to close a
         // damaged log would clear it away.
-        drop(Archive::open(path)?);
+        let archive = Archive::open(path)?;
+        let journal = Pinned::at(path)?;
         let connection = connect(path)?;
         check_format(&connection, path)?;
         check_pages(&connection, path)?;
-        seal::rows(&connection)
-            .map_err(|source| JournalError::read(path, source))?
-            .map_or(Ok(()), |what| {
-                Err(JournalError::Damaged {
-                    path: path.to_owned(),
-                    what,
-                })
-            })?;
-        let commits =
-            mark::commits(&connection).map_err(|source| JournalError::read(path, source))?;
-        // Before there is a log.
-        let mark = Mark::of(path, commits)?;
+        archive.check_list()?;
+        drop(archive);
         connection
-            .execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;",
-            )
+            // A log goes when it was moved into the file, and by nothing else:
+            // by the time that this process ends its path may be another's.
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .and_then(|_| migrate(&connection, path))
+            .and_then(|()| {
+                connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;")
+            })
+            .and_then(|()| begin_log(&connection))
             .map_err(at)?;
+        let pinned = vec![journal, Pinned::at(&beside(path, "-wal"))?];
         connection.set_prepared_statement_cache_capacity(64);
         Ok(Self {
             connection,
             path: path.to_owned(),
             process: 0,
-            commits,
-            mark,
+            pinned,
         })
+    }
+
+    /// Has every writing look, too, whether this file is still at its path.
+    pub fn pin(&mut self, file: Pinned) {
+        self.pinned.push(file);
+    }
+
+    /// The files that have to stay where they are.
+    #[must_use]
+    pub fn pinned(&self) -> &[Pinned] {
+        &self.pinned
+    }
+
+    /// Looks whether the journal that is written to is the one at its path,
+    /// and so is everything that was [added](Self::pin).
+    ///
+    /// # Errors
+    /// If one of them is not.
+    pub fn check_place(&self) -> Result<(), JournalError> {
+        self.pinned.iter().try_for_each(Pinned::check)
     }
 
     /// Where the journal is.
@@ -126,9 +200,8 @@ impl Journal {
     pub fn begin_process(&mut self, process: &Process) -> Result<(), JournalError> {
         self.process = self.at_once(|db| {
             db.execute(
-                "INSERT INTO process (command, started_at, pid, host, operator, version, settings,
-                     settings_sha256)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO process (command, started_at, pid, host, operator, version, settings)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 params![
                     process.command,
                     process.started.as_millisecond(),
@@ -137,7 +210,6 @@ impl Journal {
                     process.operator,
                     process.version,
                     process.settings,
-                    seal::settings(&process.settings),
                 ],
             )?;
             Ok(db.last_insert_rowid())
@@ -145,73 +217,79 @@ impl Journal {
         Ok(())
     }
 
-    /// Records when it makes sense to carry on, for a process that is
-    /// deferred.
+    /// The number of the process that [`begin_process`](Self::begin_process)
+    /// recorded.
+    #[must_use]
+    pub const fn process(&self) -> i64 {
+        self.process
+    }
+
+    /// Goes on as a process that is recorded already, where the connection
+    /// that recorded it is lost.
+    pub const fn continue_process(&mut self, process: i64) {
+        self.process = process;
+    }
+
+    /// Records how the process ended, and leaves the journal as one file. The
+    /// answer says if that was not possible.
     ///
     /// # Errors
     /// If the journal cannot be written.
-    pub fn resume_from(&mut self, at: Timestamp) -> Result<(), JournalError> {
+    pub fn end_process(mut self, end: &ProcessEnd) -> Result<Option<Unfolded>, JournalError> {
+        self.record_end(end)?;
+        Ok(self.close())
+    }
+
+    /// Records how the process ended, and nothing else: for one that has no
+    /// time left.
+    ///
+    /// # Errors
+    /// If the journal cannot be written.
+    pub fn record_end(&mut self, end: &ProcessEnd) -> Result<(), JournalError> {
         let process = self.process;
         self.at_once(|db| {
             db.execute(
-                "UPDATE process SET resume_at = ?2 WHERE id = ?1",
-                params![process, at.as_millisecond()],
+                "UPDATE process SET ended_at = ?2, outcome = ?3, exit_code = ?4, explanation = ?5,
+                     resume_at = ?6
+                 WHERE id = ?1",
+                params![
+                    process,
+                    end.at.as_millisecond(),
+                    end.outcome,
+                    end.exit_code,
+                    end.explanation,
+                    end.resume_at.map(Timestamp::as_millisecond),
+                ],
             )
             .map(drop)
         })
     }
 
-    /// Records how the process ended, and leaves the journal as one file.
-    ///
-    /// # Errors
-    /// If the journal cannot be written.
-    pub fn end_process(
-        mut self,
-        at: Timestamp,
-        outcome: &str,
-        exit_code: u8,
-        explanation: &str,
-    ) -> Result<(), JournalError> {
-        let process = self.process;
-        self.at_once(|db| {
-            db.execute(
-                "UPDATE process SET ended_at = ?2, outcome = ?3, exit_code = ?4, explanation = ?5
-                 WHERE id = ?1",
-                params![
-                    process,
-                    at.as_millisecond(),
-                    outcome,
-                    exit_code,
-                    explanation
-                ],
-            )
-            .map(drop)
-        })?;
-        self.fold()
-    }
-
-    /// Leaves the journal as one file, without a word on any process.
-    ///
-    /// # Errors
-    /// If the journal cannot be written.
-    pub fn close(mut self) -> Result<(), JournalError> {
-        self.fold()
-    }
-
-    /// Folds the write-ahead log into the file. With a reader about, the log
-    /// is emptied but stays; otherwise one file is left.
-    fn fold(&mut self) -> Result<(), JournalError> {
-        let single = self
-            .connection
-            .query_row("PRAGMA journal_mode = DELETE", [], |row| {
-                row.get::<_, String>(0)
-            });
-        if single.is_ok() {
-            return self.mark.remove();
+    /// Leaves the journal as one file, without a word on any process. The
+    /// answer says if that was not possible.
+    pub fn close(self) -> Option<Unfolded> {
+        let begun = Instant::now();
+        let _ = self.connection.busy_timeout(ONE_TRY);
+        loop {
+            let why = match self.check_place().map(|()| end_log(&self.connection)) {
+                Ok(Ok(None)) => return None,
+                Ok(Ok(Some(why))) => why.to_owned(),
+                Ok(Err(error)) => error.to_string(),
+                // What is there belongs to another process.
+                Err(replaced) => return Some(self.unfolded(replaced.to_string())),
+            };
+            if begun.elapsed() >= FOLDING {
+                return Some(self.unfolded(why));
+            }
+            std::thread::sleep(ONE_TRY / 10);
         }
-        self.connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            .map_err(|source| JournalError::write(&self.path, source))
+    }
+
+    fn unfolded(&self, why: String) -> Unfolded {
+        Unfolded {
+            path: self.path.clone(),
+            why,
+        }
     }
 
     /// Writes a group of entries in one transaction: all of them or none.
@@ -245,7 +323,8 @@ impl Journal {
         })
     }
 
-    /// One transaction, with its number.
+    /// One transaction. What it writes is on record only if its files are
+    /// still the ones that a later process will find.
     fn transact<T>(
         &mut self,
         write: impl FnOnce(&Connection, &Path) -> Result<T, JournalError>,
@@ -253,14 +332,8 @@ impl Journal {
         let at = |source| JournalError::write(&self.path, source);
         let transaction = self.connection.transaction().map_err(at)?;
         let written = write(&transaction, &self.path)?;
-        let commits = self.commits + 1;
-        transaction
-            .prepare_cached("UPDATE written SET commits = ?1")
-            .and_then(|mut update| update.execute([commits.cast_signed()]))
-            .map_err(at)?;
         transaction.commit().map_err(at)?;
-        self.commits = commits;
-        self.mark.set(commits)?;
+        self.check_place()?;
         Ok(written)
     }
 
@@ -537,7 +610,7 @@ pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<(), J
         });
     }
     match pragma("user_version")? {
-        FORMAT_VERSION => Ok(()),
+        OLDEST_FORMAT..=FORMAT_VERSION => Ok(()),
         found => Err(JournalError::Version {
             path: path.to_owned(),
             found,
@@ -593,8 +666,11 @@ mod tests {
     fn a_commit_is_synced() {
         let (_home, path) = database(&format!(
             "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION};
-             {} INSERT INTO written VALUES (0);",
-            super::super::freeze::SCHEMA
+             {} {}
+             INSERT INTO fact VALUES ('rows_sha256', '{}');",
+            super::super::freeze::SCHEMA,
+            super::super::log_state::STATE_TABLE,
+            super::super::list_digest::ListDigest::default().finish()
         ));
         let journal = Journal::open(&path).unwrap();
         let pragma = |name| {

@@ -5,13 +5,10 @@
 //! does not add up is told and not smoothed over.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 
 use super::phrase::{number, visible};
 use super::summary::{OutcomeFigures, RejectFigures};
-use crate::journal::{
-    Archive, BatchRow, Facts, JournalError, ListSeal, RejectRow, State, Tally, Verified,
-};
+use crate::journal::{Archive, BatchRow, Facts, JournalError, RejectRow, State, Tally, Verified};
 use crate::list::PermissionId;
 
 /// So many IDs, or lines, stand for the others of their kind.
@@ -34,7 +31,6 @@ pub(super) struct Account {
     without_line: u64,
     outcomes: BTreeMap<(usize, String), OutcomeFigures>,
     rejected: BTreeMap<String, RejectFigures>,
-    seal: ListSeal,
 }
 
 impl Account {
@@ -46,13 +42,6 @@ impl Account {
         for part in parts {
             self.part(part);
         }
-        // In the order of their lines they are as they were frozen.
-        let seal = &mut self.seal;
-        let sealed: Result<(), Infallible> = each_id(parts, |id, line, _| {
-            seal.id(id, line);
-            Ok(())
-        });
-        let Ok(()) = sealed;
     }
 
     fn part(&mut self, row: &BatchRow) {
@@ -106,7 +95,6 @@ impl Account {
 
     /// Counts a row that gave no ID to send.
     pub(super) fn reject(&mut self, row: &RejectRow) {
-        self.seal.reject(row.line, &row.value, &row.reason);
         self.duplicate += u64::from(row.reason == "duplicate");
         self.invalid += u64::from(row.reason.starts_with("invalid"));
         let figures = self
@@ -125,15 +113,13 @@ impl Account {
 
     /// What does not add up, if anything: the rows as they were counted when
     /// the list was frozen, and what was counted now. `tally`, `owed` and
-    /// `mismatches` are the journal's own sums over the sizes of the batches,
-    /// and `seal` its seal on the list.
+    /// `mismatches` are the journal's own sums over the sizes of the batches.
     pub(super) fn check(
         &self,
         facts: &Facts,
         tally: &Tally,
         owed: u64,
         mismatches: u64,
-        seal: &str,
     ) -> Result<(), String> {
         let equal = |what: &str, one: u64, and: &str, other: u64| {
             if one == other {
@@ -208,9 +194,6 @@ impl Account {
                 "by counting them",
                 self.tally.of(state),
             )?;
-        }
-        if self.seal.digest() != seal {
-            return Err("its rows are not those that were frozen".to_owned());
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use super::account::{Account, each_id, each_whole};
 use super::table::{Before, Permissions, Rejected, Remaining, Results, Verifications};
 use super::verification::VERIFY;
 use super::{ReportError, Summary, html, json};
-use crate::journal::{Archive, RunFolder};
+use crate::journal::{Archive, ProcessEnd, RunFolder};
 
 /// One row per batch.
 pub const RESULTS_CSV: &str = "results.csv";
@@ -53,7 +53,18 @@ pub const FILES: [&str; 6] = [
 /// If the journal cannot be read or does not add up, or a file cannot be
 /// written; then none was replaced, unless renaming failed half-way.
 pub fn write(folder: &RunFolder) -> Result<Summary, ReportError> {
-    let archive = Archive::open(&folder.journal())?;
+    write_ending(folder, None)
+}
+
+/// The same for a run whose last process is about to record this `end`: it is
+/// recorded once the files are in place, so a process that is killed in
+/// between leaves a run that [`newest_unfinished`](super::newest_unfinished)
+/// finds.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_ending(folder: &RunFolder, end: Option<&ProcessEnd>) -> Result<Summary, ReportError> {
+    let archive = Archive::open(&folder.journal())?.ending(end);
     let mut account = Account::default();
     let mut page = html::Draft::default();
     let draft = |name| Draft::begin(folder.path(), name);

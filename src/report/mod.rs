@@ -47,7 +47,7 @@ use crate::journal::{Archive, JournalError, RunFolder};
 
 pub use files::{
     BEFORE_CSV, FILES, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, REPORT_HTML, RESULTS_CSV,
-    SUMMARY_JSON, VERIFICATION_CSV, refresh, write,
+    SUMMARY_JSON, VERIFICATION_CSV, refresh, write, write_ending,
 };
 pub use forecast::{forecast, misfit};
 pub use held::{ApprovalFigures, BreachFigures, breach, release_command};

@@ -6,7 +6,9 @@ use serde::Serialize;
 use super::held::release;
 use super::outcome::{ending, is_finished};
 use super::phrase::{seconds, visible};
-use super::summary::{how_it_ended, last_carried, optional_time, resumes, states, time};
+use super::summary::{
+    how_it_ended, is_concluded, last_carried, optional_time, resumes, states, time,
+};
 use super::{InputFigures, ReportError, Requests, Rows, Waits};
 use crate::address::server;
 use crate::journal::{Archive, Facts, JournalError, Lock, ProcessRow, RunFolder, RunsDir, Tally};
@@ -46,6 +48,9 @@ pub struct Standing {
     pub approve: Option<String>,
     /// Whether nothing is open and no read is owed.
     pub finished: bool,
+    /// As in a [`Summary`](super::Summary).
+    #[serde(skip)]
+    pub concluded: bool,
     /// When the first process started.
     #[serde(rename = "started_at", serialize_with = "time")]
     pub started: Timestamp,
@@ -108,6 +113,7 @@ impl Standing {
             input: InputFigures::of(facts),
             list_sha256: facts.list_sha256.clone(),
             note: visible(&facts.note).into_owned(),
+            concluded: is_concluded(processes, &outcome, settled),
             outcome,
             exit_code,
             finished,
@@ -226,7 +232,9 @@ pub fn newest(runs: &RunsDir, environment: &str, base_url: &str) -> Result<Newes
     newest_that(runs, |run| run.goes_to(environment, base_url))
 }
 
-/// The newest run of an environment that is not finished.
+/// The newest run of an environment that is not finished, or whose last
+/// process did not come to record its end: its files may be those of an
+/// earlier moment.
 ///
 /// # Errors
 /// If the folder cannot be listed.
@@ -236,7 +244,7 @@ pub fn newest_unfinished(
     base_url: &str,
 ) -> Result<Newest, ReportError> {
     newest_that(runs, |run| {
-        run.goes_to(environment, base_url) && !run.is_finished()
+        run.goes_to(environment, base_url) && !run.concluded
     })
 }
 
@@ -261,8 +269,8 @@ fn newest_that(
     })
 }
 
-/// The runs of an environment that are not finished, and those of which that
-/// cannot be told, newest first.
+/// The runs of an environment that a resume has something to do with, and
+/// those of which that cannot be told, newest first.
 ///
 /// # Errors
 /// If the folder cannot be listed.
@@ -275,7 +283,7 @@ pub fn unfinished(
     listed.retain(|listed| {
         let standing = listed.standing.as_ref();
         standing.map_or(true, |run| {
-            run.goes_to(environment, base_url) && !run.is_finished()
+            run.goes_to(environment, base_url) && !run.concluded
         })
     });
     Ok(listed)

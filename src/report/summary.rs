@@ -54,6 +54,10 @@ pub struct Summary {
     pub approve: Option<String>,
     /// Whether nothing is open and no read is owed.
     pub finished: bool,
+    /// Whether a resume has nothing to do but to show it: it is finished, and
+    /// its last process has recorded that its files are in place.
+    #[serde(skip)]
+    pub concluded: bool,
     /// When the first process started.
     #[serde(serialize_with = "time")]
     pub started_at: Timestamp,
@@ -210,7 +214,7 @@ impl Summary {
         folder: &RunFolder,
         live: bool,
     ) -> Result<Self, ReportError> {
-        archive.check_rows()?;
+        archive.check_list()?;
         let facts = archive.facts()?;
         let rows = Rows::of(&facts);
         account
@@ -219,7 +223,6 @@ impl Summary {
                 &archive.tally()?,
                 archive.owed()?,
                 archive.mismatches()?,
-                &archive.list_seal()?,
             )
             .map_err(|what| ReportError::DoesNotAddUp {
                 run: folder.run().to_string(),
@@ -245,6 +248,7 @@ impl Summary {
             )
         });
         let (outcome, exit_code) = how_it_ended(&processes, live, settled);
+        let concluded = is_concluded(&processes, &outcome, settled);
         let is_its_word = last.is_some_and(|last| last.outcome.as_ref() == Some(&outcome));
         Ok(Self {
             schema_version: SCHEMA_VERSION,
@@ -266,6 +270,7 @@ impl Summary {
             breaches: breaches.0.iter().map(BreachFigures::of).collect(),
             approve,
             finished,
+            concluded,
             started_at: processes
                 .first()
                 .map_or(facts.created, |first| first.started),
@@ -360,6 +365,17 @@ pub(super) fn how_it_ended(
         }
         _ => how_a_process_ended(last_carried(processes), false),
     }
+}
+
+/// Whether the last process has recorded its end, and the run's word is the
+/// one of a finished run that is left so, if it is finished.
+pub(super) fn is_concluded(
+    processes: &[ProcessRow],
+    outcome: &str,
+    settled: Option<Outcome>,
+) -> bool {
+    let ended = processes.last().is_some_and(|last| last.ended.is_some());
+    ended && settled.is_some_and(|settled| settled.word() == outcome)
 }
 
 /// A process's word and code. One that has not ended goes on if the run is

@@ -9,7 +9,7 @@ use std::{error::Error, fs, time::Instant};
 
 use jiff::Timestamp;
 use rescind::{
-    journal::{Entry, Facts, Journal, Move, NewRun, Process, RunsDir, State, Verified},
+    journal::{Entry, Facts, Journal, Move, NewRun, Process, ProcessEnd, RunsDir, State, Verified},
     list::PermissionId,
     report,
 };
@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{batch} batches made");
         }
     }
-    journal.end_process(now, "partial", 3, "")?;
+    journal.end_process(&ProcessEnd::new(now, "partial", 3))?;
 
     let before = peak();
     let start = Instant::now();

@@ -18,7 +18,7 @@ fn next(run: &Fixture) -> String {
 }
 
 /// A run of three IDs that ends so.
-fn ended(outcome: &str, code: u8, explanation: &str, last: &Fate) -> Fixture {
+fn ended(outcome: &'static str, code: u8, explanation: &str, last: &Fate) -> Fixture {
     let mut run = Fixture::freeze(facts("demo", ""), &[(&[1, 2], &[2, 3]), (&[3], &[4])], &[]);
     run.process("run", "{}");
     run.deliver(1, 2, &REVOKED);

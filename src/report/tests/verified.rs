@@ -23,7 +23,7 @@ fn found(batch: i64, root: i64, claimed: State, found: Evidence, ids: u64, some:
 }
 
 /// `complete`, verified so: of 101, 102 and 103.
-fn verified(entries: &[Entry], word: &str, code: u8) -> Fixture {
+fn verified(entries: &[Entry], word: &'static str, code: u8) -> Fixture {
     let mut run = complete("demo", LIVE, &REVOKED, "all");
     run.process("verify", r#"{"verify":"all"}"#);
     run.note(entries);

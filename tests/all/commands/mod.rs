@@ -6,6 +6,7 @@ mod exit_codes;
 mod input;
 mod login;
 mod plan_online;
+mod process_end;
 mod prune;
 mod runs;
 mod sandbox_rules;

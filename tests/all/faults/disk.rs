@@ -134,6 +134,60 @@ fn a_disk_full_while_freezing_leaves_no_run_and_sends_nothing() {
     });
 }
 
+/// What a run of so many rows needs is known once they are frozen.
+#[test]
+fn a_run_that_does_not_fit_is_refused_before_it_begins() {
+    let test = "faults::disk::a_run_that_does_not_fit_is_refused_before_it_begins";
+    on_an_island(40 << 10, test, |island| {
+        if !island.is_real() {
+            return;
+        }
+        let home = tempfile::tempdir().unwrap();
+        let sandbox = Sandbox::serve(home.path(), "one", gentle(1));
+        let runs = island.path().join("runs");
+        let list = home.path().join("list.csv");
+        let rows = (1_000_000_000..1_000_400_000).map(|id| format!("{id}\n"));
+        fs::write(&list, rows.collect::<String>()).unwrap();
+        let run = || {
+            let mut command = program();
+            command
+                .args(["run", "--base-url", &sandbox.url, "--runs-dir"])
+                .arg(&runs)
+                .arg(&list)
+                .env("RESCIND_TOKEN", "sandbox");
+            Running::start(&mut island.start(command)).end()
+        };
+        let refused = run()
+            .with(1)
+            .says(" MiB free, and this run may need 93 MiB");
+        refused.says("hint: make room");
+        let left = || {
+            let entries = fs::read_dir(&runs).unwrap();
+            let names = entries.map(|entry| entry.unwrap().file_name());
+            names
+                .filter(|name| !name.as_encoded_bytes().starts_with(b".lock"))
+                .count()
+        };
+        assert_eq!(left(), 0, "no run");
+
+        fs::write(&list, "1001\n").unwrap();
+        for file in 0.. {
+            if fs::write(island.path().join(file.to_string()), "").is_err() {
+                break;
+            }
+        }
+        for file in 0..10 {
+            fs::remove_file(island.path().join(file.to_string())).unwrap();
+        }
+        run()
+            .with(1)
+            .says("has room for 10 more files (inodes), and this run may need 24")
+            .says("hint: make room");
+        assert_eq!(left(), 0, "no run");
+        assert_eq!(calls(&sandbox), 0);
+    });
+}
+
 #[test]
 fn a_disk_that_fills_in_mid_run_stops_it_until_there_is_room() {
     let test = "faults::disk::a_disk_that_fills_in_mid_run_stops_it_until_there_is_room";
@@ -180,7 +234,7 @@ fn a_disk_that_fills_in_mid_run_stops_it_until_there_is_room() {
 #[test]
 fn a_disk_too_full_for_the_results_keeps_the_journal_complete() {
     let test = "faults::disk::a_disk_too_full_for_the_results_keeps_the_journal_complete";
-    on_an_island(20 << 10, test, |island| {
+    on_an_island(80 << 10, test, |island| {
         let home = scratch();
         let mut rng = Rng::with_seed(3);
         let list = List::write(home.path().join("list.csv"), &mut rng, 150_000, 1);

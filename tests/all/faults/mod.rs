@@ -4,4 +4,5 @@ mod crash;
 mod damage;
 mod disk;
 mod matrix;
+mod moved_files;
 mod stopped;

@@ -95,7 +95,6 @@ fn every_file_is_its_owners_alone_from_its_first_instant() {
         "journal.db",
         "journal.db-wal",
         "journal.db-shm",
-        "journal.db-mark",
         "run.log",
         "sandbox.world",
         "results.csv",
@@ -216,7 +215,7 @@ fn files_that_are_written_on_are_not_looked_for_behind_a_link() {
 
 #[test]
 fn what_belongs_to_the_journal_is_not_looked_for_behind_a_link() {
-    for name in ["journal.db-wal", "journal.db-shm", "journal.db-mark"] {
+    for name in ["journal.db-wal", "journal.db-shm"] {
         let (site, run, victim) = stopped();
         symlink(&victim, run.join(name)).unwrap();
         let ended = resume(&site).end();

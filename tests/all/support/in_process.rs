@@ -21,7 +21,7 @@ use rescind::{
     api::{Answer, Api, Call, Failure, FailureKind, Token},
     journal::{
         Archive, BatchRow, Entry, Facts, Journal, JournalError, Lookback, NewRun, Process,
-        ProcessRow, RunsDir, State, Tally, recent_calls,
+        ProcessEnd, ProcessRow, RunsDir, State, Tally, recent_calls,
     },
     list::PermissionId,
     sandbox::{Door, Rules, World},
@@ -372,7 +372,8 @@ impl Acting {
         let took = self.began.elapsed();
         let journal = Arc::into_inner(self.journal).unwrap();
         let journal = journal.into_inner().unwrap();
-        journal.end_process(self.clock.now(), "", 0, "").unwrap();
+        let end = ProcessEnd::new(self.clock.now(), "", 0);
+        journal.end_process(&end).unwrap();
         Ended {
             reason: self.stop.reason().cloned(),
             took,

@@ -5,7 +5,6 @@
 
 use std::{
     collections::BTreeSet,
-    fmt::Write,
     fs,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
@@ -18,7 +17,6 @@ use rescind::sandbox::{Kind, Rules, Truth, World};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::scratch;
@@ -384,25 +382,6 @@ pub(crate) fn serve(
         .unwrap();
     assert!(url.starts_with("http://127.0.0."), "{url:?}");
     (sandbox, url.trim().to_owned())
-}
-
-/// Puts a new seal on facts that a test has altered.
-pub(crate) fn reseal(journal: &rusqlite::Connection) {
-    let mut statement = journal
-        .prepare("SELECT name, value FROM fact WHERE name <> 'seal' ORDER BY name")
-        .unwrap();
-    let facts = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
-    let mut digest = Sha256::new();
-    for fact in facts.unwrap() {
-        let (name, value): (String, String) = fact.unwrap();
-        digest.update(format!("{name}\0{value}\0"));
-    }
-    let mut seal = String::new();
-    for byte in digest.finalize() {
-        write!(seal, "{byte:02x}").unwrap();
-    }
-    let sql = "UPDATE fact SET value = ?1 WHERE name = 'seal'";
-    assert_eq!(journal.execute(sql, [seal]).unwrap(), 1);
 }
 
 /// `summary.json` of a run, which is what its schema says.

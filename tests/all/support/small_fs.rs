@@ -19,6 +19,9 @@ use std::{
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
+/// How many files fit, its folder being one of them.
+pub(crate) const INODES: usize = 100;
+
 /// Says to the test's second start where its island is.
 const ISLAND: &str = "ISLAND";
 
@@ -60,7 +63,7 @@ pub(crate) fn on_an_island(kib: u64, test: &str, work: impl FnOnce(&mut Island))
             again.args(["--user", "--map-root-user"]);
         }
         let mount = format!(
-            "mount -t tmpfs -o size={kib}k,mode=700 tmpfs \"${ISLAND}\" || exit {NOTHING_MOUNTED}; \
+            "mount -t tmpfs -o size={kib}k,nr_inodes={INODES},mode=700 tmpfs \"${ISLAND}\" || exit {NOTHING_MOUNTED}; \
              exec \"$@\""
         );
         let ended = again

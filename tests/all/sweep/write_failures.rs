@@ -254,8 +254,8 @@ async fn batches_that_are_each_others_parents_are_read_to_an_end() {
     let ids = plain_ids(20);
     let stage = Stage::new(Rules::default(), &ids, 10);
     stage.run().await;
-    alter(&stage, "UPDATE batch SET parent = 3 - id");
     let journal = Journal::open(&stage.journal).unwrap();
+    alter(&stage, "UPDATE batch SET parent = 3 - id");
     let batches = journal.batches(Pick::Proven, 0, i64::MAX, 10).unwrap();
     assert!(!batches.is_empty());
     for batch in batches {

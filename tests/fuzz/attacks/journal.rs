@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rescind::{
     journal::{
         Batch, CallKind, Entry, Facts, HoldCause, Journal, Lookback, Move, NewRun, Part, Pick,
-        Process, RunFolder, RunsDir, State, Verified, recent_calls,
+        Process, ProcessEnd, RunFolder, RunsDir, State, Verified, recent_calls,
     },
     list::PermissionId,
     report::{self, Format, Style, Summary},
@@ -146,7 +146,8 @@ fn carry(folder: &RunFolder) {
         full_ms: 3_600_000,
     });
     journal.write(&entries).unwrap();
-    journal.end_process(at(30), "deferred", 5, "").unwrap();
+    let end = ProcessEnd::new(at(30), "deferred", 5);
+    journal.end_process(&end).unwrap();
 }
 
 fn sent(batch: i64) -> [Entry; 2] {

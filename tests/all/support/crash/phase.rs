@@ -52,7 +52,7 @@ pub(crate) enum Phase {
     Refreshing,
     /// `verify`: reading is all it does.
     Verifying,
-    /// All is written; the process was about to go.
+    /// All is written and recorded; the process was about to go.
     Leaving,
     /// Under way, and none of the others.
     Between,
@@ -148,26 +148,21 @@ pub(crate) fn phases(site: &Site, before: &Before) -> Option<BTreeSet<Phase>> {
         };
         return Some(BTreeSet::from([phase]));
     };
-    let drafting = drafts(run.path())
-        .iter()
-        .any(|(name, written)| before.drafts.get(name) != Some(written));
+    let new: Vec<_> = drafts(run.path())
+        .into_iter()
+        .filter(|(name, written)| before.drafts.get(name) != Some(written))
+        .map(|(name, _)| name)
+        .collect();
+    // The end is recorded after its files; these are refreshed before it, too.
+    let refreshed = [".results.csv.new", ".summary.json.new"];
+    let writing = new.iter().any(|name| !refreshed.contains(&&**name));
+    let drafting = !new.is_empty();
     let found = of_journal(&open(&run.journal())?, site.workers(), before, drafting);
     let mut found = found.ok()?;
     if found.is_empty() {
-        // The last of the files to be replaced.
-        let written = fs::metadata(run.path().join("report.html")).and_then(|f| f.modified());
-        let ended = open(&run.journal())?
-            .query_row("SELECT max(ended_at) FROM process", [], |r| r.get(0))
-            .ok()?;
-        let whole = !drafting
-            && written.is_ok_and(|at| {
-                Timestamp::try_from(at).is_ok_and(|at| at.as_millisecond() >= ended)
-            });
-        found.insert(if whole {
-            Phase::Leaving
-        } else {
-            Phase::Writing
-        });
+        found.insert(Phase::Leaving);
+    } else if writing {
+        found.insert(Phase::Writing);
     }
     Some(found)
 }

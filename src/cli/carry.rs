@@ -1,11 +1,10 @@
 //! Carrying out or reading a run that exists, or reading a plan: what `run`,
 //! `resume`, `verify` and `plan --online` share.
 
-use std::any::Any;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use super::exit;
 use super::gateway::Gateway;
 use super::logging;
 use super::outlook;
+use super::panics;
 use super::problem::{MAKE_WAY, Problem};
 use super::screen::{Beginning, Screen};
 use super::settings::Effective;
@@ -33,6 +33,9 @@ use super::uptime;
 
 /// How far back calls are looked for: the longest window there is, and some.
 const MEMORY: Duration = Duration::from_hours(2);
+
+/// How long a process that a second signal ends may take to record that.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// The threads of a process that sends: two that call, one each that resolves
 /// names, takes signals, keeps the journal, and writes results.
@@ -192,8 +195,14 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
     let terminal = Terminal::stderr(settings.progress, settings.verbosity);
     start_log(task, terminal)?;
     let stop = Stop::default();
-    // The journal is as a crash would leave it; that is what it is for.
-    signals::watch(stop.clone(), drop)
+    let on_record = Arc::new(OnceLock::new());
+    let (path, begun) = (task.folder.journal(), Arc::clone(&on_record));
+    let cut = move |number| {
+        if let Some(process) = begun.get() {
+            record_cut(path, *process, number);
+        }
+    };
+    signals::watch(stop.clone(), cut)
         .map_err(|error| Problem::new(exit::ERROR, "cannot listen to signals").caused_by(&error))?;
     let mut journal = Journal::open(&task.folder.journal()).map_err(|e| broken(&e))?;
     let lookback = lookback(&policy, started);
@@ -202,6 +211,7 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
     journal.pin(task.lock.pinned().clone());
     begin(task, &mut journal, started)?;
     let process = journal.process();
+    let _ = on_record.set(process);
     let begun = Begun {
         journal,
         recent,
@@ -211,10 +221,7 @@ pub(super) fn work(task: &Task<'_>, gateway: Gateway, runtime: Runtime) -> Resul
         policy,
         terminal,
     };
-    // What is half done when it panics is not looked at again.
-    let acted = catch_unwind(AssertUnwindSafe(|| act(task, gateway, runtime, begun)));
-    acted
-        .unwrap_or_else(|panic| Err(panicked(&*panic)))
+    panics::caught(|| act(task, gateway, runtime, begun))
         .map_err(|problem| failed(task, process, problem, clock.now()))
 }
 
@@ -443,13 +450,26 @@ fn failed(task: &Task<'_>, process: i64, problem: Problem, at: Timestamp) -> Pro
     }
 }
 
-/// What is said of a panic: the message goes to standard error by itself.
-fn panicked(panic: &(dyn Any + Send)) -> Problem {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    let mut problem = Problem::new(exit::ERROR, "internal error: the program panicked");
-    problem.causes.extend(text.map(str::to_owned));
-    problem
+/// Records that a second signal cuts the process off, if that can be done at
+/// once: the journal's thread may still be waiting for the disk.
+fn record_cut(path: PathBuf, process: i64, number: i32) {
+    let signal = u8::try_from(number).unwrap_or_default();
+    let end = ProcessEnd {
+        explanation: "a second signal ended it at once; calls under way were given up".to_owned(),
+        ..end_of(Outcome::Interrupted(signal), Timestamp::now())
+    };
+    let (done, recorded) = mpsc::channel();
+    let record = move || {
+        let ended = Journal::open(&path).and_then(|mut journal| {
+            journal.continue_process(process);
+            journal.record_end(&end)
+        });
+        // It may have been given up.
+        let _ = done.send(ended);
+    };
+    if thread::Builder::new().spawn(record).is_ok() {
+        let _ = recorded.recv_timeout(AT_ONCE);
+    }
 }
 
 /// Records that the run is held for a person, and shows how it stands; nothing

@@ -68,6 +68,8 @@ fn a_second_signal_ends_at_once_and_calls_are_settled_later() {
     let figures = site.call("report --format json").with(0).out;
     let figures: serde_json::Value = serde_json::from_str(&figures).unwrap();
     assert_eq!(figures["ids"]["in_flight"], 2);
+    assert_eq!(figures["outcome"], "interrupted");
+    assert_eq!(figures["exit_code"], 130);
     assert_eq!(site.revoked().len(), 4);
     site.call("resume latest --timeout 1s").with(0);
     ended_so(&run, "complete", 0, &[("revoked", 6)]);

@@ -138,7 +138,7 @@ fn from_the_start(elsewhere: &str) -> Vec<End> {
         tls(
             "an unknown authority",
             Flaw::UnknownAuthority,
-            "a CA file can name somebody",
+            "--ca-cert FILE adds one",
         ),
         end(
             "TLS, and everything in order",

@@ -281,7 +281,7 @@ fn a_proxy_that_listens_in_is_not_believed() {
         "--ca-cert ca.pem",
         &[("HTTPS_PROXY", &value)],
     );
-    ended.with(6).shows("vouches for the server's certificate");
+    ended.with(6).shows("is not signed by a trusted authority");
     told_nothing(&proxy);
     assert!(spy.server.heard().is_empty());
 }
@@ -293,7 +293,7 @@ fn an_authority_is_trusted_only_where_it_is_named() {
     let ended = run(home.path(), &url, "", &[]);
     ended
         .with(6)
-        .shows("vouches for the server's certificate; a CA file can name somebody");
+        .shows("is not signed by a trusted authority; --ca-cert FILE adds one");
     assert!(api.server.heard().is_empty());
     run(home.path(), &url, "", &[("RESCIND_CA_CERT", "ca.pem")]).with(0);
     assert_eq!(api.revoked().len(), 2);

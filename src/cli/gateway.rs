@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::exit;
-use super::printer::say;
+use super::notice::{Level, notice};
 use super::problem::Problem;
 use super::settings::{Access, Effective, Settings};
 
@@ -133,7 +133,7 @@ fn keeping(settings: &Settings, address: &BaseUrl, credentials: Arc<Credentials>
     let cache = TokenCache::new(path.clone(), address, &credentials);
     let kept = cache.read(Timestamp::now()).unwrap_or_else(|error| {
         // The log is not there yet.
-        say(format_args!("warning: {error}; logging in"));
+        notice(Level::Warning, format_args!("{error}; logging in"));
         None
     });
     Custody::log_in(credentials, kept).kept_by(move |token, expires| {

@@ -14,7 +14,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use jiff::{Timestamp, ZonedDateTime};
+use jiff::Timestamp;
 use rescind::report::visible;
 use tracing::{Subscriber, level_filters::LevelFilter, subscriber::SetGlobalDefaultError, warn};
 use tracing_subscriber::{
@@ -26,6 +26,7 @@ use tracing_subscriber::{
 };
 
 use super::{
+    notice::{self, Level},
     printer,
     settings::{LogFormat, Verbosity},
     terminal::Terminal,
@@ -194,7 +195,13 @@ struct LocalTime;
 
 impl FormatTime for LocalTime {
     fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
-        write!(w, "{}", ZonedDateTime::now().strftime(LOCAL))
+        write!(
+            w,
+            "{}",
+            Timestamp::now()
+                .to_zoned_datetime(notice::zone())
+                .strftime(LOCAL)
+        )
     }
 }
 
@@ -219,8 +226,9 @@ impl Write for &RunLog {
         if let Err(error) = (&self.file).write_all(lines)
             && !self.failed.swap(true, Ordering::Relaxed)
         {
-            let notice = format!("error: run.log cannot be written: {error}\n");
-            self.terminal.print(notice.as_bytes());
+            let words = format_args!("run.log cannot be written: {error}");
+            let line = notice::text(Level::Error, words);
+            self.terminal.print(line.as_bytes());
         }
         Ok(lines.len())
     }

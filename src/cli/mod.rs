@@ -9,6 +9,7 @@ mod gateway;
 mod guards;
 mod help;
 mod logging;
+mod notice;
 mod online;
 mod outlook;
 mod output;
@@ -44,13 +45,15 @@ use clap::{
 use rescind::report::visible;
 
 use args::{Cli, Task};
-use printer::{PATIENCE, say};
+use notice::{Level, notice};
+use printer::PATIENCE;
 use problem::Problem;
 use settings::Layers;
 
 /// Does what the command line says and tells how it ended.
 pub(crate) fn main() -> ExitCode {
     panics::log();
+    notice::set_by_words();
     let mut text = Vec::new();
     let ended = panics::caught(|| {
         // Without it only such a limit is told of less well.
@@ -78,7 +81,7 @@ fn show(text: &[u8], ended: Result<u8, Problem>) -> u8 {
         (Ok(code), Ok(_)) => (None, code),
     };
     if let Some(problem) = problem {
-        problem.say();
+        notice::problem(&problem);
     }
     stderr.drain(PATIENCE);
     logging::count_unprinted();
@@ -95,13 +98,16 @@ fn misused(error: &clap::Error) -> Result<u8, Problem> {
         ));
     }
     let text = error.render().to_string();
-    if text.lines().all(|line| visible(line) == line) {
+    if notice::is_json() && error.use_stderr() {
+        let text = text.trim_end().trim_start_matches("error: ");
+        notice(Level::Error, text);
+    } else if text.lines().all(|line| visible(line) == line) {
         // It is coloured on a terminal.
         let _ = error.print();
     } else {
         // It repeats what was typed, or what a script put in its place.
         let lines: Vec<_> = text.lines().map(visible).collect();
-        say(lines.join("\n"));
+        notice(Level::Info, lines.join("\n"));
     }
     Ok(if error.use_stderr() {
         exit::USAGE
@@ -132,6 +138,7 @@ fn perform(
     match task {
         Task::Config { options } => {
             let effective = Layers::gather(&options.0, variables)?.settle(None)?;
+            run::warn(&effective);
             let mut text = Vec::new();
             written(
                 effective

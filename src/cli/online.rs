@@ -15,7 +15,7 @@ use rescind::report::{Survey, number, visible};
 
 use super::carry::{self, Task, Worked, broken, unreported, work};
 use super::gateway::Gateway;
-use super::printer::say;
+use super::notice::{Level, notice};
 use super::problem::Problem;
 use super::run::{self, facts_of, folder_problem};
 use super::settings::{Effective, Verbosity};
@@ -81,12 +81,15 @@ impl<'a> Reading<'a> {
         let (folder, _being_made): (_, File) =
             new.commit_plan(&facts).map_err(|error| broken(&error))?;
         if effective.settings.verbosity != Verbosity::Quiet {
-            say(format_args!(
-                "plan of {} ({}): {} IDs to be read; nothing is revoked",
-                visible(&facts.input_path),
-                facts.environment,
-                number(facts.rows_distinct),
-            ));
+            notice(
+                Level::Info,
+                format_args!(
+                    "plan of {} ({}): {} IDs to be read; nothing is revoked",
+                    visible(&facts.input_path),
+                    facts.environment,
+                    number(facts.rows_distinct),
+                ),
+            );
         }
         let task = Task {
             command: PLANNING,

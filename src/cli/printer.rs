@@ -11,7 +11,6 @@
 //! So a bar that a narrower window has wrapped into several rows leaves
 //! nothing behind.
 
-use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -73,11 +72,6 @@ pub(super) fn stderr() -> &'static Printer {
             printer
         })
     })
-}
-
-/// Prints a line on standard error: a note, a warning, an error.
-pub(super) fn say(line: impl Display) {
-    stderr().print(format!("{line}\n").as_bytes());
 }
 
 impl Printer {

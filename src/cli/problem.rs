@@ -11,7 +11,7 @@ use rusqlite::ErrorCode;
 use rescind::journal::causes;
 use rescind::report::visible;
 
-use super::{exit, printer};
+use super::exit;
 
 /// An error at the edge of the process, with the exit code it leads to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -85,14 +85,6 @@ impl Problem {
     pub(crate) fn in_one_line(&self) -> String {
         let parts: Vec<_> = [&self.message].into_iter().chain(&self.causes).collect();
         parts.into_iter().cloned().collect::<Vec<_>>().join(": ")
-    }
-
-    /// Prints the problem on standard error.
-    pub(crate) fn say(&self) {
-        let mut lines = Vec::new();
-        // Writing to memory cannot fail.
-        let _ = self.print(&mut lines);
-        printer::stderr().print(&lines);
     }
 
     /// Prints the problem for a person. Paths, cells and names come from

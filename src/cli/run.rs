@@ -21,7 +21,7 @@ use super::args::Options;
 use super::carry::{self, Task, broken, carry_out, facts};
 use super::gateway::Gateway;
 use super::guards::Watch;
-use super::printer::say;
+use super::notice::{self, Level, notice};
 use super::problem::Problem;
 use super::runs::{found, runs_dir};
 use super::settings::{Effective, Layers, Verbosity};
@@ -76,7 +76,7 @@ pub(super) fn run(
     let (mut new, census) = read(&runs, &input, &effective, &mut sieve)?;
     if asks || settings.verbosity != Verbosity::Quiet {
         for odd in &census.oddities {
-            say(format_args!("note: {odd}"));
+            notice(Level::Note, format_args!("{odd}"));
         }
     }
     let facts = facts_of(&effective, &input, &census)?;
@@ -111,7 +111,10 @@ pub(super) fn run(
     }
     let folder = new.commit(&facts).map_err(|error| broken(&error))?;
     if let Err(error) = runs.point_latest(folder.run()) {
-        say(format_args!("warning: {}", visible(&error.to_string())));
+        notice(
+            Level::Warning,
+            format_args!("{}", visible(&error.to_string())),
+        );
     }
     if settings.verbosity != Verbosity::Quiet {
         announce(&folder, &facts, &notes);
@@ -230,7 +233,7 @@ pub(super) fn resume(
     let watch = Watch::over(&effective.settings, &runs, &folder, &frozen, now)?;
     if effective.settings.verbosity != Verbosity::Quiet {
         for idle in &watch.idle {
-            say(format_args!("note: {}", visible(idle)));
+            notice(Level::Note, format_args!("{}", visible(idle)));
         }
     }
     if watch.holds() && approve.is_none() {
@@ -254,30 +257,34 @@ pub(super) fn resume(
     let gateway = Gateway::open(&effective, &runtime)?;
     if let Some(digest) = approve {
         for released in watch.approve(digest, now)? {
-            say(format_args!("note: approved in spite of {released}"));
+            notice(Level::Note, format_args!("approved in spite of {released}"));
         }
     }
     if asks {
         consent::ask(&frozen, to_send)?;
     }
     if effective.settings.verbosity != Verbosity::Quiet {
-        say(format_args!(
-            "run {} ({}), frozen at {:.0}\n  {} of {} IDs open, {} still to be read back",
-            folder.run(),
-            frozen.environment,
-            frozen.created,
-            number(standing.open()),
-            number(frozen.rows_distinct),
-            number(standing.owed),
-        ));
+        notice(
+            Level::Info,
+            format_args!(
+                "run {} ({}), frozen at {:.0}\n  {} of {} IDs open, {} still to be read back",
+                folder.run(),
+                frozen.environment,
+                frozen.created,
+                number(standing.open()),
+                number(frozen.rows_distinct),
+                number(standing.owed),
+            ),
+        );
     }
     carry_out(&task, gateway, runtime, out)
 }
 
 /// Says what of the settings is passed over.
 pub(super) fn warn(effective: &Effective) {
+    notice::set_by_settings(effective);
     for warning in &effective.warnings {
-        say(format_args!("warning: {}", visible(warning)));
+        notice(Level::Warning, format_args!("{}", visible(warning)));
     }
 }
 
@@ -394,11 +401,14 @@ pub(super) fn lock(runs: &RunsDir, effective: &Effective, command: &str) -> Resu
         && !patience.is_zero()
     {
         // Whoever looks at a process that does nothing is to know why.
-        say(format_args!(
-            "note: {}; waiting for it for up to {}",
-            visible(&error.to_string()),
-            rescind::duration::show(patience)
-        ));
+        notice(
+            Level::Note,
+            format_args!(
+                "{}; waiting for it for up to {}",
+                visible(&error.to_string()),
+                rescind::duration::show(patience)
+            ),
+        );
         taken = take(patience);
     }
     taken.map_err(|error| match &error {
@@ -414,7 +424,10 @@ pub(super) fn lock(runs: &RunsDir, effective: &Effective, command: &str) -> Resu
 pub(super) fn input(path: &Path) -> Input {
     let input = Input::from(path.to_owned());
     if input == Input::Stdin && std::io::stdin().is_terminal() {
-        say("note: type or paste the list; Ctrl-D at the start of a line ends it");
+        notice(
+            Level::Note,
+            "type or paste the list; Ctrl-D at the start of a line ends it",
+        );
     }
     input
 }
@@ -537,20 +550,23 @@ fn mentions(runs: &RunsDir, facts: &Facts) -> Vec<String> {
 
 fn announce(folder: &RunFolder, facts: &Facts, earlier: &[String]) {
     for line in earlier {
-        say(format_args!("note: {}", visible(line)));
+        notice(Level::Note, format_args!("{}", visible(line)));
     }
     // On two lines: together they are wider than many a terminal.
-    say(format_args!(
-        "run {} ({}), IDs from {}\n  {} rows = {} distinct + {} duplicate + {} invalid; batches: {}",
-        folder.run(),
-        facts.environment,
-        visible(&facts.column),
-        number(facts.rows_total),
-        number(facts.rows_distinct),
-        number(facts.rows_duplicate),
-        number(facts.rows_invalid),
-        number(facts.batches),
-    ));
+    notice(
+        Level::Info,
+        format_args!(
+            "run {} ({}), IDs from {}\n  {} rows = {} distinct + {} duplicate + {} invalid; batches: {}",
+            folder.run(),
+            facts.environment,
+            visible(&facts.column),
+            number(facts.rows_total),
+            number(facts.rows_distinct),
+            number(facts.rows_duplicate),
+            number(facts.rows_invalid),
+            number(facts.batches),
+        ),
+    );
 }
 
 pub(super) fn folder_problem(error: &JournalError) -> Problem {

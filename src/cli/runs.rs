@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::prune::prune;
 use super::review::style;
 use super::settings::{Effective, Layers, changed};
-use super::written;
+use super::{exit, written};
 
 /// `rescind runs` and its commands.
 pub(super) fn runs(
@@ -111,6 +111,8 @@ pub(super) fn found(runs: &RunsDir, wanted: &str) -> Result<RunFolder, Problem> 
         JournalError::NoSuchRun { .. } => Problem::usage("there is no such run")
             .caused_by(&error)
             .hint("rescind runs lists the runs there are"),
-        error => Problem::usage("cannot look for the run").caused_by(&error),
+        error => Problem::new(exit::ERROR, "the runs folder cannot be read")
+            .caused_by(&error)
+            .hint("let this user read it, or name another one with --runs-dir"),
     })
 }

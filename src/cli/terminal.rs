@@ -10,6 +10,7 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::notice;
 use super::printer::{self, Bar, Printer};
 use super::settings::{Progress, Verbosity};
 
@@ -31,6 +32,8 @@ impl Terminal {
     pub(crate) fn stderr(progress: Progress, verbosity: Verbosity) -> Self {
         let able = io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|t| t != "dumb");
         let draws = match progress {
+            // A bar is no JSON object.
+            _ if notice::is_json() => false,
             Progress::Always => true,
             Progress::Never => false,
             Progress::Auto => able && verbosity != Verbosity::Quiet,

@@ -12,7 +12,7 @@ use rescind::report::{self, number};
 use super::args::Options;
 use super::carry::{self, Task, carry_out};
 use super::gateway::Gateway;
-use super::printer::say;
+use super::notice::{Level, notice};
 use super::problem::Problem;
 use super::run::{Chosen, choose, lock, only, recorded_url};
 use super::settings::{Effective, Verbosity};
@@ -36,13 +36,16 @@ pub(super) fn verify(
     let runtime = carry::runtime()?;
     let gateway = Gateway::open(&effective, &runtime)?;
     if effective.settings.verbosity != Verbosity::Quiet {
-        say(format_args!(
-            "run {} ({}), frozen at {:.0}\n  {} IDs to be read; nothing is revoked",
-            folder.run(),
-            frozen.environment,
-            frozen.created,
-            number(frozen.rows_distinct),
-        ));
+        notice(
+            Level::Info,
+            format_args!(
+                "run {} ({}), frozen at {:.0}\n  {} IDs to be read; nothing is revoked",
+                folder.run(),
+                frozen.environment,
+                frozen.created,
+                number(frozen.rows_distinct),
+            ),
+        );
     }
     let task = Task {
         command: "verify",

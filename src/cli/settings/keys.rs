@@ -508,6 +508,13 @@ pub(crate) static KEYS: &[Key] = &[
         default_in_words: Some("the host's"),
         set: |s, text| put(&mut s.time_zone, zone(text).map(Some)),
         show: |s| Some(s.time_zone.as_ref()?.iana_name()?.to_owned()),
+        lines: Some(|s| {
+            let zone = s.zone();
+            vec![
+                zone.iana_name()
+                    .map_or_else(|| format!("{zone:?}"), str::to_owned),
+            ]
+        }),
         ..BLANK
     },
     Key {

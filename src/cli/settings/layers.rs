@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::tz::TimeZone;
 use rescind::{api::Environment, duration, sweep::Verify};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
@@ -94,6 +95,8 @@ pub(crate) struct Layers {
     given: [Vec<Entry>; 3],
     /// The variables with secrets that are set, with their values.
     secrets: Vec<(&'static str, SecretString)>,
+    /// The value of `TZ`, if it is no time zone.
+    unknown_zone: Option<String>,
 }
 
 impl Layers {
@@ -109,8 +112,13 @@ impl Layers {
         let mut config = None;
         let mut secrets = Vec::new();
         let mut from_variables = Vec::new();
+        let mut unknown_zone = None;
         for (name, value) in variables {
             let name = name.to_string_lossy();
+            // Empty, it is UTC.
+            if name == "TZ" && !value.is_empty() && TimeZone::try_system().is_err() {
+                unknown_zone = Some(value.to_string_lossy().into_owned());
+            }
             if !name.starts_with("RESCIND_") {
                 continue;
             }
@@ -150,6 +158,7 @@ impl Layers {
         Ok(Self {
             given: [from_file, from_variables, from_options.collect()],
             secrets,
+            unknown_zone,
         })
     }
 
@@ -211,6 +220,7 @@ impl Layers {
             }
         }
         effective.finish()?;
+        effective.check_zone(self.unknown_zone.as_deref())?;
         Ok(effective)
     }
 }
@@ -347,6 +357,22 @@ impl Effective {
             ))
             .hint("--verify doubtful reads before sending, and after it only what is in doubt"));
         }
+        Ok(())
+    }
+
+    /// The host's zone, where it is needed and `TZ` names none.
+    fn check_zone(&mut self, unknown: Option<&str>) -> Result<(), Problem> {
+        let Some(name) = unknown.filter(|_| self.settings.time_zone.is_none()) else {
+            return Ok(());
+        };
+        let message = format!("TZ: {name:?} is not a time zone");
+        if self.settings.finish_by.is_some() {
+            let by = self.subject("finish-by");
+            return Err(Problem::usage(format!("{message}, and {by} needs one"))
+                .hint("name the zone with --time-zone, as in America/Chicago, or mend TZ"));
+        }
+        self.warnings
+            .push(format!("{message}; times are shown in UTC"));
         Ok(())
     }
 

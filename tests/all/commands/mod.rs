@@ -5,6 +5,7 @@ mod deferred;
 mod exit_codes;
 mod input;
 mod login;
+mod notices;
 mod plan_online;
 mod process_end;
 mod prune;

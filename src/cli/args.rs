@@ -384,7 +384,7 @@ fn config() -> Arg {
     Arg::new("config")
         .long("config")
         .value_name("FILE")
-        .help("Read settings from this file (TOML); none is read by itself")
+        .help("Read settings from this file (TOML); without it no file is read")
         .value_parser(clap::value_parser!(PathBuf))
         .overrides_with("config")
 }

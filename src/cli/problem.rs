@@ -108,8 +108,7 @@ impl Problem {
 /// it is about the disk.
 const MAKE_ROOM: &str = "make room, and try again";
 const MAKE_WRITABLE: &str = "make it writable, and try again";
-pub(super) const MAKE_WAY: &str =
-    "the journal has it all; move away what stands in the place of the file, and try again";
+pub(super) const MAKE_WAY: &str = "nothing is lost: the journal is complete; move away what is in the place of the file, and try again";
 const LOOK_AT_THE_DISK: &str = "see whether the disk is in order and has room, and whether the \
                                 size of files is limited (ulimit -f), and try again";
 

@@ -238,7 +238,7 @@ impl<A: Api> Worker<A> {
         if pursuit.rounds < ROUNDS {
             return Ok(Outcome::Again);
         }
-        let why = format!("the log-in was held back {ROUNDS} times");
+        let why = format!("penalties or lockouts stopped the log-in {ROUNDS} times");
         let now = self.shared.clock.now();
         let reason = self.shared.pacer.schedule.deferred(why, now);
         self.shared.stop.raise(reason);

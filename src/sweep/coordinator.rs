@@ -168,8 +168,8 @@ impl<'a, A: Api> Coordinator<'a, A> {
     fn lost(&mut self, ended: &Result<(), JoinError>) {
         self.gone += 1;
         let why = match ended {
-            Ok(()) => "a worker is gone".to_owned(),
-            Err(error) => format!("a worker is gone: {error}"),
+            Ok(()) => "a worker ended unexpectedly".to_owned(),
+            Err(error) => format!("a worker ended unexpectedly: {error}"),
         };
         self.stop().raise(Reason::Error(why));
     }
@@ -232,8 +232,9 @@ impl<'a, A: Api> Coordinator<'a, A> {
             Some(Err(error)) => self.broke(&error),
             None => {
                 self.broken = true;
-                self.stop()
-                    .raise(Reason::Error("the journal's thread is gone".to_owned()));
+                self.stop().raise(Reason::Error(
+                    "the thread that writes the journal ended unexpectedly".to_owned(),
+                ));
             }
         }
     }
@@ -310,7 +311,7 @@ impl<'a, A: Api> Coordinator<'a, A> {
             {
                 // A worker that panicked takes no jobs; the run cannot go on.
                 self.stop()
-                    .raise(Reason::Error("a worker is gone".to_owned()));
+                    .raise(Reason::Error("a worker ended unexpectedly".to_owned()));
             }
         }
         Ok(())

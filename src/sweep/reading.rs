@@ -322,7 +322,7 @@ impl<A: Api> Worker<A> {
             }
         }
         Ok(Step::Unreadable(Unreadable {
-            message: format!("the read was held back {ROUNDS} times"),
+            message: format!("penalties or lockouts stopped the read {ROUNDS} times"),
         }))
     }
 }

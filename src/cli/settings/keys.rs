@@ -326,7 +326,8 @@ pub(crate) static KEYS: &[Key] = &[
         name: "renewal-limit",
         heading: ACCESS,
         placeholder: "N/UNIT",
-        doc: "At most this many renewals of the token, likewise",
+        doc: "At most this many renewals of the token in every rolling second, \
+              minute or hour",
         set: |s, text| put(&mut s.renewal_limit, quota(text)),
         show: |s| Some(show_quota(&s.renewal_limit)),
         ..BLANK

@@ -177,7 +177,9 @@ pub(super) fn rates(texts: &[String]) -> Result<Vec<Quota>, Complaint> {
 /// `4000/h`: so many in a rolling second, minute or hour.
 pub(super) fn quota(text: &str) -> Result<Quota, Complaint> {
     if text == "unlimited" {
-        return Err(Complaint::new("\"unlimited\" cannot stand beside a rate"));
+        return Err(Complaint::new(
+            "\"unlimited\" cannot be combined with a rate",
+        ));
     }
     text.split_once('/')
         .and_then(|(count, unit)| {

@@ -142,7 +142,7 @@ fn exit_1_a_folder_in_the_place_of_a_result() {
         .with(1)
         .says("error: the results could not be written\ncaused by: cannot replace ")
         .says(
-            "hint: the journal has it all; move away what stands in the place of the file, then: ",
+            "hint: nothing is lost: the journal is complete; move away what is in the place of the file, then: ",
         )
         .says(&resume);
     site.call("resume latest")
@@ -282,7 +282,7 @@ fn exit_8_a_wrong_token_sends_nothing_the_right_one_resumes() {
     Running::start(command.env("RESCIND_TOKEN", "expired"))
         .end()
         .with(8)
-        .shows("the token is good")
+        .shows("the token is valid")
         .shows("rescind resume");
     ended_so(&site.the_run(), "unauthorized", 8, &[("pending", 10)]);
     assert!(site.revoked().is_empty());

@@ -126,7 +126,7 @@ impl fmt::Debug for Response {
             .field("retry_after", &self.retry_after)
             .field("date", &self.date)
             .field("body", &format_args!("{} bytes", self.body.len()))
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

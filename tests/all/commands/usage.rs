@@ -226,8 +226,8 @@ fn the_last_of_two_wins_and_every_rate_holds() {
     let truth = site.truth();
     assert!(truth.calls.len() > 6);
     // Half a second apart; the first may have been late.
-    let last = truth.calls.last().unwrap().at;
-    let took = last.saturating_sub(truth.calls[0].at);
+    let end = truth.calls.last().unwrap().at;
+    let took = end.saturating_sub(truth.calls[0].at);
     assert!(took >= Duration::from_millis(1_500), "{took:?}");
 }
 

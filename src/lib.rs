@@ -39,7 +39,7 @@
 //! - [`report`] makes results and reports from a journal and nothing else;
 //! - [`sandbox`] is a simulated API to practise with and to test against.
 //!
-//! Beside them: [`address`] says which addresses are one server, [`small`] reads
+//! Beside them: [`address`] says which addresses are one server, [`bounded_file`] reads
 //! small files that settings name, [`duration`] is the one grammar of durations,
 //! [`guide`] is the manual behind `rescind help`.
 //!
@@ -48,11 +48,11 @@
 
 pub mod address;
 pub mod api;
+pub mod bounded_file;
 pub mod duration;
 pub mod guide;
 pub mod journal;
 pub mod list;
 pub mod report;
 pub mod sandbox;
-pub mod small;
 pub mod sweep;

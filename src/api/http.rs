@@ -34,8 +34,8 @@ use super::{
     Answer, Api, BaseUrl, Call, Failure, FailureKind, LONGEST_WAIT, Response, Secrets, Token,
     judge::issued,
 };
+use crate::bounded_file;
 use crate::list::PermissionId;
-use crate::small;
 
 /// How long an unused connection is kept. Servers close theirs after some 15
 /// seconds and more; a request on a connection that is just being closed
@@ -361,7 +361,7 @@ fn check_proxies(https: bool) -> Result<(), HttpError> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>, HttpError> {
-    let pem = small::bytes(path, LARGEST_CA_FILE).map_err(|source| HttpError::CaFile {
+    let pem = bounded_file::bytes(path, LARGEST_CA_FILE).map_err(|source| HttpError::CaFile {
         path: path.to_owned(),
         source,
     })?;

@@ -22,9 +22,9 @@ use std::{borrow::Cow, time::Duration};
 
 use super::{Answer, LONGEST_WAIT, Response, message::one_line};
 pub(super) use auth::issued;
-pub use auth::{Admission, judge_auth};
-use body::Outcome;
-pub use read::{Permission, Reading, Shown, judge_read};
+pub use auth::{AuthOutcome, judge_auth};
+use body::RevokeBodyFields;
+pub use read::{Permission, Reading, Status, judge_read};
 
 /// The wait where a penalty does not say how long: the count behind it clears
 /// in about an hour (partner pages: *penalty tickets*).
@@ -46,7 +46,7 @@ pub enum Verdict {
     },
     /// The request as such was refused with this status, and not executed.
     /// It says nothing about a record.
-    Unfit {
+    BadRequest {
         /// 400, 403, 404, 405 or 415.
         status: u16,
         /// The server's words.
@@ -106,7 +106,7 @@ impl Verdict {
         match self {
             Self::Accepted => "accepted",
             Self::Refused { .. } => "refused",
-            Self::Unfit { .. } => "unfit",
+            Self::BadRequest { .. } => "unfit",
             Self::TooLarge => "too_large",
             Self::Unauthorized { .. } => "unauthorized",
             Self::Penalty { .. } => "penalty",
@@ -123,7 +123,7 @@ impl Verdict {
             Self::Accepted => Cow::Borrowed(""),
             Self::Refused { reason, .. } | Self::NotSent { reason, .. } => Cow::Borrowed(reason),
             Self::InDoubt { reason, .. } => Cow::Owned(reason.clone()),
-            Self::Unfit { status, .. } | Self::Lockout { status, .. } => {
+            Self::BadRequest { status, .. } | Self::Lockout { status, .. } => {
                 Cow::Owned(http_reason(*status))
             }
             Self::TooLarge => Cow::Borrowed("http_413"),
@@ -138,7 +138,7 @@ impl Verdict {
     pub fn message(&self) -> &str {
         match self {
             Self::Refused { message, .. }
-            | Self::Unfit { message, .. }
+            | Self::BadRequest { message, .. }
             | Self::Unauthorized { message }
             | Self::NotSent { message, .. }
             | Self::InDoubt { message, .. } => message,
@@ -191,7 +191,7 @@ pub fn judge_revoke(answer: &Answer) -> Verdict {
             status,
             retry_after: response.retry_after,
         },
-        status @ (400 | 403 | 404 | 405 | 415) => Verdict::Unfit {
+        status @ (400 | 403 | 404 | 405 | 415) => Verdict::BadRequest {
             status,
             message: body::words(response),
         },
@@ -207,7 +207,7 @@ pub fn judge_revoke(answer: &Answer) -> Verdict {
 
 /// Status 200: the body decides.
 fn judge_outcome(response: &Response) -> Verdict {
-    let outcome = match body::object::<Outcome>(&response.body) {
+    let outcome = match body::object::<RevokeBodyFields>(&response.body) {
         Ok(outcome) => outcome,
         Err(fault) => {
             let words = body::words(response);
@@ -237,7 +237,7 @@ fn judge_outcome(response: &Response) -> Verdict {
         };
     }
     if outcome.is_penalty() {
-        let Penalty {
+        let PenaltyTicket {
             ticket,
             wait,
             captcha,
@@ -268,7 +268,7 @@ fn judge_outcome(response: &Response) -> Verdict {
     }
 }
 
-struct Penalty {
+struct PenaltyTicket {
     ticket: Option<String>,
     wait: Duration,
     captcha: bool,
@@ -276,7 +276,7 @@ struct Penalty {
 
 /// Reads the parts of a time penalty leniently: it has been announced,
 /// whatever is wrong with its parts, and has to be kept.
-fn penalty(outcome: &Outcome) -> Penalty {
+fn penalty(outcome: &RevokeBodyFields) -> PenaltyTicket {
     let told = outcome.penalty_seconds().and_then(|seconds| {
         Duration::try_from_secs_f64(seconds.min(LONGEST_WAIT.as_secs_f64())).ok()
     });
@@ -287,7 +287,7 @@ fn penalty(outcome: &Outcome) -> Penalty {
         None if captcha => Duration::ZERO,
         None => UNTOLD_PENALTY,
     };
-    Penalty {
+    PenaltyTicket {
         // A ticket whose time is not known, or that wants a captcha, would
         // only draw the next penalty.
         ticket: outcome.ticket().filter(|_| told.is_some() && !captcha),

@@ -44,7 +44,7 @@ impl LogIn {
     pub fn new(credentials: &Arc<Credentials>, ticket: Option<&str>) -> Self {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
-        struct Body<'a> {
+        struct LogInBody<'a> {
             name: &'a str,
             password: &'a str,
             app_id: &'a str,
@@ -56,7 +56,7 @@ impl LogIn {
             #[serde(rename = "p-ticket", skip_serializing_if = "Option::is_none")]
             ticket: Option<&'a str>,
         }
-        let body = Body {
+        let body = LogInBody {
             name: &credentials.name,
             password: credentials.password.expose_secret(),
             app_id: &credentials.app_id,

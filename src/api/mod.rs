@@ -5,7 +5,6 @@
 //! retries, waits or paces, so that every request stays a recorded and paced
 //! attempt of the [`sweep`](crate::sweep).
 
-mod cache;
 mod environment;
 mod http;
 mod judge;
@@ -13,6 +12,7 @@ mod login;
 mod message;
 mod redact;
 mod token;
+mod token_cache;
 
 use std::{fmt, future::Future, time::Duration};
 
@@ -21,15 +21,15 @@ use jiff::Timestamp;
 
 use crate::list::PermissionId;
 
-pub use cache::{CacheError, TokenCache};
 pub use environment::{BaseUrl, Environment, InvalidBaseUrl, UnknownEnvironment};
 pub use http::{HttpApi, HttpError, HttpSettings};
 pub use judge::{
-    Admission, Permission, Reading, Shown, Verdict, judge_auth, judge_read, judge_revoke,
+    AuthOutcome, Permission, Reading, Status, Verdict, judge_auth, judge_read, judge_revoke,
 };
 pub use login::{Credentials, LogIn};
 pub use redact::Secrets;
 pub use token::{Token, TokenError, TokenSource, unread_file};
+pub use token_cache::{CacheError, TokenCache};
 
 /// The longest wait that is believed when a server asks for one, 30 days: far
 /// beyond any known penalty or lockout, and small enough to be added to any
@@ -58,13 +58,13 @@ pub enum Call {
 #[must_use]
 pub fn revoke_body(ids: &[PermissionId], ticket: Option<&str>) -> Bytes {
     #[derive(serde::Serialize)]
-    struct Body<'a> {
+    struct RevokeBody<'a> {
         #[serde(rename = "tradingPermissionIds")]
         ids: &'a [PermissionId],
         #[serde(rename = "p-ticket", skip_serializing_if = "Option::is_none")]
         ticket: Option<&'a str>,
     }
-    let body = serde_json::to_vec(&Body { ids, ticket });
+    let body = serde_json::to_vec(&RevokeBody { ids, ticket });
     Bytes::from(body.unwrap_or_else(|error| unreachable!("numbers and text are JSON: {error}")))
 }
 

@@ -17,8 +17,8 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::journal::Provenance;
-use crate::small;
+use crate::bounded_file;
+use crate::journal::TokenOrigin;
 
 /// The variables of [`TokenSource::from_env`].
 const TOKEN: &str = "RESCIND_TOKEN";
@@ -26,7 +26,7 @@ const FILE: &str = "RESCIND_TOKEN_FILE";
 const COMMAND: &str = "RESCIND_TOKEN_COMMAND";
 
 /// How long a command may take to hand out the token.
-const COMMAND_LIMIT: Duration = small::LIMIT;
+const COMMAND_LIMIT: Duration = bounded_file::LIMIT;
 
 /// Far more than any token; a device or a runaway command must not fill the
 /// memory.
@@ -51,7 +51,7 @@ impl Token {
             });
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(TokenError::Unfit {
+            return Err(TokenError::BadRequest {
                 origin: origin.to_owned(),
             });
         }
@@ -74,10 +74,10 @@ impl Eq for Token {}
 
 /// Where a token is to be had, now and again later.
 #[derive(Clone)]
-pub struct TokenSource(Source);
+pub struct TokenSource(SourceKind);
 
 #[derive(Clone)]
-enum Source {
+enum SourceKind {
     Fixed(Token),
     File(PathBuf),
     Command {
@@ -90,7 +90,7 @@ impl TokenSource {
     /// A token that is known already.
     #[must_use]
     pub const fn fixed(token: Token) -> Self {
-        Self(Source::Fixed(token))
+        Self(SourceKind::Fixed(token))
     }
 
     /// The source that is set in the environment, if any. `lookup` gives a
@@ -119,10 +119,10 @@ impl TokenSource {
             });
         }
         let source = match name {
-            FILE => Source::File(value.into()),
+            FILE => SourceKind::File(value.into()),
             COMMAND => command(&value)?,
-            _ => Source::Fixed(Token::new(
-                value.to_str().ok_or_else(|| TokenError::Unfit {
+            _ => SourceKind::Fixed(Token::new(
+                value.to_str().ok_or_else(|| TokenError::BadRequest {
                     origin: TOKEN.to_owned(),
                 })?,
                 TOKEN,
@@ -133,11 +133,11 @@ impl TokenSource {
 
     /// Where the token comes from, as it is recorded.
     #[must_use]
-    pub const fn provenance(&self) -> Provenance {
+    pub const fn provenance(&self) -> TokenOrigin {
         match &self.0 {
-            Source::Fixed(_) => Provenance::Given,
-            Source::File(_) => Provenance::File,
-            Source::Command { .. } => Provenance::Command,
+            SourceKind::Fixed(_) => TokenOrigin::Given,
+            SourceKind::File(_) => TokenOrigin::File,
+            SourceKind::Command { .. } => TokenOrigin::Command,
         }
     }
 
@@ -145,9 +145,9 @@ impl TokenSource {
     #[must_use]
     pub fn describe(&self) -> String {
         match &self.0 {
-            Source::Fixed(_) => TOKEN.to_owned(),
-            Source::File(path) => format!("the token file {}", path.display()),
-            Source::Command { program, .. } => format!("the token command `{program}`"),
+            SourceKind::Fixed(_) => TOKEN.to_owned(),
+            SourceKind::File(path) => format!("the token file {}", path.display()),
+            SourceKind::Command { program, .. } => format!("the token command `{program}`"),
         }
     }
 
@@ -163,17 +163,17 @@ impl TokenSource {
     /// token.
     pub async fn obtain(&self) -> Result<Token, TokenError> {
         match &self.0 {
-            Source::Fixed(token) => Ok(token.clone()),
-            Source::File(path) => {
+            SourceKind::Fixed(token) => Ok(token.clone()),
+            SourceKind::File(path) => {
                 // One byte more tells what is too long.
-                let text = small::start_of_in_task(path, LARGEST_SOURCE).await;
+                let text = bounded_file::start_of_in_task(path, LARGEST_SOURCE).await;
                 let text = text.map_err(|source| TokenError::File {
                     path: path.clone(),
                     source,
                 })?;
                 self.token(&text, |text| text)
             }
-            Source::Command { program, arguments } => {
+            SourceKind::Command { program, arguments } => {
                 let text = run(program, arguments, COMMAND_LIMIT).await?;
                 self.token(&text, |text| text.lines().next().unwrap_or_default())
             }
@@ -189,7 +189,7 @@ impl TokenSource {
         }
         match std::str::from_utf8(text) {
             Ok(text) => Token::new(part(text).trim(), &origin),
-            Err(_) => Err(TokenError::Unfit { origin }),
+            Err(_) => Err(TokenError::BadRequest { origin }),
         }
     }
 }
@@ -197,19 +197,19 @@ impl TokenSource {
 impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Source::Fixed(_) => f.write_str("TokenSource::Fixed"),
-            Source::File(path) => write!(f, "TokenSource::File({})", path.display()),
+            SourceKind::Fixed(_) => f.write_str("TokenSource::Fixed"),
+            SourceKind::File(path) => write!(f, "TokenSource::File({})", path.display()),
             // Its arguments may be secrets.
-            Source::Command { .. } => f.write_str("TokenSource::Command(…)"),
+            SourceKind::Command { .. } => f.write_str("TokenSource::Command(…)"),
         }
     }
 }
 
-fn command(line: &OsString) -> Result<Source, TokenError> {
+fn command(line: &OsString) -> Result<SourceKind, TokenError> {
     let words = line.to_str().and_then(shlex::split);
     let mut words = words.ok_or(TokenError::CommandLine)?.into_iter();
     let program = words.next().ok_or(TokenError::CommandLine)?;
-    Ok(Source::Command {
+    Ok(SourceKind::Command {
         program,
         arguments: words.collect(),
     })
@@ -307,7 +307,7 @@ pub enum TokenError {
     #[error(
         "{origin} holds something that cannot be in a token (a blank, a line break, a control character or a letter beyond ASCII)"
     )]
-    Unfit {
+    BadRequest {
         /// The variable, file or command.
         origin: String,
     },
@@ -420,7 +420,7 @@ mod tests {
             "s3crét",
         ] {
             let error = source(&[(TOKEN, value)]).unwrap_err();
-            assert!(matches!(error, TokenError::Unfit { .. }), "{value:?}");
+            assert!(matches!(error, TokenError::BadRequest { .. }), "{value:?}");
             assert!(error.to_string().contains(TOKEN));
             assert!(!whole(&error).contains("s3cr"), "{error:?}");
         }

@@ -28,12 +28,12 @@ use super::{
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    pub(crate) command: Task,
+    pub(crate) command: CommandArgs,
 }
 
 /// What is to be done.
 #[derive(Subcommand, Debug)]
-pub(crate) enum Task {
+pub(crate) enum CommandArgs {
     /// Read and check a list, say what a run would do, and send nothing
     #[command(after_help = LAYERS)]
     Plan {
@@ -84,8 +84,8 @@ pub(crate) enum Task {
         /// A run's ID, the beginning of it, or latest [default: the newest]
         run: Option<String>,
         /// What to make of it
-        #[arg(long, value_enum, default_value_t = Format::Text, overrides_with = "format")]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = FormatArg::Text, overrides_with = "format")]
+        format: FormatArg,
         /// Write to this file instead of standard output
         #[arg(long, value_name = "FILE", overrides_with = "output")]
         output: Option<PathBuf>,
@@ -211,7 +211,7 @@ While a run goes on in an environment, nothing of that environment is removed.";
 
 /// What a report is made as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum FormatArg {
     /// For the terminal.
     Text,
     /// A page for a browser, in one file.

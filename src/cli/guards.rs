@@ -8,17 +8,17 @@
 
 use jiff::Timestamp;
 use rescind::journal::{
-    Approval, Archive, Breach, Breaches, Facts, Finding, Journal, RunFolder, RunsDir, State,
-    release_digest,
+    Approval, Breach, Breaches, Finding, Journal, JournalReader, RunFolder, RunMeta, RunsDir,
+    State, release_digest,
 };
 use rescind::list::{Exclusion, ExclusionError};
 use rescind::report::{self, number};
-use rescind::sweep::{GROWTH_FROM, GROWTH_RUNS, Growth, Sieve, growth, too_many, too_old};
+use rescind::sweep::{ExclusionCheck, GROWTH_FROM, GROWTH_RUNS, Growth, growth, too_many, too_old};
 
-use super::carry::{self, broken, unreported};
 use super::exit;
-use super::problem::Problem;
 use super::settings::Settings;
+use crate::cli::error::CliError;
+use crate::cli::session::{self, broken, unreported};
 
 /// What the guards of a list say.
 #[derive(Default)]
@@ -32,13 +32,13 @@ pub(super) struct Judged {
 }
 
 /// Reads the lists of IDs that must never be revoked.
-pub(super) fn exclusion(settings: &Settings) -> Result<Exclusion, Problem> {
+pub(super) fn exclusion(settings: &Settings) -> Result<Exclusion, CliError> {
     Exclusion::read(
         settings.exclude.iter().cloned(),
         settings.id_column.as_deref(),
     )
     .map_err(|error| {
-        let problem = Problem::usage("the IDs that must not be revoked are not known; nothing was sent")
+        let problem = CliError::usage("the IDs that must not be revoked are not known; nothing was sent")
             .caused_by(&error);
         match error {
             ExclusionError::Invalid { .. } => {
@@ -57,9 +57,9 @@ pub(super) fn judge(
     runs: &RunsDir,
     (environment, url): (&str, &str),
     (ids, frozen): (u64, Timestamp),
-    sieve: Sieve<'_>,
+    sieve: ExclusionCheck<'_>,
     exclusion: &Exclusion,
-) -> Result<Judged, Problem> {
+) -> Result<Judged, CliError> {
     let mut judged = Judged::default();
     if let Some(limit) = settings.max_ids {
         match too_many(ids, Some(limit)) {
@@ -117,7 +117,7 @@ fn files(exclusion: &Exclusion) -> String {
 /// What holds a run that is taken up.
 pub(super) struct Watch<'a> {
     folder: &'a RunFolder,
-    facts: &'a Facts,
+    facts: &'a RunMeta,
     /// On record.
     known: Breaches,
     /// Found just now.
@@ -132,14 +132,14 @@ impl<'a> Watch<'a> {
         settings: &Settings,
         runs: &RunsDir,
         folder: &'a RunFolder,
-        facts: &'a Facts,
+        facts: &'a RunMeta,
         now: Timestamp,
-    ) -> Result<Self, Problem> {
-        let archive = Archive::open(&folder.journal()).map_err(|error| broken(&error))?;
+    ) -> Result<Self, CliError> {
+        let archive = JournalReader::open(&folder.journal()).map_err(|error| broken(&error))?;
         let known = archive.breaches().map_err(|error| broken(&error))?;
         let exclusion = exclusion(settings)?;
         let found = archive.found_excluded().map_err(|error| broken(&error))?;
-        let mut sieve = Sieve::new(&exclusion, found);
+        let mut sieve = ExclusionCheck::new(&exclusion, found);
         if !exclusion.is_empty() {
             archive
                 .each_batch(|row| {
@@ -184,27 +184,27 @@ impl<'a> Watch<'a> {
     }
 
     /// Puts what was found just now on record.
-    pub(super) fn record(&self, now: Timestamp) -> Result<(), Problem> {
+    pub(super) fn record(&self, now: Timestamp) -> Result<(), CliError> {
         if self.new.is_empty() {
             return Ok(());
         }
         Journal::open(&self.folder.journal())
             .and_then(|mut journal| {
                 journal.found(&self.new, now)?;
-                carry::one_file(journal.close());
+                session::one_file(journal.close());
                 Ok(())
             })
             .map_err(|error| broken(&error))
     }
 
     /// Why the run is held.
-    pub(super) fn problem(&self) -> Problem {
+    pub(super) fn problem(&self) -> CliError {
         held(self.folder, self.facts, &self.known, &self.pending())
     }
 
     /// Lets a person's word count, if it is for exactly what holds the run.
     /// It is on record before this returns. What it released is named.
-    pub(super) fn approve(&self, digest: &str, now: Timestamp) -> Result<Vec<String>, Problem> {
+    pub(super) fn approve(&self, digest: &str, now: Timestamp) -> Result<Vec<String>, CliError> {
         let approvals = self.known.approvals();
         let pending = self.pending();
         if pending.is_empty() {
@@ -212,7 +212,7 @@ impl<'a> Watch<'a> {
             if approvals.iter().any(|approval| approval.digest == digest) {
                 return Ok(Vec::new());
             }
-            return Err(Problem::usage(format!(
+            return Err(CliError::usage(format!(
                 "--approve: run {} is not held, so there is nothing to approve; nothing was sent",
                 self.folder.run()
             ))
@@ -224,7 +224,7 @@ impl<'a> Watch<'a> {
         self.record(now)?;
         let wanted = release_digest(self.facts, approvals.len(), pending.iter().copied());
         if digest != wanted {
-            let mut problem = Problem::usage(format!(
+            let mut problem = CliError::usage(format!(
                 "--approve: {digest:?} is not the digest of what holds run {} now; nothing was sent",
                 self.folder.run()
             ));
@@ -240,14 +240,14 @@ impl<'a> Watch<'a> {
         }
         let approval = Approval {
             at: now,
-            operator: carry::operator(),
-            host: carry::host(),
+            operator: session::operator(),
+            host: session::host(),
             digest: wanted,
         };
         Journal::open(&self.folder.journal())
             .and_then(|mut journal| {
                 journal.approve(&approval)?;
-                carry::one_file(journal.close());
+                session::one_file(journal.close());
                 Ok(())
             })
             .map_err(|error| broken(&error))?;
@@ -264,15 +264,15 @@ const fn is_open(state: State) -> bool {
 }
 
 /// Why a run is held that has just been frozen.
-pub(super) fn held_at_once(folder: &RunFolder, facts: &Facts, findings: &[Finding]) -> Problem {
+pub(super) fn held_at_once(folder: &RunFolder, facts: &RunMeta, findings: &[Finding]) -> CliError {
     let pending: Vec<_> = findings.iter().map(|finding| &finding.breach).collect();
     held(folder, facts, &Breaches::default(), &pending)
 }
 
-fn held(folder: &RunFolder, facts: &Facts, known: &Breaches, pending: &[&Breach]) -> Problem {
+fn held(folder: &RunFolder, facts: &RunMeta, known: &Breaches, pending: &[&Breach]) -> CliError {
     let approvals = known.approvals().len();
     let digest = release_digest(facts, approvals, pending.iter().copied());
-    let mut problem = Problem::new(
+    let mut problem = CliError::new(
         exit::HELD,
         format!(
             "run {} is held: nothing is sent until a person releases it",

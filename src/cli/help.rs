@@ -8,11 +8,13 @@ use clap::{
 };
 use rescind::guide::TOPICS;
 
-use super::{args::Cli, problem::Problem, written};
+use super::args::Cli;
+use super::written;
+use crate::cli::error::CliError;
 
 /// Prints the help of the command `names`, and the topic of that name. Both
 /// exist for `sandbox`.
-pub(super) fn help(names: &[String], out: &mut dyn Write) -> Result<u8, Problem> {
+pub(super) fn help(names: &[String], out: &mut dyn Write) -> Result<u8, CliError> {
     let command = names.iter().try_fold(Cli::command(), |command, name| {
         command.find_subcommand(name).cloned()
     });
@@ -33,7 +35,7 @@ pub(super) fn help(names: &[String], out: &mut dyn Write) -> Result<u8, Problem>
     pages.extend(topic.map(|topic| topic.text.to_owned()));
     if pages.is_empty() {
         return Err(
-            Problem::usage(format!("there is no help for {:?}", names.join(" ")))
+            CliError::usage(format!("there is no help for {:?}", names.join(" ")))
                 .hint("rescind help lists the commands and the topics"),
         );
     }

@@ -2,33 +2,29 @@
 //! What belongs to a process is here; what belongs to a run is the library's.
 
 mod args;
-mod carry;
-mod consent;
+mod atomic_file;
+mod commands;
+mod confirm;
+mod connect;
+mod error;
+mod estimate;
 mod exit;
-mod gateway;
 mod guards;
 mod help;
+mod host_clock;
+mod input_hints;
+mod live_results;
 mod logging;
 mod notice;
-mod online;
-mod outlook;
-mod output;
 mod panics;
 mod printer;
-mod problem;
-mod prune;
-mod review;
-mod run;
-mod runs;
-mod screen;
-mod serve;
+mod progress;
+mod session;
 mod settings;
 mod signals;
-mod snapshot;
 mod terminal;
-mod unreadable;
-mod uptime;
-mod verify;
+#[cfg(test)]
+mod tests;
 
 use std::{
     env,
@@ -44,10 +40,10 @@ use clap::{
 
 use rescind::report::visible;
 
-use args::{Cli, Task};
+use args::{Cli, CommandArgs};
+use error::CliError;
 use notice::{Level, notice};
 use printer::PATIENCE;
-use problem::Problem;
 use settings::Layers;
 
 /// Does what the command line says and tells how it ended.
@@ -68,7 +64,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 /// Shows what a command made, and why it failed; returns the exit code.
-fn show(text: &[u8], ended: Result<u8, Problem>) -> u8 {
+fn show(text: &[u8], ended: Result<u8, CliError>) -> u8 {
     let stderr = printer::stderr();
     // Both may be the same terminal: what came first stands first.
     stderr.drain(PATIENCE);
@@ -90,9 +86,9 @@ fn show(text: &[u8], ended: Result<u8, Problem>) -> u8 {
 
 /// Says what is wrong with the command line, or shows the help that it asks
 /// for.
-fn misused(error: &clap::Error) -> Result<u8, Problem> {
+fn misused(error: &clap::Error) -> Result<u8, CliError> {
     if asks_for_secret(error) {
-        return Err(Problem::usage("a secret never comes from an option").hint(
+        return Err(CliError::usage("a secret never comes from an option").hint(
             "set RESCIND_TOKEN, RESCIND_TOKEN_FILE or RESCIND_TOKEN_COMMAND; \
                  for a log-in RESCIND_LOGIN_PASSWORD and RESCIND_LOGIN_SEC, or files",
         ));
@@ -131,14 +127,14 @@ fn asks_for_secret(error: &clap::Error) -> bool {
 }
 
 fn perform(
-    task: Task,
+    task: CommandArgs,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     out: &mut dyn Write,
-) -> Result<u8, Problem> {
+) -> Result<u8, CliError> {
     match task {
-        Task::Config { options } => {
+        CommandArgs::Config { options } => {
             let effective = Layers::gather(&options.0, variables)?.settle(None)?;
-            run::warn(&effective);
+            commands::run::warn(&effective);
             let mut text = Vec::new();
             written(
                 effective
@@ -150,39 +146,41 @@ fn perform(
             effective.access()?;
             Ok(exit::COMPLETE)
         }
-        Task::Help { names } => help::help(&names, out),
-        Task::Completions { shell } => {
+        CommandArgs::Help { names } => help::help(&names, out),
+        CommandArgs::Completions { shell } => {
             // The generator panics when it cannot write; memory always can.
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "rescind", &mut text);
             written(out.write_all(&text))
         }
-        Task::Man { command } => {
+        CommandArgs::Man { command } => {
             let page = manual(command.as_deref())?;
             let mut text = Vec::new();
             written(page.render(&mut text).and_then(|()| out.write_all(&text)))
         }
-        Task::Plan {
+        CommandArgs::Plan {
             input,
             online,
             options,
-        } => review::plan(&input, online, &options, variables, out),
-        Task::Run { input, options } => run::run(&input, &options, variables, out),
-        Task::Resume {
+        } => commands::review::plan(&input, online, &options, variables, out),
+        CommandArgs::Run { input, options } => commands::run::run(&input, &options, variables, out),
+        CommandArgs::Resume {
             run,
             approve,
             resend_mismatched,
             options,
         } => {
-            let asked = run::Asked {
+            let asked = commands::run::Asked {
                 run: run.as_deref(),
                 approve: approve.as_deref(),
                 resend_mismatched,
             };
-            run::resume(asked, &options, variables, out)
+            commands::run::resume(asked, &options, variables, out)
         }
-        Task::Verify { run, options } => verify::verify(run.as_deref(), &options, variables, out),
-        Task::Report {
+        CommandArgs::Verify { run, options } => {
+            commands::verify::verify(run.as_deref(), &options, variables, out)
+        }
+        CommandArgs::Report {
             run,
             format,
             output,
@@ -191,17 +189,23 @@ fn perform(
         } => {
             let output = output.as_deref();
             if nights.history {
-                return review::history(&nights, format, output, &folder, variables, out);
+                return commands::review::history(&nights, format, output, &folder, variables, out);
             }
-            review::report(run.as_deref(), format, output, &folder, variables, out)
+            commands::review::report(run.as_deref(), format, output, &folder, variables, out)
         }
-        Task::Runs { task, json, folder } => runs::runs(task, json, &folder.0, variables, out),
-        Task::Find { ids, json, folder } => runs::find(&ids, json, &folder, variables, out),
-        Task::Sandbox(options) => serve::sandbox(&options, variables, &mut io::stdout()),
+        CommandArgs::Runs { task, json, folder } => {
+            commands::runs::runs(task, json, &folder.0, variables, out)
+        }
+        CommandArgs::Find { ids, json, folder } => {
+            commands::runs::find(&ids, json, &folder, variables, out)
+        }
+        CommandArgs::Sandbox(options) => {
+            commands::sandbox::sandbox(&options, variables, &mut io::stdout())
+        }
     }
 }
 
-fn manual(name: Option<&str>) -> Result<clap_mangen::Man, Problem> {
+fn manual(name: Option<&str>) -> Result<clap_mangen::Man, CliError> {
     let mut rescind = Cli::command();
     rescind.build();
     let page = |command| {
@@ -218,21 +222,18 @@ fn manual(name: Option<&str>) -> Result<clap_mangen::Man, Problem> {
                 .get_subcommands()
                 .map(clap::Command::get_name)
                 .collect();
-            Problem::usage(format!("there is no command {name:?}"))
+            CliError::usage(format!("there is no command {name:?}"))
                 .hint(format!("the commands are {}", all.join(", ")))
         })
 }
 
 /// What was asked for is written; a reader who has seen enough (a closed
 /// pipe) is content as well.
-fn written(result: io::Result<()>) -> Result<u8, Problem> {
+fn written(result: io::Result<()>) -> Result<u8, CliError> {
     match result {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Problem::new(exit::ERROR, "cannot write to standard output").caused_by(&error))
+            Err(CliError::new(exit::ERROR, "cannot write to standard output").caused_by(&error))
         }
         _ => Ok(exit::COMPLETE),
     }
 }
-
-#[cfg(test)]
-mod tests;

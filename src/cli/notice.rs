@@ -9,8 +9,8 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Map, Value, json};
 
 use super::printer;
-use super::problem::Problem;
-use super::settings::{Effective, LogFormat};
+use super::settings::{LogFormat, Resolved};
+use crate::cli::error::CliError;
 
 /// How much a notice matters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,7 +66,7 @@ pub(super) fn set_by_words() {
 }
 
 /// Speaks as the settings say from now on.
-pub(super) fn set_by_settings(effective: &Effective) {
+pub(super) fn set_by_settings(effective: &Resolved) {
     let settings = &effective.settings;
     set(
         settings.log_format == LogFormat::Json,
@@ -113,7 +113,7 @@ pub(super) fn text(level: Level, message: impl Display) -> String {
 }
 
 /// Prints why the process ends.
-pub(super) fn problem(problem: &Problem) {
+pub(super) fn problem(problem: &CliError) {
     if is_json() {
         let mut more = Map::new();
         if !problem.causes.is_empty() {

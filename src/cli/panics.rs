@@ -5,7 +5,7 @@ use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 
 use super::exit;
-use super::problem::Problem;
+use crate::cli::error::CliError;
 
 /// Logs every panic from now on, of whatever thread.
 pub(super) fn log() {
@@ -16,14 +16,14 @@ pub(super) fn log() {
 }
 
 /// Does something; a panic is a problem.
-pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
+pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, CliError>) -> Result<T, CliError> {
     // What was half changed is dropped with the process; the journal is made
     // to be left at any moment.
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(problem(&*panic)))
 }
 
 /// A panic as the process ends with it.
-pub(super) fn problem(panic: &(dyn Any + Send)) -> Problem {
+pub(super) fn problem(panic: &(dyn Any + Send)) -> CliError {
     let words = words(panic);
     // tokio panics where the system has no thread or file to give.
     let hint = if words.contains("OS can't spawn") || words.contains("failed to create") {
@@ -32,7 +32,7 @@ pub(super) fn problem(panic: &(dyn Any + Send)) -> Problem {
         "what was recorded stays true, and rescind resume carries on from there; \
          please report this with the run's run.log"
     };
-    Problem::new(exit::ERROR, format!("internal error: {words}")).hint(hint)
+    CliError::new(exit::ERROR, format!("internal error: {words}")).hint(hint)
 }
 
 fn words(panic: &(dyn Any + Send)) -> &str {

@@ -6,7 +6,7 @@ use std::future::pending;
 use std::sync::OnceLock;
 use std::{fs, io, process, thread};
 
-use rescind::sweep::{Reason, Stop};
+use rescind::sweep::{Reason, Shutdown};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -63,7 +63,7 @@ impl Signals {
 ///
 /// `cut` is what is left to be done where a second signal ends the process
 /// before its end is recorded.
-pub(super) fn watch(stop: Stop, cut: impl FnOnce(i32) + Send + 'static) -> io::Result<()> {
+pub(super) fn watch(stop: Shutdown, cut: impl FnOnce(i32) + Send + 'static) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
     let mut signals = {
         let _inside = runtime.enter();

@@ -6,13 +6,13 @@ use clap::Command;
 
 use super::{args::Options, settings::KEYS, *};
 
-fn parse(line: &str) -> Result<Task, clap::Error> {
+fn parse(line: &str) -> Result<CommandArgs, clap::Error> {
     Cli::try_parse_from(line.split_whitespace()).map(|cli| cli.command)
 }
 
 /// The values that a `run` line gives, by name.
 fn values(line: &str) -> Vec<(&'static str, String)> {
-    let Task::Run { options, .. } = parse(line).unwrap() else {
+    let CommandArgs::Run { options, .. } = parse(line).unwrap() else {
         panic!("{line}")
     };
     let values = options.0.values.into_iter();
@@ -21,7 +21,7 @@ fn values(line: &str) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-fn show(line: &str, variables: &[(&str, &str)]) -> (Result<u8, Problem>, String) {
+fn show(line: &str, variables: &[(&str, &str)]) -> (Result<u8, CliError>, String) {
     let mut out = Vec::new();
     let variables = variables.iter();
     let variables = variables.map(|(name, text)| (OsString::from(name), OsString::from(text)));
@@ -50,7 +50,8 @@ fn every_setting_is_an_option_of_every_command_that_needs_it() {
         };
         assert!(command.get_arguments().find(secret).is_none());
     }
-    let Task::Report { folder, .. } = parse("rescind report --runs-dir x --config y").unwrap()
+    let CommandArgs::Report { folder, .. } =
+        parse("rescind report --runs-dir x --config y").unwrap()
     else {
         panic!("a report")
     };
@@ -222,7 +223,7 @@ fn the_shipped_schedules_call_a_command_that_exists() {
         let line = text.lines().find(|line| line.starts_with(start)).unwrap();
         let (_, call) = line.split_once("/usr/local/bin/rescind ").unwrap();
         let call = call.split('>').next().unwrap();
-        let Task::Run {
+        let CommandArgs::Run {
             input,
             options: Options(given),
         } = parse(&format!("rescind {call}")).unwrap()

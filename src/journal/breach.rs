@@ -13,8 +13,8 @@ use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::read::{damaged, moment};
-use super::{Archive, Facts, Journal, JournalError};
+use super::{Journal, JournalError, JournalReader, RunMeta};
+use crate::journal::reader::{damaged, moment};
 use crate::list::{PermissionId, hex};
 
 /// What one guard found, with its figures.
@@ -150,7 +150,7 @@ impl Breaches {
 /// no part of it, but the excluded IDs are: leave for one is none for another.
 #[must_use]
 pub fn release_digest<'a>(
-    facts: &Facts,
+    facts: &RunMeta,
     approvals: usize,
     pending: impl IntoIterator<Item = &'a Breach>,
 ) -> String {
@@ -173,7 +173,7 @@ pub fn release_digest<'a>(
     hex(&Sha256::digest(text)[..6])
 }
 
-impl Archive {
+impl JournalReader {
     /// What guards found, in the order in which they did.
     ///
     /// # Errors
@@ -288,8 +288,8 @@ mod tests {
     use super::*;
     use crate::journal::{NewRun, RunsDir};
 
-    fn facts(environment: &str, base_url: &str, list_sha256: &str) -> Facts {
-        Facts {
+    fn facts(environment: &str, base_url: &str, list_sha256: &str) -> RunMeta {
+        RunMeta {
             created: "2026-11-23T02:00:00Z".parse().unwrap(),
             environment: environment.to_owned(),
             base_url: base_url.to_owned(),
@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn a_digest_is_for_one_list_one_environment_and_its_guards() {
         let ours = facts("demo", "https://demo.example/v1", "aa");
-        let digest = |facts: &Facts, approvals, pending: &[Breach]| {
+        let digest = |facts: &RunMeta, approvals, pending: &[Breach]| {
             release_digest(facts, approvals, pending)
         };
         let wanted = digest(&ours, 0, &[too_many(3), excluded("cc")]);
@@ -378,7 +378,7 @@ mod tests {
         new.breach(&finding, at).unwrap();
         let folder = new.commit(&facts).unwrap();
         let breaches = || {
-            Archive::open(&folder.journal())
+            JournalReader::open(&folder.journal())
                 .unwrap()
                 .breaches()
                 .unwrap()
@@ -407,7 +407,7 @@ mod tests {
             "an approval is for what was found by then"
         );
         assert_eq!(breaches().approvals(), [&approval("one")]);
-        let found = Archive::open(&folder.journal())
+        let found = JournalReader::open(&folder.journal())
             .unwrap()
             .found_excluded()
             .unwrap();

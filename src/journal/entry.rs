@@ -57,7 +57,7 @@ pub struct Owed {
 
 /// A batch as it is claimed to be, before a verification reads it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Claim {
+pub struct RecordedState {
     /// The batch.
     pub batch: Batch,
     /// As in [`Move::reason`].
@@ -98,7 +98,7 @@ impl CallKind {
 
 /// Where a token comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Provenance {
+pub enum TokenOrigin {
     /// It was handed in by value.
     Given,
     /// A file that was named.
@@ -113,7 +113,7 @@ pub enum Provenance {
     Renewal,
 }
 
-impl Provenance {
+impl TokenOrigin {
     /// The word for it in the journal.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -239,7 +239,7 @@ pub struct Part {
 
 /// What a verification found of some IDs, against what was claimed.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Testimony {
+pub struct VerificationResult {
     /// The batch, as it was before anything came of it.
     pub batch: BatchId,
     /// The list's own batch that it is, or is a part of.
@@ -256,7 +256,7 @@ pub struct Testimony {
 
 /// How a permission was shown before it was first sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Sighting {
+pub struct PriorStatus {
     /// The permission.
     pub id: PermissionId,
     /// The account it is for, where the API said so.
@@ -374,7 +374,7 @@ pub enum Entry {
     /// From now on calls bear another token; which, nobody may know.
     Bearing {
         /// Where it comes from.
-        provenance: Provenance,
+        provenance: TokenOrigin,
         /// When it expires, if that is known.
         expires: Option<Timestamp>,
         /// When calls began to bear it.
@@ -382,10 +382,10 @@ pub enum Entry {
     },
     /// What a verification found of IDs of one batch. Each batch and finding
     /// comes once a process.
-    Examined(Testimony),
+    Examined(VerificationResult),
     /// How permissions were shown before they are sent. Of one that was seen
     /// before, the first sight stays.
-    Sighted(Vec<Sighting>),
+    Sighted(Vec<PriorStatus>),
     /// A hold is over: a call goes.
     Released {
         /// Its number.

@@ -9,7 +9,7 @@
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
-use super::{Archive, BatchRow, JournalError};
+use super::{BatchRow, JournalError, JournalReader};
 use crate::list::{PermissionId, hex};
 
 /// The fact that is the digest of the list.
@@ -64,7 +64,7 @@ impl ListDigest {
     }
 }
 
-impl Archive {
+impl JournalReader {
     /// Compares the list with the digest that was made when it was frozen.
     ///
     /// # Errors

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::folder::open_private;
 use super::{Pinned, RunsDir};
 use crate::address::server;
+use crate::journal::runs_dir::open_private;
 
 /// How often a waiting process looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);

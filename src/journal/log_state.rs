@@ -120,12 +120,12 @@ pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Archive, Facts, Journal, NewRun, RunFolder, RunsDir};
+    use super::super::{Journal, JournalReader, NewRun, RunFolder, RunMeta, RunsDir};
     use super::*;
 
     fn a_run(home: &Path) -> RunFolder {
         let runs = RunsDir::create(home).unwrap();
-        let facts = Facts {
+        let facts = RunMeta {
             created: "2026-11-23T02:00:00Z".parse().unwrap(),
             environment: "demo".to_owned(),
             base_url: String::new(),
@@ -152,10 +152,10 @@ mod tests {
         let path = a_run(home.path()).journal();
         drop(Journal::open(&path).unwrap());
         assert!(has_log(&path), "as a kill leaves it");
-        Archive::open(&path).unwrap();
+        JournalReader::open(&path).unwrap();
         fs::remove_file(beside(&path, "-wal")).unwrap();
         for error in [
-            Archive::open(&path).unwrap_err(),
+            JournalReader::open(&path).unwrap_err(),
             Journal::open(&path).unwrap_err(),
         ] {
             assert!(error.is_damage());
@@ -182,7 +182,7 @@ mod tests {
         let _ = fs::remove_file(beside(&path, "-wal"));
         let header = fs::read(&path).unwrap();
         assert_eq!(header[18..20], [2, 2], "it still says that there is a log");
-        Archive::open(&path).unwrap().check_list().unwrap();
+        JournalReader::open(&path).unwrap().check_list().unwrap();
         assert_eq!(Journal::open(&path).unwrap().close(), None);
         assert_eq!(fs::read(&path).unwrap()[18..20], [1, 1]);
     }

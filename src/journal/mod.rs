@@ -8,41 +8,41 @@
 //! exists exactly when its frozen list is complete. What a state *means* for
 //! the next call is left to the [`sweep`](crate::sweep).
 
-mod activity;
+mod apply;
 mod breach;
+mod calls;
+mod dry_run;
 mod entry;
 mod error;
-mod evidence;
-mod find;
-mod folder;
-mod freeze;
 mod list_digest;
 mod lock;
 mod log_state;
 mod migrate;
+mod new_run;
 mod pinned;
-mod plan;
-mod read;
-mod recent;
+mod rate_history;
+mod reader;
 mod removal;
+mod runs_dir;
+mod search;
 mod state;
-mod store;
-mod write;
+mod verifications;
+mod writer;
 
-pub use activity::{CallTiming, TokenRow};
 pub use breach::{Approval, Breach, BreachRow, Breaches, Finding, release_digest};
+pub use calls::{CallTiming, TokenRow};
 pub use entry::{
-    ALREADY_REVOKED, Batch, BatchId, CallId, CallKind, Claim, Entry, HoldCause, Move, Owed, Part,
-    Provenance, Sighting, Testimony, VERIFICATION_MISMATCH, Waited,
+    ALREADY_REVOKED, Batch, BatchId, CallId, CallKind, Entry, HoldCause, Move, Owed, Part,
+    PriorStatus, RecordedState, TokenOrigin, VERIFICATION_MISMATCH, VerificationResult, Waited,
 };
 pub use error::{JournalError, causes};
-pub use evidence::EvidenceRow;
-pub use find::{CallRow, Trace};
-pub use folder::{RunFolder, RunId, RunsDir, open_private};
-pub use freeze::{Facts, NewRun};
 pub use lock::{Holder, Lock, LockError, PLANNING, PRUNING};
+pub use new_run::{NewRun, RunMeta};
 pub use pinned::Pinned;
-pub use read::{Archive, BatchRow, CallCounts, HoldRow, ProcessRow, RejectRow};
-pub use recent::{Lookback, Recent, Remaining, Unreadable, counts_since, recent_calls};
+pub use rate_history::{Lookback, Recent, Remaining, Unreadable, counts_since, recent_calls};
+pub use reader::{BatchRow, CallCounts, HoldRow, JournalReader, ProcessRow, RejectRow};
+pub use runs_dir::{RunFolder, RunId, RunsDir, open_private};
+pub use search::{CallRow, IdHistory};
 pub use state::{Evidence, State, Tally, Verified};
-pub use store::{Doubt, Journal, Pick, Process, ProcessEnd, Unfolded};
+pub use verifications::EvidenceRow;
+pub use writer::{Doubt, Journal, Pick, Process, ProcessEnd, Unfolded};

@@ -10,8 +10,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::folder::sync_dir;
 use super::{JournalError, RunFolder, RunsDir};
+use crate::journal::runs_dir::sync_dir;
 
 /// How the folder of a run begins that is being removed; no run's ID begins
 /// so.

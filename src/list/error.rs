@@ -3,7 +3,8 @@
 
 use std::{fmt, io};
 
-use super::{Compression, Foreign, unpack::RATIO};
+use super::{Compression, FileType};
+use crate::list::decompress::RATIO;
 
 /// A list that cannot be read, or whose ID column cannot be told. Nothing
 /// has been sent when this happens.
@@ -75,7 +76,7 @@ pub enum ListError {
         /// The list.
         name: String,
         /// What it is.
-        foreign: Foreign,
+        foreign: FileType,
     },
     /// The file was written to, or another one put in its place.
     #[error("{name} changed while it was read")]

@@ -8,26 +8,26 @@
 //! [`Rows`] reads in one pass and in memory of fixed size; [`freeze()`] adds
 //! the set of the IDs seen.
 
+mod chunker;
+mod decompress;
 mod dialect;
 mod error;
 mod exclusion;
-mod foreign;
-mod freeze;
+mod file_type;
 mod id;
-mod oddity;
-mod reader;
-mod source;
+mod input;
+mod loader;
 mod table;
 mod text;
-mod unpack;
+mod warnings;
 
+pub use chunker::{FreezeError, Frozen, ListCounts, Rejection, freeze};
+pub use decompress::Compression;
 pub use error::{Columns, ListError};
 pub use exclusion::{Exclusion, ExclusionError};
-pub use foreign::Foreign;
-pub use freeze::{Census, FreezeError, Frozen, Rejection, freeze};
+pub use file_type::FileType;
 pub use id::{InvalidId, PermissionId};
-pub use oddity::Oddity;
-pub use reader::{NO_HEADER, Row, Rows};
-pub use source::Input;
-pub(crate) use source::hex;
-pub use unpack::Compression;
+pub use input::Input;
+pub(crate) use input::hex;
+pub use loader::{NO_HEADER, Row, Rows};
+pub use warnings::ListWarning;

@@ -15,13 +15,13 @@ use csv_core::{ReadRecordResult, ReaderBuilder};
 use super::{
     InvalidId, ListError, PermissionId, Row,
     dialect::scan,
-    text::{MAX_RECORD, Text, line_len},
+    text::{MAX_RECORD, TextReader, line_len},
 };
 
 /// As much of a damaged line as is kept to be shown.
 pub(super) const SHOWN: usize = 512;
 
-pub(super) struct Table {
+pub(super) struct RecordReader {
     parser: csv_core::Reader,
     separator: u8,
     /// The cells of the current record, one after another, and where each
@@ -42,10 +42,13 @@ struct Record {
     cells: Result<usize, (InvalidId, usize)>,
 }
 
-impl Table {
+impl RecordReader {
     /// Reads the header: the table and the names of its columns. The ID
-    /// column is the first until [`Table::set_id`] says otherwise.
-    pub(super) fn open(text: &mut Text, separator: u8) -> Result<(Self, Vec<String>), ListError> {
+    /// column is the first until [`RecordReader::set_id`] says otherwise.
+    pub(super) fn open(
+        text: &mut TextReader,
+        separator: u8,
+    ) -> Result<(Self, Vec<String>), ListError> {
         let mut table = Self {
             parser: ReaderBuilder::new().delimiter(separator).build(),
             separator,
@@ -76,7 +79,7 @@ impl Table {
     /// The next row; `column` is the header of the ID column.
     pub(super) fn next_row(
         &mut self,
-        text: &mut Text,
+        text: &mut TextReader,
         column: &str,
     ) -> Result<Option<Row<'_>>, ListError> {
         let Some(Record { line, cells }) = self.record(text)? else {
@@ -93,7 +96,7 @@ impl Table {
         Ok(Some(Row { line, cell, id }))
     }
 
-    fn record(&mut self, text: &mut Text) -> Result<Option<Record>, ListError> {
+    fn record(&mut self, text: &mut TextReader) -> Result<Option<Record>, ListError> {
         self.skip_blank_lines(text)?;
         let line = text.line();
         let window = text.window()?;
@@ -131,7 +134,7 @@ impl Table {
         Ok(Some(Record { line, cells }))
     }
 
-    fn skip_blank_lines(&self, text: &mut Text) -> Result<(), ListError> {
+    fn skip_blank_lines(&self, text: &mut TextReader) -> Result<(), ListError> {
         loop {
             let window = text.window()?;
             // A tab between cells is no blank.

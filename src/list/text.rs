@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use memchr::memchr2;
 
-use super::{ListError, source::Source};
+use super::ListError;
+use crate::list::input::ListText;
 
 /// No record of a list is longer. It bounds what a stray quote can swallow.
 pub(super) const MAX_RECORD: usize = 64 * 1024;
@@ -19,8 +20,8 @@ const MAX_LINE: usize = 128 << 20;
 
 const BUFFER: usize = 4 * MAX_RECORD;
 
-pub(super) struct Text {
-    source: Source,
+pub(super) struct TextReader {
+    source: ListText,
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
@@ -28,8 +29,8 @@ pub(super) struct Text {
     line: u64,
 }
 
-impl Text {
-    pub(super) fn new(source: Source) -> Self {
+impl TextReader {
+    pub(super) fn new(source: ListText) -> Self {
         Self {
             source,
             buffer: vec![0; BUFFER].into(),
@@ -40,11 +41,11 @@ impl Text {
         }
     }
 
-    pub(super) fn source(&self) -> &Source {
+    pub(super) fn source(&self) -> &ListText {
         &self.source
     }
 
-    pub(super) fn into_source(self) -> Source {
+    pub(super) fn into_source(self) -> ListText {
         self.source
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::phrase::count;
+use crate::report::format::count;
 use crate::sweep::{Estimate, Quota};
 
 /// A weekday says enough for so long.

@@ -1,13 +1,14 @@
 //! The nights in a row, and which of them need a look.
 
-use super::phrase::{count, duration, ids_are, number};
-use super::review::Tone;
-use super::runs::{Listed, Standing, list};
-use super::search::Unreadable;
-use super::verdict::command;
-use super::{ReportError, phrase::chain};
+use super::ReportError;
+use super::runs::{Listed, RunStatus, list};
+use super::search::UnreadableRun;
 use crate::address::server;
 use crate::journal::{RunsDir, State};
+use crate::report::format::chain;
+use crate::report::format::{count, duration, ids_are, number};
+use crate::report::headline::command;
+use crate::report::report_model::Tone;
 use crate::sweep::{GROWTH_FROM, GROWTH_RUNS};
 
 /// What is usual is the median of at least so many earlier nights, and of at
@@ -43,25 +44,25 @@ pub struct History {
     /// What was asked for.
     pub restriction: Restriction,
     /// The nights: a run each.
-    pub nights: Vec<Night>,
+    pub nights: Vec<HistoryRow>,
     /// Runs that cannot be read.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableRun>,
 }
 
 /// A run among others.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Night {
+pub struct HistoryRow {
     /// The run's ID.
     pub run: String,
     /// Where it stands.
-    pub standing: Standing,
+    pub standing: RunStatus,
     /// Why somebody should look at it; empty if nobody needs to.
-    pub remarks: Vec<Remark>,
+    pub remarks: Vec<HistoryWarning>,
 }
 
 /// Why a night needs a look.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Remark {
+pub struct HistoryWarning {
     /// How urgent it is.
     pub(super) tone: Tone,
     /// What is the matter, in words.
@@ -76,7 +77,7 @@ impl History {
     /// # Errors
     /// If the folder cannot be listed.
     pub fn of(runs: &RunsDir, restriction: Restriction) -> Result<Self, ReportError> {
-        let mut nights: Vec<Night> = Vec::new();
+        let mut nights: Vec<HistoryRow> = Vec::new();
         let mut unreadable = Vec::new();
         // Oldest first: each is compared with those before it.
         for Listed { folder, standing } in list(runs)?.into_iter().rev() {
@@ -85,14 +86,14 @@ impl History {
                 Ok(standing) if restriction.admits(&standing) => {
                     let type_in = |verb: &str| command(verb, &run, folder.path());
                     let remarks = remarks(&standing, &usual(&standing, &nights), type_in);
-                    nights.push(Night {
+                    nights.push(HistoryRow {
                         run,
                         standing,
                         remarks,
                     });
                 }
                 Ok(_) => {}
-                Err(error) => unreadable.push(Unreadable {
+                Err(error) => unreadable.push(UnreadableRun {
                     run,
                     error: chain(&error),
                 }),
@@ -132,7 +133,7 @@ impl History {
 }
 
 impl Restriction {
-    fn admits(&self, standing: &Standing) -> bool {
+    fn admits(&self, standing: &RunStatus) -> bool {
         let environment = self.environment.as_ref();
         let base_url = self.base_url.as_ref();
         environment.is_none_or(|wanted| *wanted == standing.environment)
@@ -149,8 +150,8 @@ struct Usual {
 }
 
 /// What was usual before a night, where it went; `earlier` are oldest first.
-fn usual(standing: &Standing, earlier: &[Night]) -> Usual {
-    let alike: Vec<&Standing> = earlier
+fn usual(standing: &RunStatus, earlier: &[HistoryRow]) -> Usual {
+    let alike: Vec<&RunStatus> = earlier
         .iter()
         .rev()
         .map(|night| &night.standing)
@@ -174,10 +175,14 @@ fn usual(standing: &Standing, earlier: &[Night]) -> Usual {
     }
 }
 
-fn remarks(standing: &Standing, usual: &Usual, type_in: impl Fn(&str) -> String) -> Vec<Remark> {
+fn remarks(
+    standing: &RunStatus,
+    usual: &Usual,
+    type_in: impl Fn(&str) -> String,
+) -> Vec<HistoryWarning> {
     let mut remarks = Vec::new();
     let mut say = |tone, words: String, command| {
-        remarks.push(Remark {
+        remarks.push(HistoryWarning {
             tone,
             words,
             command,
@@ -216,12 +221,12 @@ fn remarks(standing: &Standing, usual: &Usual, type_in: impl Fn(&str) -> String)
 }
 
 /// Whether nothing is left for a resume.
-fn closed(standing: &Standing) -> bool {
+fn closed(standing: &RunStatus) -> bool {
     standing.is_finished() && standing.ended.is_some()
 }
 
 /// What is the matter with how it ended.
-fn ending(standing: &Standing) -> Option<(Tone, String)> {
+fn ending(standing: &RunStatus) -> Option<(Tone, String)> {
     let word = &standing.outcome;
     let open = super::open_ids(&standing.ids);
     Some(match word.as_str() {
@@ -253,7 +258,7 @@ fn ending(standing: &Standing) -> Option<(Tone, String)> {
 }
 
 /// The IDs that a finished night did not revoke: none is safe to forget.
-fn losses(standing: &Standing) -> Option<(Tone, String)> {
+fn losses(standing: &RunStatus) -> Option<(Tone, String)> {
     let lost = standing.ids.total() - standing.ids.of(State::Revoked);
     if !standing.is_finished() || lost == 0 {
         return None;
@@ -271,7 +276,7 @@ fn losses(standing: &Standing) -> Option<(Tone, String)> {
 }
 
 /// Whether the list was unusually long or short.
-fn volume(standing: &Standing, usual: &Usual) -> Option<String> {
+fn volume(standing: &RunStatus, usual: &Usual) -> Option<String> {
     let (ids, median) = (real(standing.rows.distinct), usual.ids?);
     let telling = ids.max(median) >= real(GROWTH_FROM);
     let unusual = ids >= UNUSUAL * median || UNUSUAL * ids <= median;
@@ -286,7 +291,7 @@ fn volume(standing: &Standing, usual: &Usual) -> Option<String> {
 }
 
 /// Whether much of the time was lost to waits.
-fn waits(standing: &Standing) -> Option<String> {
+fn waits(standing: &RunStatus) -> Option<String> {
     let (lost, worked) = (standing.waited.lost(), standing.worked?);
     (lost >= WORTH_A_WORD && lost >= LOST * worked).then(|| {
         let causes = standing.waited.by_cause().into_iter();
@@ -300,7 +305,7 @@ fn waits(standing: &Standing) -> Option<String> {
 }
 
 /// Whether it was slower than usual; waits are told apart.
-fn slowness(standing: &Standing, usual: &Usual) -> Option<String> {
+fn slowness(standing: &RunStatus, usual: &Usual) -> Option<String> {
     let (own, median) = (seconds_an_id(standing)?, usual.seconds_an_id?);
     let more = (own - median) * real(standing.rows.distinct);
     (own >= UNUSUAL * median && more >= WORTH_A_WORD).then(|| {
@@ -314,7 +319,7 @@ fn slowness(standing: &Standing, usual: &Usual) -> Option<String> {
 }
 
 /// The time at work that an ID took, without what was lost to waits.
-fn seconds_an_id(standing: &Standing) -> Option<f64> {
+fn seconds_an_id(standing: &RunStatus) -> Option<f64> {
     let worked = standing.worked? - standing.waited.lost();
     (standing.rows.distinct > 0 && worked > 0.0).then(|| worked / real(standing.rows.distinct))
 }

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use super::grid::{Cell, Column, Grid};
-use super::held::release_command;
-use super::phrase::{chain, duration, moment, number};
-use super::review::Tone;
-use super::runs::{Listed, Standing};
-use super::text::Page;
+use super::runs::{Listed, RunStatus};
+use super::text::TextPage;
 use super::{Style, json};
 use crate::journal::{State, Tally};
+use crate::report::approvals::release_command;
+use crate::report::format::{chain, duration, moment, number};
+use crate::report::report_model::Tone;
+use crate::report::text_table::{Cell, Column, Grid};
 
 /// A narrow terminal goes without some: a run's name begins with its time,
 /// and the others follow from what is left or can be asked for.
@@ -28,7 +28,7 @@ const COLUMNS: [Column; 9] = [
 /// The list of runs for a terminal.
 #[must_use]
 pub fn listing(listed: &[Listed], style: Style) -> String {
-    let mut page = Page::new(style);
+    let mut page = TextPage::new(style);
     if listed.is_empty() {
         page.line("no runs");
         return page.text;
@@ -55,7 +55,7 @@ pub fn listing(listed: &[Listed], style: Style) -> String {
     page.text
 }
 
-fn cells(run: String, standing: &Standing) -> Vec<Cell> {
+fn cells(run: String, standing: &RunStatus) -> Vec<Cell> {
     let revoked = standing.ids.of(State::Revoked);
     let others = standing.ids.total() - revoked;
     vec![
@@ -105,24 +105,24 @@ pub(super) fn other_states(ids: &Tally) -> String {
 pub fn listing_json(listed: &[Listed]) -> String {
     #[derive(Serialize)]
     #[serde(untagged)]
-    enum Row<'a> {
+    enum ListingRow<'a> {
         Run {
             run: &'a str,
             #[serde(flatten)]
-            standing: &'a Standing,
+            standing: &'a RunStatus,
         },
         Unreadable {
             run: &'a str,
             error: String,
         },
     }
-    let rows: Vec<Row<'_>> = listed
+    let rows: Vec<ListingRow<'_>> = listed
         .iter()
         .map(|listed| {
             let run = listed.folder.run().as_str();
             match &listed.standing {
-                Ok(standing) => Row::Run { run, standing },
-                Err(error) => Row::Unreadable {
+                Ok(standing) => ListingRow::Run { run, standing },
+                Err(error) => ListingRow::Unreadable {
                     run,
                     error: chain(error),
                 },

@@ -4,10 +4,10 @@
 use std::fmt::Write as _;
 
 use super::Summary;
-use super::phrase::{meaning, number};
-use super::review::Review;
 use super::text::{joined, lines};
 use crate::journal::RunFolder;
+use crate::report::format::{meaning, number};
+use crate::report::report_model::Review;
 
 pub(super) fn markdown(summary: &Summary, folder: &RunFolder) -> String {
     let review = Review::of(summary, folder);

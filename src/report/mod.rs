@@ -8,69 +8,71 @@
 //! outside reaches a terminal, a spreadsheet or a page in a form that could
 //! do something there. It opens journals for reading only.
 
-mod account;
-mod files;
+mod approvals;
+mod csv_files;
+mod find;
 #[cfg(test)]
 mod fixture;
 mod forecast;
-mod found;
-mod grid;
-mod held;
+mod format;
+mod headline;
 mod history;
+mod history_table;
 mod html;
 mod json;
 mod listing;
 mod markdown;
-mod nights;
 mod outcome;
-mod particulars;
-mod phrase;
 mod plan;
-mod pruned;
-mod retention;
-mod review;
+mod preflight;
+mod prune;
+mod prune_text;
+mod report_model;
+mod reporter;
+mod run_details;
 mod runs;
 mod search;
 mod summary;
-mod survey;
-mod table;
 #[cfg(test)]
 mod tests;
 mod text;
-mod verdict;
+mod text_table;
+mod totals;
 mod verification;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::journal::{Archive, JournalError, RunFolder};
+use crate::journal::{JournalError, JournalReader, RunFolder};
 
-pub use files::{
+pub use approvals::{ApprovalFigures, BreachFigures, breach, release_command};
+pub use forecast::{forecast, misfit};
+pub use format::{column, number, visible};
+pub use history::{History, HistoryRow, HistoryWarning, Restriction};
+pub use listing::{listing, listing_json};
+pub use outcome::{Outcome, ending, is_finished, open_ids};
+pub use plan::{Plan, PlannedReject};
+pub use preflight::{Alike, Preflight};
+pub use prune::{KeepReason, PruneDecision, Retention};
+pub use prune_text::{pruned, pruned_json};
+pub use reporter::{
     BEFORE_CSV, FILES, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, REPORT_HTML, RESULTS_CSV,
     SUMMARY_JSON, VERIFICATION_CSV, refresh, write, write_ending,
 };
-pub use forecast::{forecast, misfit};
-pub use held::{ApprovalFigures, BreachFigures, breach, release_command};
-pub use history::{History, Night, Remark, Restriction};
-pub use listing::{listing, listing_json};
-pub use outcome::{Outcome, ending, is_finished, open_ids};
-pub use particulars::{FileFigures, HoldFigures, Particulars, ProcessFigures};
-pub use phrase::{column, number, visible};
-pub use plan::{Plan, PlannedReject};
-pub use pruned::{pruned, pruned_json};
-pub use retention::{Fate, Kept, Retention};
+pub use run_details::{FileFigures, HoldFigures, ProcessFigures, RunDetails};
 pub use runs::{
-    Listed, Newest, Standing, finished_counts, finished_with_list, is_live, list, newest,
+    Listed, Newest, RunStatus, finished_counts, finished_with_list, is_live, list, newest,
     newest_unfinished, unfinished,
 };
 pub use search::{
-    Before, CallFigures, Mention, Permission, PermissionFate, RejectedRow, Search, Unreadable,
+    Before, CallFigures, PermissionFate, PermissionHistory, RejectedRow, RunHit, Search,
+    UnreadableRun,
 };
 pub use summary::{
-    InputFigures, OutcomeFigures, RejectFigures, Requests, Rows, Summary, Wait, Waits,
+    InputFigures, OutcomeFigures, RejectFigures, Requests, RowFigures, Summary, WaitFigures,
+    WaitTotals,
 };
-pub use survey::{Alike, Survey};
-pub use verification::{Mark, Verification};
+pub use verification::{Verification, VerificationMark};
 
 /// A report that could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -213,14 +215,14 @@ pub fn report_command(folder: &RunFolder) -> String {
 /// it is.
 #[must_use]
 pub fn command(verb: &str, folder: &RunFolder) -> String {
-    verdict::command(verb, folder.run().as_str(), folder.path())
+    headline::command(verb, folder.run().as_str(), folder.path())
 }
 
 fn results(folder: &RunFolder, out: &mut dyn Write) -> Result<(), ReportError> {
-    let archive = Archive::open(&folder.journal())?;
-    let mut account = account::Account::default();
-    let mut table = table::Results::new(out).map_err(ReportError::Output)?;
-    account::each_whole(&archive, |parts| {
+    let archive = JournalReader::open(&folder.journal())?;
+    let mut account = totals::Account::default();
+    let mut table = csv_files::ResultsCsv::new(out).map_err(ReportError::Output)?;
+    totals::each_whole(&archive, |parts| {
         account.whole(parts);
         table.whole(parts).map_err(ReportError::Output)
     })?;

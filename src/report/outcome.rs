@@ -3,7 +3,7 @@
 
 use crate::journal::{State, Tally};
 
-use super::Rows;
+use super::RowFigures;
 
 /// How a process ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,7 +78,7 @@ pub const fn ending(
     tally: &Tally,
     owed: u64,
     mismatches: u64,
-    rows: Rows,
+    rows: RowFigures,
     allow_empty: bool,
 ) -> Outcome {
     if rows.total == 0 {
@@ -113,7 +113,7 @@ pub const fn is_finished(tally: &Tally, owed: u64) -> bool {
 mod tests {
     use super::*;
 
-    const ROWS: Rows = Rows {
+    const ROWS: RowFigures = RowFigures {
         total: 12,
         distinct: 10,
         duplicate: 2,
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn the_code_is_nine_then_three_then_zero() {
         let all = tally(&[(State::Revoked, 10)]);
-        let invalid = Rows {
+        let invalid = RowFigures {
             total: 13,
             invalid: 1,
             ..ROWS
@@ -149,12 +149,12 @@ mod tests {
 
     #[test]
     fn an_empty_list_is_a_failure_unless_allowed() {
-        let none = Rows::default();
+        let none = RowFigures::default();
         for (allowed, code) in [(false, 4), (true, 0)] {
             let outcome = ending(&Tally::default(), 0, 0, none, allowed);
             assert_eq!((outcome.word(), outcome.code()), ("empty", code));
         }
-        let only_invalid = Rows {
+        let only_invalid = RowFigures {
             total: 2,
             invalid: 2,
             ..none

@@ -3,13 +3,13 @@
 use jiff::tz::TimeZone;
 
 use super::forecast::{forecast, misfit};
-use super::held::breach;
-use super::phrase::{column, count, ids, number, place, visible};
-use super::survey::{Offer, Survey};
-use super::text::Page;
-use super::{Rows, Style};
+use super::text::TextPage;
+use super::{RowFigures, Style};
 use crate::journal::Breach;
-use crate::list::Oddity;
+use crate::list::ListWarning;
+use crate::report::approvals::breach;
+use crate::report::format::{column, count, ids, number, place, visible};
+use crate::report::preflight::{Offer, Preflight};
 use crate::sweep::{Estimate, Verify, Workload};
 
 /// A run that could be. Plain numbers: a plan has no journal.
@@ -24,11 +24,11 @@ pub struct Plan<'a> {
     /// The base URL that calls would go to; may be empty for the sandbox.
     pub base_url: &'a str,
     /// The rows of the list.
-    pub rows: Rows,
+    pub rows: RowFigures,
     /// The first few rows that hold no valid ID.
     pub invalid: &'a [PlannedReject],
     /// What is odd about the others.
-    pub oddities: &'a [Oddity],
+    pub oddities: &'a [ListWarning],
     /// What a run would do with the distinct IDs.
     pub workload: Workload,
     /// How long that would take; `None` where there is no limit.
@@ -42,7 +42,7 @@ pub struct Plan<'a> {
     /// What else there is to say about them: those that found nothing.
     pub guards: &'a [String],
     /// What reading the IDs has shown, if they were read.
-    pub survey: Option<&'a Survey>,
+    pub survey: Option<&'a Preflight>,
 }
 
 /// A row that would be left out.
@@ -79,7 +79,7 @@ impl Plan<'_> {
     /// The plan for a terminal.
     #[must_use]
     pub fn text(&self, style: Style) -> String {
-        let mut page = Page::new(style);
+        let mut page = TextPage::new(style);
         let rows = self.rows;
         let input = match self.input {
             "-" => "standard input".into(),
@@ -226,7 +226,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::sweep::{Deadline, Outlook, Quota, Timetable, estimate};
+    use crate::sweep::{Deadline, EstimateInput, Quota, TimeLimits, estimate};
 
     fn plan(invalid: &[PlannedReject]) -> Plan<'_> {
         Plan {
@@ -234,7 +234,7 @@ mod tests {
             column: "permissionId",
             environment: "live",
             base_url: "https://live.tradovateapi.com/v1",
-            rows: Rows {
+            rows: RowFigures {
                 total: 4096,
                 distinct: 4020,
                 duplicate: 51,
@@ -251,7 +251,7 @@ mod tests {
             },
             estimate: estimate(
                 83,
-                &Outlook {
+                &EstimateInput {
                     now: "2026-11-24T02:00:00Z".parse().unwrap(),
                     rate: &[Quota {
                         count: 4_000,
@@ -259,7 +259,7 @@ mod tests {
                     }],
                     used: &[],
                     hold: Duration::ZERO,
-                    timetable: &Timetable::default(),
+                    timetable: &TimeLimits::default(),
                     takes: Duration::from_mins(1),
                 },
             ),
@@ -284,7 +284,7 @@ mod tests {
 PLAN on LIVE: nothing was sent.
 
 List     samples/permissions.csv, column permissionId
-Rows     4,096 rows = 4,020 distinct + 51 duplicates + 25 invalid
+RowFigures     4,096 rows = 4,020 distinct + 51 duplicates + 25 invalid
          line 3: \"1.02E+09\u{FFFD}[31m\" invalid: scientific notation
          and 24 more
 Batches  41 of up to 100 IDs
@@ -299,7 +299,7 @@ A run would leave out 25 invalid rows and so end with exit code 3 at best.
 
     #[test]
     fn a_plan_tells_of_ids_that_are_odd() {
-        let odd = [Oddity {
+        let odd = [ListWarning {
             ids: 1,
             digits: 6,
             most: 10,
@@ -324,7 +324,7 @@ A run would leave out 25 invalid rows and so end with exit code 3 at best.
             }
             .verdict()
         };
-        let rows = |total, distinct, invalid| Rows {
+        let rows = |total, distinct, invalid| RowFigures {
             total,
             distinct,
             duplicate: 0,

@@ -3,15 +3,17 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::held::release;
 use super::outcome::{ending, is_finished};
-use super::phrase::{seconds, visible};
 use super::summary::{
     how_it_ended, is_concluded, last_carried, optional_time, resumes, states, time,
 };
-use super::{InputFigures, ReportError, Requests, Rows, Waits};
+use super::{InputFigures, ReportError, Requests, RowFigures, WaitTotals};
 use crate::address::server;
-use crate::journal::{Archive, Facts, JournalError, Lock, ProcessRow, RunFolder, RunsDir, Tally};
+use crate::journal::{
+    JournalError, JournalReader, Lock, ProcessRow, RunFolder, RunMeta, RunsDir, Tally,
+};
+use crate::report::approvals::release;
+use crate::report::format::{seconds, visible};
 
 /// A run in the list.
 #[derive(Debug)]
@@ -19,14 +21,14 @@ pub struct Listed {
     /// Its folder.
     pub folder: RunFolder,
     /// Where it stands, or why that cannot be told.
-    pub standing: Result<Standing, JournalError>,
+    pub standing: Result<RunStatus, JournalError>,
 }
 
 /// Where a run stands, by its journal's own sums. The fields are those of a
 /// [`Summary`](super::Summary) and mean the same; what only a pass over all
 /// IDs can tell is not among them.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Standing {
+pub struct RunStatus {
     /// The environment's name.
     pub environment: String,
     /// The base URL that calls go to.
@@ -64,7 +66,7 @@ pub struct Standing {
     #[serde(rename = "finished_at", serialize_with = "optional_time")]
     pub ended: Option<Timestamp>,
     /// The rows of the input.
-    pub rows: Rows,
+    pub rows: RowFigures,
     /// The IDs in each state.
     #[serde(serialize_with = "states")]
     pub ids: Tally,
@@ -77,29 +79,29 @@ pub struct Standing {
     /// How often the run was resumed.
     pub resumes: u64,
     /// Time waited by all processes together, in seconds.
-    pub waited: Waits,
+    pub waited: WaitTotals,
     /// The seconds that processes were at work on it, if all said when they
     /// ended.
     #[serde(skip)]
     pub worked: Option<f64>,
 }
 
-impl Standing {
+impl RunStatus {
     pub(super) fn of(folder: &RunFolder) -> Result<Self, JournalError> {
-        let archive = Archive::open(&folder.journal())?;
+        let archive = JournalReader::open(&folder.journal())?;
         Self::told(&archive, &archive.facts()?, &archive.processes()?, false)
     }
 
     /// Where the run stands whose journal says so. `live` says that some
     /// process goes on with it.
     pub(super) fn told(
-        archive: &Archive,
-        facts: &Facts,
+        archive: &JournalReader,
+        facts: &RunMeta,
         processes: &[ProcessRow],
         live: bool,
     ) -> Result<Self, JournalError> {
         let last = last_carried(processes);
-        let (ids, owed, rows) = (archive.tally()?, archive.owed()?, Rows::of(facts));
+        let (ids, owed, rows) = (archive.tally()?, archive.owed()?, RowFigures::of(facts));
         let finished = is_finished(&ids, owed);
         let settled = if finished {
             Some(ending(&ids, owed, archive.mismatches()?, rows, false))
@@ -131,7 +133,7 @@ impl Standing {
             batches: facts.batches,
             requests: archive.calls()?.into(),
             resumes: resumes(processes),
-            waited: Waits::of(processes),
+            waited: WaitTotals::of(processes),
             worked: processes
                 .iter()
                 .map(|process| process.ended.map(|ended| seconds(process.started, ended)))
@@ -250,11 +252,11 @@ pub fn newest_unfinished(
 
 fn newest_that(
     runs: &RunsDir,
-    is_wanted: impl Fn(&Standing) -> bool,
+    is_wanted: impl Fn(&RunStatus) -> bool,
 ) -> Result<Newest, ReportError> {
     let mut unreadable = Vec::new();
     for folder in runs.list()?.into_iter().rev() {
-        match Standing::of(&folder) {
+        match RunStatus::of(&folder) {
             Ok(standing) if is_wanted(&standing) => {
                 let run = Some(folder);
                 return Ok(Newest { run, unreadable });
@@ -327,7 +329,7 @@ pub fn finished_counts(
 ) -> Result<Vec<u64>, ReportError> {
     let folders = runs.list()?.into_iter().rev();
     let finished = folders
-        .filter_map(|folder| Standing::of(&folder).ok())
+        .filter_map(|folder| RunStatus::of(&folder).ok())
         .filter(|run| {
             run.goes_to(environment, base_url) && run.created < before && run.is_measured_by()
         });
@@ -337,7 +339,7 @@ pub fn finished_counts(
 fn standings(runs: &RunsDir) -> Result<Vec<Listed>, ReportError> {
     let folders = runs.list()?.into_iter().rev();
     let listed = folders.map(|folder| Listed {
-        standing: Standing::of(&folder),
+        standing: RunStatus::of(&folder),
         folder,
     });
     Ok(listed.collect())

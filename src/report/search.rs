@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
-use super::phrase::{chain, visible};
 use super::summary::{optional_time, time};
 use super::{InputFigures, ReportError, json};
 use crate::journal::{
-    Archive, BatchRow, CallRow, JournalError, RejectRow, RunFolder, RunsDir, Sighting, State, Trace,
+    BatchRow, CallRow, IdHistory, JournalError, JournalReader, PriorStatus, RejectRow, RunFolder,
+    RunsDir, State,
 };
 use crate::list::PermissionId;
+use crate::report::format::{chain, visible};
 
 /// What the runs know of some permissions.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -22,24 +23,24 @@ pub struct Search {
     /// How many runs were looked through.
     pub searched: u64,
     /// The permissions, in the order in which they were asked for.
-    pub permissions: Vec<Permission>,
+    pub permissions: Vec<PermissionHistory>,
     /// Runs whose journals cannot be read, so that nobody knows whether they
     /// had one of the permissions.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableRun>,
 }
 
 /// What the runs know of one permission.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Permission {
+pub struct PermissionHistory {
     /// Its ID.
     pub permission_id: i64,
     /// The runs whose list names it, newest first.
-    pub runs: Vec<Mention>,
+    pub runs: Vec<RunHit>,
 }
 
 /// What a run knows of a permission.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Mention {
+pub struct RunHit {
     /// The run's ID.
     pub run: String,
     /// The environment's name.
@@ -143,7 +144,7 @@ pub struct RejectedRow {
 
 /// A run that could not be looked through.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Unreadable {
+pub struct UnreadableRun {
     /// The run's ID.
     pub run: String,
     /// Why.
@@ -159,12 +160,12 @@ impl Search {
         let mut folders = runs.list()?;
         folders.reverse();
         let set: FxHashSet<PermissionId> = wanted.iter().copied().collect();
-        let mut permissions: Vec<Permission> = Vec::new();
+        let mut permissions: Vec<PermissionHistory> = Vec::new();
         for id in wanted.iter().map(|id| id.get()) {
             // Asked for twice it is still one.
             if permissions.iter().all(|one| one.permission_id != id) {
                 let runs = Vec::new();
-                permissions.push(Permission {
+                permissions.push(PermissionHistory {
                     permission_id: id,
                     runs,
                 });
@@ -181,7 +182,7 @@ impl Search {
                 }
                 // It was removed just now.
                 Err(_) if !folder.path().exists() => {}
-                Err(error) => unreadable.push(Unreadable {
+                Err(error) => unreadable.push(UnreadableRun {
                     run: folder.run().to_string(),
                     error: chain(&error),
                 }),
@@ -201,7 +202,7 @@ impl Search {
     }
 }
 
-type Found = Result<HashMap<i64, Mention>, JournalError>;
+type Found = Result<HashMap<i64, RunHit>, JournalError>;
 
 /// Looks through each of the folders, several at once.
 fn look_through(folders: &[RunFolder], wanted: &FxHashSet<PermissionId>) -> Vec<Found> {
@@ -233,7 +234,7 @@ fn look_through(folders: &[RunFolder], wanted: &FxHashSet<PermissionId>) -> Vec<
 }
 
 fn mentions(folder: &RunFolder, wanted: &FxHashSet<PermissionId>) -> Found {
-    let archive = Archive::open(&folder.journal())?;
+    let archive = JournalReader::open(&folder.journal())?;
     let mut fates: HashMap<i64, PermissionFate> = HashMap::new();
     for trace in archive.look_for(wanted)? {
         let before = archive.sighting(trace.id)?;
@@ -252,7 +253,7 @@ fn mentions(folder: &RunFolder, wanted: &FxHashSet<PermissionId>) -> Found {
         if fate.is_none() && rejected.is_none() {
             continue;
         }
-        let mention = Mention {
+        let mention = RunHit {
             run: folder.run().to_string(),
             environment: visible(&facts.environment).into_owned(),
             base_url: visible(&facts.base_url).into_owned(),
@@ -267,7 +268,7 @@ fn mentions(folder: &RunFolder, wanted: &FxHashSet<PermissionId>) -> Found {
 }
 
 impl PermissionFate {
-    fn of(trace: &Trace, before: Option<&Sighting>) -> Option<Self> {
+    fn of(trace: &IdHistory, before: Option<&PriorStatus>) -> Option<Self> {
         let (last, divided) = trace.trail.split_last()?;
         let path = |row: &BatchRow| row.batch.path.clone();
         let calls = trace.calls.iter().map(|call| {

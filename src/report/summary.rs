@@ -3,15 +3,16 @@
 use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::account::Account;
-use super::held::{BreachFigures, release};
+use super::ReportError;
 use super::outcome::{Outcome, ending, is_finished, open_ids};
-use super::phrase::{self, visible};
 use super::verification::{VERIFY, Verification};
-use super::{ReportError, account};
 use crate::journal::{
-    Archive, CallCounts, Facts, ProcessRow, RunFolder, State, Tally, VERIFICATION_MISMATCH,
+    CallCounts, JournalReader, ProcessRow, RunFolder, RunMeta, State, Tally, VERIFICATION_MISMATCH,
 };
+use crate::report::approvals::{BreachFigures, release};
+use crate::report::format::{self, visible};
+use crate::report::totals;
+use crate::report::totals::Account;
 
 /// Raised where a field of `summary.json` goes, or comes to mean something
 /// else; one that is added raises nothing.
@@ -68,7 +69,7 @@ pub struct Summary {
     #[serde(serialize_with = "optional_time")]
     pub resume_at: Option<Timestamp>,
     /// The rows of the input: `total = distinct + duplicate + invalid`.
-    pub rows: Rows,
+    pub rows: RowFigures,
     /// The IDs in each state; they add up to `rows.distinct`.
     #[serde(serialize_with = "states")]
     pub ids: Tally,
@@ -99,7 +100,7 @@ pub struct Summary {
     /// How often the run was resumed.
     pub resumes: u64,
     /// Time waited by all processes together, in seconds.
-    pub waited: Waits,
+    pub waited: WaitTotals,
     /// The IDs by state and reason, in the order of the accounting.
     pub outcomes: Vec<OutcomeFigures>,
     /// The rows that gave no ID to send, by reason.
@@ -119,7 +120,7 @@ pub struct InputFigures {
 
 /// The rows of an input.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct Rows {
+pub struct RowFigures {
     /// All rows.
     pub total: u64,
     /// Rows that gave an ID for the first time.
@@ -143,7 +144,7 @@ pub struct Requests {
 
 /// Seconds waited, by cause.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
-pub struct Waits {
+pub struct WaitTotals {
     /// Until the pace allowed the next call.
     pub rate: f64,
     /// For a backoff to pass.
@@ -194,9 +195,9 @@ impl Summary {
     /// # Errors
     /// If the journal cannot be read, or its figures do not add up.
     pub fn of(folder: &RunFolder, live: bool) -> Result<Self, ReportError> {
-        let archive = Archive::open(&folder.journal())?;
+        let archive = JournalReader::open(&folder.journal())?;
         let mut account = Account::default();
-        account::each_whole(&archive, |parts| {
+        totals::each_whole(&archive, |parts| {
             account.whole(parts);
             Ok::<_, ReportError>(())
         })?;
@@ -210,13 +211,13 @@ impl Summary {
     /// Makes the figures of a finished count, if they add up.
     pub(super) fn close(
         account: &Account,
-        archive: &Archive,
+        archive: &JournalReader,
         folder: &RunFolder,
         live: bool,
     ) -> Result<Self, ReportError> {
         archive.check_list()?;
         let facts = archive.facts()?;
-        let rows = Rows::of(&facts);
+        let rows = RowFigures::of(&facts);
         account
             .check(
                 &facts,
@@ -290,7 +291,7 @@ impl Summary {
             divided: account.divided,
             requests: calls.into(),
             resumes: resumes(&processes),
-            waited: Waits::of(&processes),
+            waited: WaitTotals::of(&processes),
             outcomes: account.outcomes(),
             rejected: account.rejected(),
         })
@@ -406,7 +407,7 @@ fn verify_of(process: &ProcessRow) -> Option<String> {
 }
 
 impl InputFigures {
-    pub(super) fn of(facts: &Facts) -> Self {
+    pub(super) fn of(facts: &RunMeta) -> Self {
         Self {
             path: visible(&facts.input_path).into_owned(),
             sha256: facts.input_sha256.clone(),
@@ -433,8 +434,8 @@ impl From<CallCounts> for Requests {
     }
 }
 
-impl Rows {
-    pub(super) fn of(facts: &Facts) -> Self {
+impl RowFigures {
+    pub(super) fn of(facts: &RunMeta) -> Self {
         Self {
             total: facts.rows_total,
             distinct: facts.rows_distinct,
@@ -446,7 +447,7 @@ impl Rows {
 
 /// A wait of one cause.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Wait {
+pub struct WaitFigures {
     /// What it was for, as the head of a column: `PENALTIES`.
     pub heading: &'static str,
     /// What it was for, in words: `for penalties`.
@@ -457,17 +458,17 @@ pub struct Wait {
     pub lost: bool,
 }
 
-impl Waits {
+impl WaitTotals {
     /// The waits, cause by cause.
     #[must_use]
-    pub const fn by_cause(self) -> [Wait; 5] {
+    pub const fn by_cause(self) -> [WaitFigures; 5] {
         const fn wait(
             heading: &'static str,
             cause: &'static str,
             seconds: f64,
             lost: bool,
-        ) -> Wait {
-            Wait {
+        ) -> WaitFigures {
+            WaitFigures {
                 heading,
                 cause,
                 seconds,
@@ -506,7 +507,7 @@ impl Waits {
 }
 
 pub(super) fn time<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&phrase::rfc3339(*at))
+    to.serialize_str(&format::rfc3339(*at))
 }
 
 #[expect(clippy::ref_option, reason = "serde passes fields by reference")]
@@ -514,7 +515,7 @@ pub(super) fn optional_time<S: Serializer>(
     at: &Option<Timestamp>,
     to: S,
 ) -> Result<S::Ok, S::Error> {
-    at.map(phrase::rfc3339).serialize(to)
+    at.map(format::rfc3339).serialize(to)
 }
 
 #[expect(

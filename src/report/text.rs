@@ -2,17 +2,17 @@
 
 use std::fmt::Write as _;
 
-use super::phrase::{count, meaning, number};
-use super::review::{Review, Tone};
 use super::{OutcomeFigures, RejectFigures, Style, Summary};
 use crate::journal::RunFolder;
+use crate::report::format::{count, meaning, number};
+use crate::report::report_model::{Review, Tone};
 
 /// Nothing fits into less, and no eye follows more.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;
 
 pub(super) fn text(summary: &Summary, folder: &RunFolder, style: Style) -> String {
     let review = Review::of(summary, folder);
-    let mut page = Page::new(style);
+    let mut page = TextPage::new(style);
     page.headline(&review.headline, review.tone);
     for answer in &review.answers {
         page.wrapped("", "", answer);
@@ -41,7 +41,7 @@ pub(super) fn text(summary: &Summary, folder: &RunFolder, style: Style) -> Strin
     page.text
 }
 
-fn outcomes(page: &mut Page, outcomes: &[OutcomeFigures]) {
+fn outcomes(page: &mut TextPage, outcomes: &[OutcomeFigures]) {
     let all: Vec<String> = outcomes.iter().map(|figures| number(figures.ids)).collect();
     let widest = all.iter().map(String::len).max().unwrap_or(0);
     let indent = " ".repeat(widest + 3);
@@ -84,7 +84,7 @@ fn outcomes(page: &mut Page, outcomes: &[OutcomeFigures]) {
     }
 }
 
-fn rejected(page: &mut Page, rejected: &[RejectFigures]) {
+fn rejected(page: &mut TextPage, rejected: &[RejectFigures]) {
     let all: Vec<String> = rejected
         .iter()
         .map(|figures| number(figures.rows))
@@ -118,12 +118,12 @@ pub(super) fn joined(numbers: &[impl ToString]) -> String {
 }
 
 /// Text that is being laid out.
-pub(super) struct Page {
+pub(super) struct TextPage {
     pub(super) text: String,
     pub(super) style: Style,
 }
 
-impl Page {
+impl TextPage {
     pub(super) fn new(style: Style) -> Self {
         Self {
             text: String::new(),

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::outcome::Outcome;
-use super::phrase::{number, visible};
 use super::summary::{how_a_process_ended, optional_time, time};
-use crate::journal::{Archive, Evidence, JournalError, ProcessRow, State};
+use crate::journal::{Evidence, JournalError, JournalReader, ProcessRow, State};
+use crate::report::format::{number, visible};
 
 /// The command of a process that verifies.
 pub(super) const VERIFY: &str = "verify";
@@ -15,7 +15,7 @@ pub(super) const VERIFY: &str = "verify";
 /// How a claim stands against what was found: the `verdict` of
 /// `verification.csv`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mark {
+pub enum VerificationMark {
     /// As claimed, or better: shown as `Revoked`.
     AsClaimed,
     /// Not revoked, and there, though claimed otherwise.
@@ -26,7 +26,7 @@ pub enum Mark {
     Unreadable,
 }
 
-impl Mark {
+impl VerificationMark {
     /// The mark for IDs that were `claimed` to be in a state, and `found` so.
     /// To have been refused, or not to have been executed, means to be there
     /// still; what is in doubt is not known to be either.
@@ -89,7 +89,7 @@ impl Verification {
     /// The last of `processes` that verified the run in `archive`, of
     /// `distinct` IDs. `live` says that it may still be going on.
     pub(super) fn last(
-        archive: &Archive,
+        archive: &JournalReader,
         processes: &[ProcessRow],
         distinct: u64,
         live: bool,
@@ -112,18 +112,18 @@ impl Verification {
             not_read: distinct,
         };
         for (claimed, evidence, ids) in archive.evidence(process.id)? {
-            *found.count(Mark::of(claimed, evidence)) += ids;
+            *found.count(VerificationMark::of(claimed, evidence)) += ids;
             found.not_read = found.not_read.saturating_sub(ids);
         }
         Ok(Some(found))
     }
 
-    fn count(&mut self, mark: Mark) -> &mut u64 {
+    fn count(&mut self, mark: VerificationMark) -> &mut u64 {
         match mark {
-            Mark::AsClaimed => &mut self.as_claimed,
-            Mark::Active => &mut self.active,
-            Mark::Absent => &mut self.absent,
-            Mark::Unreadable => &mut self.unreadable,
+            VerificationMark::AsClaimed => &mut self.as_claimed,
+            VerificationMark::Active => &mut self.active,
+            VerificationMark::Absent => &mut self.absent,
+            VerificationMark::Unreadable => &mut self.unreadable,
         }
     }
 
@@ -184,9 +184,12 @@ mod tests {
             (State::Pending, "===-"),
         ] {
             let found = [Revoked, Active, Declined, Absent];
-            let signs = found.map(|found| Mark::of(claimed, found).sign());
+            let signs = found.map(|found| VerificationMark::of(claimed, found).sign());
             assert_eq!(signs.concat(), marks, "{claimed}");
-            assert_eq!(Mark::of(claimed, Evidence::Unreadable).sign(), "!");
+            assert_eq!(
+                VerificationMark::of(claimed, Evidence::Unreadable).sign(),
+                "!"
+            );
         }
     }
 }

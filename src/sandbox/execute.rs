@@ -5,33 +5,31 @@ use std::io;
 use hyper::header::{HeaderValue, RETRY_AFTER};
 use serde_json::json;
 
-use super::{
-    ask::{Ask, Kind},
-    dice::Dice,
-    facts::{Event, Moment, after},
-    faults::Fault,
-    gate::Draw,
-    population::{Entity, Origin, Status},
-    reply::Reply,
-    rules::{AlreadyRevoked, Refusal, RefusalForm, Unknown},
-    sessions::timestamp,
-    world::State,
-};
+use super::faults::Fault;
+use super::population::{Entity, InitialStatus, PermissionStatus};
+use super::rules::{AlreadyRevoked, RefusalForm, RefusalRule, Unknown};
+use super::sessions::timestamp;
+use super::world::WorldState;
 use crate::list::PermissionId;
+use crate::sandbox::limits::Draw;
+use crate::sandbox::request::{Ask, Kind};
+use crate::sandbox::response::Reply;
+use crate::sandbox::seeded_rng::SeededRng;
+use crate::sandbox::state::{Event, Moment, after};
 
 /// What a proxy shows in the API's place.
 pub(super) const HTML: &str = "<!doctype html><title>Just a moment</title><p>Please wait.</p>";
 
-impl State {
+impl WorldState {
     /// The status of a permission as it is now.
-    pub(super) fn status(&self, id: PermissionId) -> Option<Status> {
+    pub(super) fn status(&self, id: PermissionId) -> Option<PermissionStatus> {
         match self.facts.held(id) {
             Some(held) => held.status,
             None => self.origin(id).status(),
         }
     }
 
-    fn origin(&self, id: PermissionId) -> Origin {
+    fn origin(&self, id: PermissionId) -> InitialStatus {
         self.rules.population.origin(self.rules.seed, id)
     }
 
@@ -40,7 +38,7 @@ impl State {
         &mut self,
         ask: &Ask,
         fault: Fault,
-        dice: Dice,
+        dice: SeededRng,
         now: Moment,
     ) -> io::Result<Reply> {
         match ask {
@@ -77,7 +75,7 @@ impl State {
     pub(super) fn revoke(
         &mut self,
         ids: &[PermissionId],
-        dice: Dice,
+        dice: SeededRng,
         now: Moment,
     ) -> io::Result<Reply> {
         let rules = &self.rules;
@@ -90,11 +88,13 @@ impl State {
             let objection = match self.status(*id) {
                 None if rules.unknown == Unknown::Ignore => continue,
                 None => "permission not found",
-                Some(Status::Revoked) if rules.already_revoked == AlreadyRevoked::Accept => {
+                Some(PermissionStatus::Revoked)
+                    if rules.already_revoked == AlreadyRevoked::Accept =>
+                {
                     continue;
                 }
-                Some(Status::Revoked) => "permission is already revoked",
-                Some(Status::Declined) => "permission was declined",
+                Some(PermissionStatus::Revoked) => "permission is already revoked",
+                Some(PermissionStatus::Declined) => "permission was declined",
                 Some(_) if self.is_protected(*id) => "permission is protected",
                 Some(_) => {
                     good.push(*id);
@@ -106,7 +106,7 @@ impl State {
             }
         }
         let form = rules.refusal_form;
-        let spared = !objections.is_empty() && rules.refusal == Refusal::AllOrNothing;
+        let spared = !objections.is_empty() && rules.refusal == RefusalRule::AllOrNothing;
         if !spared && !good.is_empty() {
             self.record(Event::Revoked { at: now, ids: good })?;
         }
@@ -118,7 +118,7 @@ impl State {
 
     fn is_protected(&self, id: PermissionId) -> bool {
         // A permission that a test has set anew behaves as it was set.
-        let born = || self.facts.held(id).is_none() && self.origin(id) == Origin::Protected;
+        let born = || self.facts.held(id).is_none() && self.origin(id) == InitialStatus::Protected;
         self.facts.is_protected(id) || born()
     }
 
@@ -149,7 +149,7 @@ impl State {
         kind: Kind,
         ask: &Ask,
         key: u64,
-        dice: Dice,
+        dice: SeededRng,
         now: Moment,
     ) -> io::Result<Reply> {
         if fault.executes() {
@@ -184,7 +184,7 @@ impl State {
 }
 
 /// `ok:true`, with an empty `errorText` in each of its documented forms.
-fn accepted(dice: Dice) -> Reply {
+fn accepted(dice: SeededRng) -> Reply {
     Reply::json(&match dice.number() % 3 {
         0 => json!({ "ok": true }),
         1 => json!({ "ok": true, "errorText": null }),
@@ -211,7 +211,7 @@ fn refused(objections: &[&'static str], form: RefusalForm) -> Reply {
 }
 
 /// Spoils the answer of a read of several.
-fn disarray(mut found: Vec<Entity>, fault: Fault, dice: Dice) -> Vec<Entity> {
+fn disarray(mut found: Vec<Entity>, fault: Fault, dice: SeededRng) -> Vec<Entity> {
     if found.is_empty() {
         return found;
     }

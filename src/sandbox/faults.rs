@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ask::Kind, dice::Dice, humane};
+use crate::sandbox::duration_serde;
+use crate::sandbox::request::Kind;
+use crate::sandbox::seeded_rng::SeededRng;
 
 /// One way for a call to go wrong. In the settings a fault is a word
 /// (`server_error_after`) or the three digits of an HTTP status (`503`).
@@ -175,12 +177,12 @@ pub struct Faults {
     /// none. Log-ins and renewals have only those of a script.
     pub read: Odds,
     /// How much later the fault `slow` answers. Default: `2s`.
-    #[serde(with = "humane")]
+    #[serde(with = "duration_serde")]
     pub slow_by: Duration,
     /// How long after its arrival the fault `late` executes a revocation.
     /// Default: `90s`, half a minute after a client with the usual time-out
     /// gave up.
-    #[serde(with = "humane")]
+    #[serde(with = "duration_serde")]
     pub late_by: Duration,
     /// Faults of the first calls of a kind, in the order in which they arrive,
     /// instead of those by chance; `none` lets one pass:
@@ -205,7 +207,7 @@ impl Default for Faults {
 
 impl Faults {
     /// The fault of one call by chance.
-    pub(super) fn draw(&self, kind: Kind, dice: Dice) -> Fault {
+    pub(super) fn draw(&self, kind: Kind, dice: SeededRng) -> Fault {
         let odds = match kind {
             Kind::Revoke => &self.revoke,
             Kind::Items | Kind::Item | Kind::List => &self.read,
@@ -251,7 +253,7 @@ mod tests {
         };
         let mut struck = BTreeMap::new();
         for n in 0..10_000 {
-            let fault = faults.draw(Kind::Revoke, Dice::new(7).with(n));
+            let fault = faults.draw(Kind::Revoke, SeededRng::new(7).with(n));
             *struck.entry(fault).or_insert(0) += 1;
         }
         assert_eq!(struck.len(), 3);

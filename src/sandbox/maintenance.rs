@@ -10,21 +10,19 @@ use jiff::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    ask::Kind,
-    dice::Dice,
-    facts::{Event, Moment, after},
-    faults::Fault,
-    humane,
-    reply::Reply,
-    sessions::timestamp,
-    world::State,
-};
+use super::faults::Fault;
+use super::sessions::timestamp;
+use super::world::WorldState;
+use crate::sandbox::duration_serde;
+use crate::sandbox::request::Kind;
+use crate::sandbox::response::Reply;
+use crate::sandbox::seeded_rng::SeededRng;
+use crate::sandbox::state::{Event, Moment, after};
 
 /// A time in which nothing is executed, and every call meets one of some
 /// faults.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(try_from = "Table", into = "Table")]
+#[serde(try_from = "MaintenanceTable", into = "MaintenanceTable")]
 pub struct Maintenance {
     /// When it is.
     pub when: When,
@@ -59,7 +57,7 @@ pub enum When {
 /// A maintenance as the rules write it.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Table {
+struct MaintenanceTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,10 +120,10 @@ const ZONE: &str = "America/Chicago";
 /// "May be unresponsive or answer errors."
 const FAULTS: [Fault; 3] = [Fault::Status(503), Fault::ResetBefore, Fault::Hang];
 
-impl TryFrom<Table> for Maintenance {
+impl TryFrom<MaintenanceTable> for Maintenance {
     type Error = InvalidMaintenance;
 
-    fn try_from(table: Table) -> Result<Self, InvalidMaintenance> {
+    fn try_from(table: MaintenanceTable) -> Result<Self, InvalidMaintenance> {
         let faults = table.faults.unwrap_or_else(|| FAULTS.to_vec());
         if faults.is_empty() || !faults.iter().all(|fault| leaves_undone(*fault)) {
             return Err(InvalidMaintenance::Faults);
@@ -158,13 +156,13 @@ impl TryFrom<Table> for Maintenance {
     }
 }
 
-impl From<Maintenance> for Table {
+impl From<Maintenance> for MaintenanceTable {
     fn from(maintenance: Maintenance) -> Self {
         let faults = Some(maintenance.faults);
         match maintenance.when {
             When::Once { after, lasts } => Self {
-                after: Some(humane::show(after)),
-                lasts: Some(humane::show(lasts)),
+                after: Some(duration_serde::show(after)),
+                lasts: Some(duration_serde::show(lasts)),
                 faults,
                 ..Self::default()
             },
@@ -190,7 +188,7 @@ impl From<Maintenance> for Table {
 }
 
 fn length(text: String) -> Result<Duration, InvalidMaintenance> {
-    humane::parse(&text).ok_or(InvalidMaintenance::Duration(text))
+    duration_serde::parse(&text).ok_or(InvalidMaintenance::Duration(text))
 }
 
 fn time(text: String) -> Result<Time, InvalidMaintenance> {
@@ -252,12 +250,12 @@ impl When {
     }
 }
 
-impl State {
+impl WorldState {
     /// What a call meets while the API is down.
     pub(super) fn down(
         &mut self,
         kind: Kind,
-        dice: Dice,
+        dice: SeededRng,
         now: Moment,
     ) -> io::Result<Option<Reply>> {
         let born = self.facts.born;

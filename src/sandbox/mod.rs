@@ -3,14 +3,14 @@
 //! The world keeps what the API keeps (permissions and their states, tokens
 //! with an expiry, rolling limits, penalty tickets, lockouts that restart when
 //! touched) and misbehaves as its [`Rules`] say, reproducibly from a seed.
-//! Tests call it inside the process through the [`Door`]; the README, the
+//! Tests call it inside the process through the [`InProcess`]; the README, the
 //! command line and the crash tests meet it over HTTP through [`serve`]. Both
 //! doors lead through the same strict [`World::handle`], so that a request
 //! that is wrong in one way or another is an error at both, never a shrug.
 //!
 //! It promises that what it executed is on record before it answers, that time
 //! is tokio's throughout (an hour's lockout passes in no time on a paused
-//! clock), and that the [`Truth`] of what happened can be had at any moment.
+//! clock), and that the [`Audit`] of what happened can be had at any moment.
 //! How rules are stored and chosen is left to the settings of the binary.
 //!
 //! - [`rules`](Rules), `check`: what the world is like; every key of
@@ -24,40 +24,39 @@
 //!   and the order of it all;
 //! - `door`, `server`: the two doors.
 
-mod ask;
-mod check;
-mod dice;
-mod door;
+mod audit;
+mod duration_serde;
+mod event_log;
 mod execute;
-mod facts;
 mod faults;
-mod gate;
-mod humane;
-mod ledger;
+mod in_process;
+mod limits;
 mod maintenance;
 mod population;
-mod reply;
+mod request;
+mod response;
 mod rules;
+mod seeded_rng;
 mod server;
 mod sessions;
-mod truth;
-mod world;
-
+mod state;
 #[cfg(test)]
 mod tests;
+mod validate;
+mod world;
 
-pub use ask::Kind;
-pub use check::InvalidRules;
-pub use door::Door;
+pub use audit::{Audit, Mistake, RecordedCall, Revocation, Struck};
+pub use duration_serde::{Durations, InvalidDuration, InvalidLatency, Latency};
 pub use faults::{Fault, Faults, Odds, UnknownFault};
-pub use humane::{Durations, InvalidDuration, InvalidLatency, Latency};
+pub use in_process::InProcess;
 pub use maintenance::{InvalidMaintenance, Maintenance, When};
-pub use population::{Population, Status};
-pub use reply::Reply;
+pub use population::{PermissionStatus, Population};
+pub use request::Kind;
+pub use response::Reply;
 pub use rules::{
-    AlreadyRevoked, Credentials, EndpointLimit, Limit, LogInRefusal, Refusal, RefusalForm, Rules,
-    Unknown,
+    AlreadyRevoked, EndpointLimit, Limit, LogInRefusal, LogInRules, RefusalForm, RefusalRule,
+    Rules, Unknown,
 };
 pub use server::{base_url, bind, serve};
-pub use truth::{Mistake, Revocation, Seen, Struck, Truth};
+pub use validate::InvalidRules;
 pub use world::{SandboxError, World};

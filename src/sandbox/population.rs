@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::dice::Dice;
 use crate::list::PermissionId;
+use crate::sandbox::seeded_rng::SeededRng;
 
 /// Which permissions there are. Any list can be tried: every ID is an
 /// accepted permission, but for those that these rules single out.
@@ -44,7 +44,7 @@ impl Default for Population {
     missing_docs,
     reason = "the API's own words, which it does not explain"
 )]
-pub enum Status {
+pub enum PermissionStatus {
     Accepted,
     Approved,
     Declined,
@@ -54,17 +54,17 @@ pub enum Status {
 
 /// What a permission is before anything happens to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Origin {
+pub(super) enum InitialStatus {
     Unknown,
     Protected,
-    Is(Status),
+    Is(PermissionStatus),
 }
 
-impl Origin {
-    pub(super) fn status(self) -> Option<Status> {
+impl InitialStatus {
+    pub(super) fn status(self) -> Option<PermissionStatus> {
         match self {
             Self::Unknown => None,
-            Self::Protected => Some(Status::Accepted),
+            Self::Protected => Some(PermissionStatus::Accepted),
             Self::Is(status) => Some(status),
         }
     }
@@ -75,19 +75,19 @@ impl Population {
         [self.unknown, self.protected, self.revoked, self.declined]
     }
 
-    pub(super) fn origin(&self, seed: u64, id: PermissionId) -> Origin {
-        const CASES: [Origin; 4] = [
-            Origin::Unknown,
-            Origin::Protected,
-            Origin::Is(Status::Revoked),
-            Origin::Is(Status::Declined),
+    pub(super) fn origin(&self, seed: u64, id: PermissionId) -> InitialStatus {
+        const CASES: [InitialStatus; 4] = [
+            InitialStatus::Unknown,
+            InitialStatus::Protected,
+            InitialStatus::Is(PermissionStatus::Revoked),
+            InitialStatus::Is(PermissionStatus::Declined),
         ];
         if self.endings {
             match id.get() % 10_000 {
-                403 => return Origin::Protected,
-                404 => return Origin::Unknown,
-                409 => return Origin::Is(Status::Revoked),
-                410 => return Origin::Is(Status::Declined),
+                403 => return InitialStatus::Protected,
+                404 => return InitialStatus::Unknown,
+                409 => return InitialStatus::Is(PermissionStatus::Revoked),
+                410 => return InitialStatus::Is(PermissionStatus::Declined),
                 _ => {}
             }
         }
@@ -98,12 +98,12 @@ impl Population {
             }
             rest -= share;
         }
-        Origin::Is(Status::Accepted)
+        InitialStatus::Is(PermissionStatus::Accepted)
     }
 }
 
-fn of(seed: u64, id: PermissionId) -> Dice {
-    Dice::new(seed).with(id.get().unsigned_abs())
+fn of(seed: u64, id: PermissionId) -> SeededRng {
+    SeededRng::new(seed).with(id.get().unsigned_abs())
 }
 
 /// A permission as the API shows it, with people who do not exist.
@@ -117,7 +117,7 @@ pub(super) struct Entity {
     account_holder_email: String,
     cta_contact: &'static str,
     cta_email: &'static str,
-    status: Status,
+    status: PermissionStatus,
     updated: String,
     approved_by_id: u64,
 }
@@ -129,7 +129,7 @@ impl Entity {
     pub(super) fn new(
         seed: u64,
         id: PermissionId,
-        status: Status,
+        status: PermissionStatus,
         updated: Option<Timestamp>,
     ) -> Self {
         const FIRST: [&str; 8] = [
@@ -179,12 +179,12 @@ mod tests {
     fn endings_tell_how_an_id_behaves() {
         let population = Population::default();
         for (number, origin) in [
-            (403, Origin::Protected),
-            (1_234_560_403, Origin::Protected),
-            (1_234_560_404, Origin::Unknown),
-            (1_234_560_409, Origin::Is(Status::Revoked)),
-            (1_234_560_410, Origin::Is(Status::Declined)),
-            (1_234_561_404, Origin::Is(Status::Accepted)),
+            (403, InitialStatus::Protected),
+            (1_234_560_403, InitialStatus::Protected),
+            (1_234_560_404, InitialStatus::Unknown),
+            (1_234_560_409, InitialStatus::Is(PermissionStatus::Revoked)),
+            (1_234_560_410, InitialStatus::Is(PermissionStatus::Declined)),
+            (1_234_561_404, InitialStatus::Is(PermissionStatus::Accepted)),
         ] {
             assert_eq!(population.origin(1, id(number)), origin, "{number}");
         }
@@ -192,7 +192,10 @@ mod tests {
             endings: false,
             ..population
         };
-        assert_eq!(plain.origin(1, id(404)), Origin::Is(Status::Accepted));
+        assert_eq!(
+            plain.origin(1, id(404)),
+            InitialStatus::Is(PermissionStatus::Accepted)
+        );
     }
 
     #[test]
@@ -208,8 +211,8 @@ mod tests {
             ids.filter(|n| population.origin(seed, id(*n)) == origin)
                 .count()
         };
-        assert!((900..1100).contains(&count(1, Origin::Unknown)));
-        assert!((1850..2150).contains(&count(1, Origin::Is(Status::Declined))));
+        assert!((900..1100).contains(&count(1, InitialStatus::Unknown)));
+        assert!((1850..2150).contains(&count(1, InitialStatus::Is(PermissionStatus::Declined))));
         let moved = (1..=10_000)
             .filter(|n| population.origin(1, id(*n)) != population.origin(2, id(*n)))
             .count();

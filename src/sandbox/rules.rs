@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{
-    ask::Kind,
-    faults::{Fault, Faults, Odds},
-    humane::{self, Latency},
-    maintenance::Maintenance,
-    population::Population,
-};
+use super::faults::{Fault, Faults, Odds};
+use super::maintenance::Maintenance;
+use super::population::Population;
+use crate::sandbox::duration_serde::{self, Latency};
+use crate::sandbox::request::Kind;
 
 /// The rules of a world. The default is a gentle one: no faults, no limits
 /// but the documented ones of log-in and renewal, every ID an accepted
@@ -28,7 +26,7 @@ pub struct Rules {
     pub unknown: Unknown,
     /// What becomes of the other IDs of a refused batch: `all_or_nothing`
     /// (default: none is revoked) or `partial` (they are revoked all the same).
-    pub refusal: Refusal,
+    pub refusal: RefusalRule,
     /// How a refusal is put: `text` (default: `ok:false` with an `errorText`),
     /// `violations`, `conflict` (409) or `unprocessable` (422).
     pub refusal_form: RefusalForm,
@@ -52,7 +50,7 @@ pub struct Rules {
     pub limits: Vec<Limit>,
     /// How long a lockout lasts, from the last call that touched it: a call
     /// made meanwhile is answered the same and starts it anew. Default: `1h`.
-    #[serde(with = "humane")]
+    #[serde(with = "duration_serde")]
     pub lockout: Duration,
     /// Rolling limits of single endpoints:
     /// `endpoint_limits = [{ endpoint = "revoke", count = 80, window = "1m" }]`.
@@ -64,7 +62,7 @@ pub struct Rules {
     /// call to the endpoint draws another; who comes too early himself, or
     /// with another ticket than the newest for that body, draws one twice as
     /// long as the last. Default: `5s`.
-    #[serde(with = "humane")]
+    #[serde(with = "duration_serde")]
     pub penalty: Duration,
     /// Whether penalties ask for a captcha, which no program can answer: the
     /// ticket is worth nothing, and the endpoint answers again when `lockout`
@@ -72,7 +70,7 @@ pub struct Rules {
     pub captcha: bool,
     /// What `Retry-After` says on a 429 or 503, in whole seconds; `0s`: there
     /// is none, as in the API's documentation. Default: `0s`.
-    #[serde(with = "humane")]
+    #[serde(with = "duration_serde")]
     pub retry_after: Duration,
     /// The bearer token that is always accepted, besides those the world
     /// issues on a log-in; empty: only those. It guards nothing and is no
@@ -80,7 +78,7 @@ pub struct Rules {
     #[serde(with = "text_or_none")]
     pub token: Option<String>,
     /// How long an issued token is good for. Default: `80m`.
-    #[serde(with = "humane")]
+    #[serde(with = "duration_serde")]
     pub token_lifetime: Duration,
     /// How many sessions may be open at once. A log-in above that closes the
     /// oldest one, whose tokens are answered 401 from then on; a renewal keeps
@@ -89,13 +87,13 @@ pub struct Rules {
     /// When somebody else logs in as the same user, counted from the world's
     /// beginning: `others_log_in = ["20s", "1m"]`. Each opens a session, and may
     /// so close the client's. Default: never.
-    pub others_log_in: humane::Durations,
+    pub others_log_in: duration_serde::Durations,
     /// The endpoints that the API key lacks the permission for: they are
     /// answered 401, whatever the token. The names are those of
     /// `endpoint_limits`, without `log_in`: `denied = ["revoke"]`. Default: none.
     pub denied: Vec<Kind>,
     /// Who may log in.
-    pub log_in: Credentials,
+    pub log_in: LogInRules,
     /// How long an answer takes: `"20ms"`, `"10ms..30ms"`. The request is
     /// executed when it arrives, so a client that does not wait for the answer
     /// undoes nothing. Default: `0s`.
@@ -126,7 +124,7 @@ pub enum Unknown {
 /// What becomes of the other IDs of a refused batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Refusal {
+pub enum RefusalRule {
     /// None of them is revoked.
     #[default]
     AllOrNothing,
@@ -167,7 +165,7 @@ pub struct Limit {
     /// How many calls; at least 1.
     pub count: usize,
     /// In how long a time.
-    #[serde(with = "humane")]
+    #[serde(with = "duration_serde")]
     pub window: Duration,
 }
 
@@ -180,7 +178,7 @@ pub struct EndpointLimit {
     /// How many calls; at least 1.
     pub count: usize,
     /// In how long a time.
-    #[serde(with = "humane")]
+    #[serde(with = "duration_serde")]
     pub window: Duration,
 }
 
@@ -198,7 +196,7 @@ pub enum LogInRefusal {
 /// Who may log in. Like everything here they guard nothing.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Credentials {
+pub struct LogInRules {
     /// The user's name. Default: `sandbox`.
     pub name: String,
     /// The password. Default: `sandbox`.
@@ -218,7 +216,7 @@ pub struct Credentials {
     pub locked_after: Option<usize>,
 }
 
-impl Default for Credentials {
+impl Default for LogInRules {
     fn default() -> Self {
         Self {
             name: "sandbox".into(),
@@ -244,7 +242,7 @@ impl Default for Rules {
             seed: 1,
             population: Population::default(),
             unknown: Unknown::default(),
-            refusal: Refusal::default(),
+            refusal: RefusalRule::default(),
             refusal_form: RefusalForm::default(),
             already_revoked: AlreadyRevoked::default(),
             max_batch: None,
@@ -260,9 +258,9 @@ impl Default for Rules {
             token: Some("sandbox".into()),
             token_lifetime: Duration::from_mins(80),
             sessions: 2,
-            others_log_in: humane::Durations::default(),
+            others_log_in: duration_serde::Durations::default(),
             denied: Vec::new(),
-            log_in: Credentials::default(),
+            log_in: LogInRules::default(),
             latency: Latency::default(),
             maintenance: Vec::new(),
             faults: Faults::default(),

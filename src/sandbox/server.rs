@@ -25,11 +25,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    ask::BASE_PATH,
-    reply::Reply,
-    world::{SandboxError, World},
-};
+use super::world::{SandboxError, World};
+use crate::sandbox::request::BASE_PATH;
+use crate::sandbox::response::Reply;
 
 /// A body of this many bytes holds more than half a million IDs.
 const LARGEST_BODY: usize = 16 << 20;
@@ -131,7 +129,7 @@ fn is_reset(error: &hyper::Error) -> bool {
     matches!(abort, Some(Abort::Reset))
 }
 
-async fn respond(world: &World, request: Request<Incoming>) -> Result<Response<Sent>, Abort> {
+async fn respond(world: &World, request: Request<Incoming>) -> Result<Response<SentBody>, Abort> {
     let (head, body) = request.into_parts();
     if body.size_hint().lower() > LARGEST_BODY as u64 {
         return Ok(too_large());
@@ -142,21 +140,21 @@ async fn respond(world: &World, request: Request<Incoming>) -> Result<Response<S
         Err(_) => return Err(Abort::Gone),
     };
     match world.handle(Request::from_parts(head, body)).await {
-        Reply::Response(response) => Ok(response.map(Sent::whole)),
-        Reply::Truncated(response) => Ok(response.map(Sent::part)),
+        Reply::Response(response) => Ok(response.map(SentBody::whole)),
+        Reply::Truncated(response) => Ok(response.map(SentBody::part)),
         Reply::Reset => Err(Abort::Reset),
         Reply::Hang => match pending::<Infallible>().await {},
     }
 }
 
-fn too_large() -> Response<Sent> {
-    let mut response = Response::new(Sent::whole(Bytes::new()));
+fn too_large() -> Response<SentBody> {
+    let mut response = Response::new(SentBody::whole(Bytes::new()));
     *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
     response
 }
 
 /// A body that may break off.
-struct Sent {
+struct SentBody {
     bytes: Option<Bytes>,
     cut: Cut,
 }
@@ -167,7 +165,7 @@ enum Cut {
     Now,
 }
 
-impl Sent {
+impl SentBody {
     fn whole(bytes: Bytes) -> Self {
         let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
         Self {
@@ -184,7 +182,7 @@ impl Sent {
     }
 }
 
-impl Body for Sent {
+impl Body for SentBody {
     type Data = Bytes;
     type Error = Abort;
 

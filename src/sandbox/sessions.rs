@@ -13,21 +13,19 @@ use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 use serde_json::json;
 
-use super::{
-    ask::{Ask, Kind, LogIn, Wrong, bearer, unknown_token},
-    dice::Dice,
-    facts::{Event, Moment, after},
-    reply::Reply,
-    rules::LogInRefusal,
-    world::State,
-};
+use super::rules::LogInRefusal;
+use super::world::WorldState;
+use crate::sandbox::request::{Ask, Kind, LogInRequest, Wrong, bearer, unknown_token};
+use crate::sandbox::response::Reply;
+use crate::sandbox::seeded_rng::SeededRng;
+use crate::sandbox::state::{Event, Moment, after};
 
 /// What the API is known to say.
 const WRONG_LOG_IN: &str =
     "Incorrect username or password. Please try again, noting that passwords are case-sensitive.";
 
 /// What a token is worth.
-pub(super) enum Access {
+pub(super) enum TokenCheck {
     /// It gives access, and belongs to this session; the token of the rules
     /// belongs to none.
     Granted(Option<u64>),
@@ -108,15 +106,15 @@ impl Sessions {
         self.in_a_row = 0;
     }
 
-    fn worth(&self, token: &str, now: Moment) -> Option<Access> {
+    fn worth(&self, token: &str, now: Moment) -> Option<TokenCheck> {
         let issued = self.tokens.get(token)?;
         let closed = issued
             .session
             .is_some_and(|session| self.open.iter().all(|one| one.number != session));
         Some(if closed || now >= issued.expires {
-            Access::Spent
+            TokenCheck::Spent
         } else {
-            Access::Granted(issued.session)
+            TokenCheck::Granted(issued.session)
         })
     }
 
@@ -129,20 +127,20 @@ impl Sessions {
     }
 }
 
-impl State {
+impl WorldState {
     /// Whether a token, or none for a log-in, gives access.
     pub(super) fn access(
         &self,
         kind: Kind,
         headers: &HeaderMap,
         now: Moment,
-    ) -> Result<Access, Wrong> {
+    ) -> Result<TokenCheck, Wrong> {
         if kind == Kind::LogIn {
-            return Ok(Access::Granted(None));
+            return Ok(TokenCheck::Granted(None));
         }
         let token = bearer(headers)?;
         if self.rules.token.as_deref() == Some(token) {
-            return Ok(Access::Granted(None));
+            return Ok(TokenCheck::Granted(None));
         }
         let worth = self.facts.sessions.worth(token, now);
         worth.ok_or_else(unknown_token)
@@ -183,7 +181,7 @@ impl State {
         Ok(self.refusal(423))
     }
 
-    pub(super) fn log_in(&mut self, log_in: &LogIn, now: Moment) -> io::Result<Reply> {
+    pub(super) fn log_in(&mut self, log_in: &LogInRequest, now: Moment) -> io::Result<Reply> {
         let ours = &self.rules.log_in;
         let good = log_in.name == ours.name
             && log_in.password == ours.password
@@ -207,7 +205,7 @@ impl State {
     /// Issues a token of a session.
     pub(super) fn issue(&mut self, session: Option<u64>, now: Moment) -> io::Result<Reply> {
         let number = self.facts.sessions.tokens.len() as u64;
-        let dice = Dice::new(self.rules.seed).with(number);
+        let dice = SeededRng::new(self.rules.seed).with(number);
         let token = format!("sandbox-{number}-{:016x}", dice.number());
         let expires = after(now, self.rules.token_lifetime);
         self.record(Event::Token {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use hyper::{Method, Request, Response};
 use serde_json::Value;
 
-use super::{Door, Reply, Rules, World};
+use super::{InProcess, Reply, Rules, World};
 use crate::{
     api::{Answer, Api, Call, FailureKind, revoke_body},
     list::PermissionId,
@@ -40,8 +40,8 @@ fn rules(text: &str) -> Rules {
     toml::from_str(text).unwrap()
 }
 
-fn door(world: &World) -> Door {
-    Door::new(world.clone(), TIMEOUT)
+fn door(world: &World) -> InProcess {
+    InProcess::new(world.clone(), TIMEOUT)
 }
 
 fn revoke(numbers: impl IntoIterator<Item = i64>) -> Call {
@@ -104,7 +104,7 @@ fn got(status: u16, body: &[u8]) -> Got {
     }
 }
 
-async fn call(door: &Door, call: Call) -> Got {
+async fn call(door: &InProcess, call: Call) -> Got {
     match door.call(&call).await {
         Answer::Response(response) => got(response.status, &response.body),
         Answer::NoAnswer(failure) | Answer::NotSent(failure) => Got::Failed(failure.kind),

@@ -12,20 +12,18 @@ use bytes::Bytes;
 use hyper::Request;
 use tokio::time::Instant;
 
-use super::{
-    ask::{Ask, Kind},
-    check::InvalidRules,
-    dice::Dice,
-    facts::{Event, Facts, Moment},
-    faults::Fault,
-    ledger::Ledger,
-    population::Status,
-    reply::Reply,
-    rules::Rules,
-    sessions::Access,
-    truth::{Mistake, Truth},
-};
+use super::faults::Fault;
+use super::population::PermissionStatus;
+use super::rules::Rules;
+use super::sessions::TokenCheck;
 use crate::list::PermissionId;
+use crate::sandbox::audit::{Audit, Mistake};
+use crate::sandbox::event_log::EventLog;
+use crate::sandbox::request::{Ask, Kind};
+use crate::sandbox::response::Reply;
+use crate::sandbox::seeded_rng::SeededRng;
+use crate::sandbox::state::{Event, Moment, SandboxState};
+use crate::sandbox::validate::InvalidRules;
 
 /// Why a world could not be opened, kept or served.
 #[derive(Debug, thiserror::Error)]
@@ -70,25 +68,25 @@ pub enum SandboxError {
 
 /// A simulated API. Clones are the same world.
 #[derive(Clone)]
-pub struct World(Arc<Inner>);
+pub struct World(Arc<WorldInner>);
 
-struct Inner {
-    clock: Clock,
+struct WorldInner {
+    clock: WorldClock,
     token: Option<String>,
-    state: Mutex<State>,
+    state: Mutex<WorldState>,
 }
 
 /// Wall time at the beginning, tokio's time from then on.
-struct Clock {
+struct WorldClock {
     began: Moment,
     instant: Instant,
 }
 
 /// What is behind the lock.
-pub(super) struct State {
+pub(super) struct WorldState {
     pub(super) rules: Rules,
-    pub(super) facts: Facts,
-    ledger: Ledger,
+    pub(super) facts: SandboxState,
+    ledger: EventLog,
 }
 
 impl World {
@@ -104,35 +102,35 @@ impl World {
     /// written, is in use by another world, or holds something else.
     pub fn open(rules: Rules, file: Option<&Path>) -> Result<Self, SandboxError> {
         Self::start(rules, |facts| match file {
-            Some(path) => Ledger::open(path, facts),
-            None => Ok(Ledger::Memory),
+            Some(path) => EventLog::open(path, facts),
+            None => Ok(EventLog::Memory),
         })
     }
 
     /// A copy in memory of the world that is kept in `file`, as it is now:
-    /// for reading the [`Truth`] while another process has the world open.
+    /// for reading the [`Audit`] while another process has the world open.
     /// Whatever happens to the copy is not kept.
     ///
     /// # Errors
     ///
     /// Like [`World::open`], but that the file may be in use.
     pub fn look(rules: Rules, file: &Path) -> Result<Self, SandboxError> {
-        Self::start(rules, |facts| Ledger::look(file, facts))
+        Self::start(rules, |facts| EventLog::look(file, facts))
     }
 
     pub(super) fn start(
         rules: Rules,
-        ledger: impl FnOnce(&mut Facts) -> Result<Ledger, SandboxError>,
+        ledger: impl FnOnce(&mut SandboxState) -> Result<EventLog, SandboxError>,
     ) -> Result<Self, SandboxError> {
         rules.check()?;
-        let mut facts = Facts::new(&rules.faults.script);
+        let mut facts = SandboxState::new(&rules.faults.script);
         let ledger = ledger(&mut facts)?;
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = u64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or_default();
         // Time never runs backwards, whatever the machine's clock says.
         let began = now.max(facts.latest());
         let token = rules.token.clone();
-        let mut state = State {
+        let mut state = WorldState {
             rules,
             facts,
             ledger,
@@ -142,8 +140,8 @@ impl World {
                 .record(Event::Born { at: began })
                 .map_err(SandboxError::Write)?;
         }
-        Ok(Self(Arc::new(Inner {
-            clock: Clock {
+        Ok(Self(Arc::new(WorldInner {
+            clock: WorldClock {
                 began,
                 instant: Instant::now(),
             },
@@ -159,7 +157,7 @@ impl World {
     }
 
     /// The time on the world's clock, since the Unix epoch; comparable with
-    /// the times of the [`Truth`].
+    /// the times of the [`Audit`].
     #[must_use]
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.0.clock.now())
@@ -202,13 +200,13 @@ impl World {
 
     /// The status of a permission now; `None` if the world does not know it.
     #[must_use]
-    pub fn status(&self, id: PermissionId) -> Option<Status> {
+    pub fn status(&self, id: PermissionId) -> Option<PermissionStatus> {
         self.settled().status(id)
     }
 
     /// Everything that happened so far.
     #[must_use]
-    pub fn truth(&self) -> Truth {
+    pub fn truth(&self) -> Audit {
         self.settled().facts.truth()
     }
 
@@ -218,7 +216,11 @@ impl World {
     /// # Errors
     ///
     /// The world's file cannot be written.
-    pub fn set(&self, id: PermissionId, status: Option<Status>) -> Result<(), SandboxError> {
+    pub fn set(
+        &self,
+        id: PermissionId,
+        status: Option<PermissionStatus>,
+    ) -> Result<(), SandboxError> {
         let event = Event::Set { id, status };
         self.settled().record(event).map_err(SandboxError::Write)
     }
@@ -248,7 +250,7 @@ impl World {
         }));
     }
 
-    fn lock(&self) -> (MutexGuard<'_, State>, Moment) {
+    fn lock(&self) -> (MutexGuard<'_, WorldState>, Moment) {
         let state = self.0.state.lock();
         let state = state.unwrap_or_else(PoisonError::into_inner);
         // Read under the lock: calls are recorded in the order of time.
@@ -256,7 +258,7 @@ impl World {
     }
 
     /// The state after everything that is due by now.
-    fn settled(&self) -> MutexGuard<'_, State> {
+    fn settled(&self) -> MutexGuard<'_, WorldState> {
         let (mut state, now) = self.lock();
         if let Err(error) = state.settle(now) {
             tracing::error!(%error, "the sandbox's world cannot be written");
@@ -265,13 +267,13 @@ impl World {
     }
 }
 
-impl Clock {
+impl WorldClock {
     fn now(&self) -> Moment {
-        super::facts::after(self.began, self.instant.elapsed())
+        crate::sandbox::state::after(self.began, self.instant.elapsed())
     }
 }
 
-impl State {
+impl WorldState {
     /// Writes an event down, then lets it happen.
     pub(super) fn record(&mut self, event: Event) -> io::Result<()> {
         self.ledger.write(&event)?;
@@ -288,7 +290,7 @@ impl State {
             let (due, ids) = (*due, self.facts.late[0].1.clone());
             // Doing it twice, if a crash comes between these two, does no more
             // than doing it once.
-            self.revoke(&ids, Dice::new(self.rules.seed), due)?;
+            self.revoke(&ids, SeededRng::new(self.rules.seed), due)?;
             self.record(Event::LateOver)?;
         }
         self.let_others_in(now)
@@ -303,16 +305,16 @@ impl State {
         let access = self.access(kind, request.headers(), now);
         let key = match &ask {
             Ok(ask) => ask.key(kind),
-            Err(_) => Dice::new(kind as u64).with(u64::MAX).number(),
+            Err(_) => SeededRng::new(kind as u64).with(u64::MAX).number(),
         };
-        let dice = Dice::new(self.rules.seed)
+        let dice = SeededRng::new(self.rules.seed)
             .with(key)
             .with(self.facts.asked(key));
         self.record(Event::Call { at: now, kind, key })?;
         if let Ok(Ask::Revoke(revoke)) = &ask {
             self.note_again(&revoke.ids)?;
         }
-        if let (Ok(Ask::Renew(session)), Ok(Access::Granted(known))) = (&mut ask, &access) {
+        if let (Ok(Ask::Renew(session)), Ok(TokenCheck::Granted(known))) = (&mut ask, &access) {
             *session = *known;
         }
         let ask = match (ask, access) {
@@ -334,8 +336,8 @@ impl State {
             return Ok((latency, reply));
         }
         let ask = match ask {
-            Ok((ask, Access::Granted(_))) => ask,
-            Ok((_, Access::Spent)) => return Ok((latency, self.refusal(401))),
+            Ok((ask, TokenCheck::Granted(_))) => ask,
+            Ok((_, TokenCheck::Spent)) => return Ok((latency, self.refusal(401))),
             Err(wrong) => return Ok((latency, Reply::text(wrong.status, wrong.what))),
         };
         if let Some(reply) = self.denied(kind) {
@@ -369,7 +371,7 @@ impl State {
     }
 
     /// What goes wrong with this call, by the script or by chance.
-    fn fault(&mut self, kind: Kind, dice: Dice, now: Moment) -> io::Result<Fault> {
+    fn fault(&mut self, kind: Kind, dice: SeededRng, now: Moment) -> io::Result<Fault> {
         let scripted = self
             .facts
             .script
@@ -387,7 +389,7 @@ impl State {
         Ok(fault)
     }
 
-    fn latency(&self, dice: Dice) -> Duration {
+    fn latency(&self, dice: SeededRng) -> Duration {
         let latency = self.rules.latency;
         let spread = latency.max.saturating_sub(latency.min);
         latency.min + spread.mul_f64(dice.with(2).unit())

@@ -4,16 +4,16 @@ use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
-use super::delivery::Fate;
-use super::verify::Looked;
 use crate::journal::{BatchId, State};
+use crate::sweep::deliver::delivery::DeliveryResult;
+use crate::sweep::deliver::readback::Looked;
 
 /// What is said of a batch whose acceptance was worth nothing.
 pub(super) const UNSHOWN: &str = "accepted, but none of its IDs is shown as revoked";
 
 /// How a batch ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum End {
+enum BatchEnd {
     Good,
     Failed,
     /// Accepted, and nothing of it was read back so far.
@@ -28,7 +28,7 @@ pub(super) struct Breaker {
     /// 0: off.
     limit: usize,
     /// How batches ended, as far back as it matters.
-    ends: VecDeque<End>,
+    ends: VecDeque<BatchEnd>,
     /// How many were forgotten before those.
     forgotten: usize,
     /// The place of each unread batch, and how many of its parts are still
@@ -49,7 +49,7 @@ impl Breaker {
     }
 
     /// A delivery is over.
-    pub(super) fn delivered(&mut self, fate: &Fate) {
+    pub(super) fn delivered(&mut self, fate: &DeliveryResult) {
         if !fate.own || self.limit == 0 {
             return;
         }
@@ -60,11 +60,11 @@ impl Breaker {
             .map(|owed| owed.batch.len())
             .sum();
         let place = self.forgotten + self.ends.len();
-        self.ends.push_back(End::Unread);
+        self.ends.push_back(BatchEnd::Unread);
         if fate.failed() {
-            self.end(place, End::Failed, &fate.words());
+            self.end(place, BatchEnd::Failed, &fate.words());
         } else if fate.revoked > claimed {
-            self.end(place, End::Good, "");
+            self.end(place, BatchEnd::Good, "");
         } else {
             self.unread.insert(fate.root, (place, fate.owed.len()));
         }
@@ -78,21 +78,21 @@ impl Breaker {
         let place = *place;
         if looked.revoked {
             self.unread.remove(&looked.root);
-            self.end(place, End::Good, "");
+            self.end(place, BatchEnd::Good, "");
         } else if !looked.again {
             *left -= 1;
             if *left == 0 {
                 self.unread.remove(&looked.root);
-                self.end(place, End::Failed, UNSHOWN);
+                self.end(place, BatchEnd::Failed, UNSHOWN);
             }
         }
     }
 
-    fn end(&mut self, place: usize, end: End, words: &str) {
+    fn end(&mut self, place: usize, end: BatchEnd, words: &str) {
         let index = place - self.forgotten;
         self.ends[index] = end;
-        if end == End::Failed {
-            let failed = |end: &&End| **end == End::Failed;
+        if end == BatchEnd::Failed {
+            let failed = |end: &&BatchEnd| **end == BatchEnd::Failed;
             let before = self.ends.range(..index).rev().take_while(failed);
             let after = self.ends.range(index..).take_while(failed);
             let in_a_row = before.count() + after.count();
@@ -103,8 +103,8 @@ impl Breaker {
             }
         }
         // What lies before a good end matters no more once all of it is known.
-        while let Some(first) = self.ends.iter().position(|end| *end != End::Failed)
-            && self.ends[first] == End::Good
+        while let Some(first) = self.ends.iter().position(|end| *end != BatchEnd::Failed)
+            && self.ends[first] == BatchEnd::Good
         {
             self.ends.drain(..=first);
             self.forgotten += first + 1;

@@ -95,7 +95,7 @@ pub fn too_old(since: Timestamp, now: Timestamp, limit: Duration) -> Option<Brea
 
 /// Looks for IDs that must not be revoked, batch by batch.
 #[derive(Debug)]
-pub struct Sieve<'a> {
+pub struct ExclusionCheck<'a> {
     exclusion: &'a Exclusion,
     /// Found before: no news.
     known: FxHashSet<PermissionId>,
@@ -104,7 +104,7 @@ pub struct Sieve<'a> {
     files: Vec<String>,
 }
 
-impl<'a> Sieve<'a> {
+impl<'a> ExclusionCheck<'a> {
     /// A sieve that lets the `known` IDs pass.
     #[must_use]
     pub fn new(exclusion: &'a Exclusion, known: FxHashSet<PermissionId>) -> Self {
@@ -230,7 +230,7 @@ mod tests {
         let exclusion = Exclusion::read([file.clone()], None).unwrap();
         let sieve = |known: &[i64]| {
             let known = known.iter().copied().map(id).collect();
-            let mut sieve = Sieve::new(&exclusion, known);
+            let mut sieve = ExclusionCheck::new(&exclusion, known);
             sieve.look(&[1, 3, 4, 5].map(id), &[2, 4, 6, 8]);
             sieve.look(&[6, 7, 8].map(id), &[9, 10, 11]);
             sieve.finding()

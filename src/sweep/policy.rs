@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::timetable::Timetable;
+use crate::sweep::pace::deadline::TimeLimits;
 
 /// At most `count` calls in any rolling `window`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,7 +57,7 @@ pub struct Policy {
     /// not sat through: the run is deferred.
     pub max_wait: Duration,
     /// When calls may start.
-    pub timetable: Timetable,
+    pub timetable: TimeLimits,
     /// What is read back.
     pub verify: Verify,
     /// Whether each batch is read before it is sent, so that no revocation is

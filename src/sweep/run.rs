@@ -8,20 +8,20 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::clock::Clock;
-use super::coordinator::Coordinator;
-use super::desk::{Desk, Ledger};
-use super::hold::{Holding, Idle};
-use super::inspection::Inspection;
-use super::isolation::Isolation;
-use super::keeper::{Bounds, Custody, Keeper};
-use super::pacer::Pacer;
 use super::policy::Policy;
-use super::reading::ReadSizes;
-use super::stop::Stop;
-use super::worker::{Shared, Worker};
 use crate::api::Api;
 use crate::journal::{BatchId, Entry, Journal, JournalError, Pick, Remaining, Tally};
+use crate::sweep::auth::state::{Bounds, Keeper, TokenProvider};
+use crate::sweep::deliver::bisect_budget::BisectBudget;
+use crate::sweep::deliver::status_read::ReadSizes;
+use crate::sweep::deliver::verify_run::Inspection;
+use crate::sweep::pace::clock::Clock;
+use crate::sweep::pace::pacer::Pacer;
+use crate::sweep::pace::pause::{Idle, PauseState};
+use crate::sweep::pool::coordinator::Coordinator;
+use crate::sweep::pool::ledger::{JournalHandle, Recorder};
+use crate::sweep::pool::worker::{Shared, Worker};
+use crate::sweep::shutdown::Shutdown;
 
 /// Somebody who is told what happens, after it was recorded.
 pub trait Observer: Send + Sync {
@@ -45,7 +45,7 @@ pub struct Past {
 
 /// What the next call of a sweep waits for, for whoever shows it.
 #[derive(Clone, Debug)]
-pub struct Waits(Arc<Holding>);
+pub struct Waits(Arc<PauseState>);
 
 impl Waits {
     /// What the next call waits for, and until when, where none is under way
@@ -59,7 +59,7 @@ impl Waits {
 /// A run about to be carried out.
 pub struct Sweep<A> {
     pub(super) shared: Arc<Shared<A>>,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: JournalHandle,
     pub(super) tally: Tally,
     /// The highest number of a batch.
     pub(super) last: BatchId,
@@ -73,11 +73,11 @@ impl<A: Api> Sweep<A> {
     /// If the journal cannot be read.
     pub async fn prepare(
         api: A,
-        custody: Custody,
-        ledger: Ledger,
+        custody: TokenProvider,
+        ledger: JournalHandle,
         policy: Policy,
         clock: Clock,
-        stop: Stop,
+        stop: Shutdown,
         past: &Past,
     ) -> Result<Self, JournalError> {
         let read = |journal: &mut Journal| {
@@ -119,7 +119,7 @@ impl<A: Api> Sweep<A> {
                 last_hold: hold,
                 accepted: AtomicBool::new(accepted),
                 witness: Mutex::new(proven.first().and_then(|batch| batch.ids.first().copied())),
-                isolation: Isolation::of_run(batches),
+                isolation: BisectBudget::of_run(batches),
                 revokes: AtomicBool::new(true),
             }),
             ledger,
@@ -141,7 +141,7 @@ impl<A: Api> Sweep<A> {
     }
 
     /// Carries the run out until nothing is left to do or it is stopped; why,
-    /// the [`Stop`] knows.
+    /// the [`Shutdown`] knows.
     pub async fn run(self, observer: &dyn Observer) {
         self.conduct(None, observer).await;
     }
@@ -164,7 +164,7 @@ impl<A: Api> Sweep<A> {
             workers.push(jobs);
             let worker = Worker {
                 shared: Arc::clone(&self.shared),
-                desk: Desk(desk.clone()),
+                desk: Recorder(desk.clone()),
                 notes: Vec::new(),
                 stale: 0,
             };

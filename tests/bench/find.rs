@@ -10,7 +10,7 @@ use std::{error::Error, fs, process::Command, time::Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use rescind::{
-    journal::{Facts, NewRun, RunsDir},
+    journal::{NewRun, RunMeta, RunsDir},
     list::PermissionId,
     report,
 };
@@ -87,7 +87,7 @@ fn freeze(runs: &RunsDir, night: i64, batches: u64) -> Result<(), Box<dyn Error>
             .collect::<Result<Vec<_>, _>>()?;
         run.batch(&ids, &lines)?;
     }
-    run.commit(&Facts {
+    run.commit(&RunMeta {
         created: first + SignedDuration::from_hours(24 * night),
         environment: "demo".to_owned(),
         base_url: "https://demo.example/v1".to_owned(),

@@ -9,7 +9,9 @@ use std::{error::Error, fs, time::Instant};
 
 use jiff::Timestamp;
 use rescind::{
-    journal::{Entry, Facts, Journal, Move, NewRun, Process, ProcessEnd, RunsDir, State, Verified},
+    journal::{
+        Entry, Journal, Move, NewRun, Process, ProcessEnd, RunMeta, RunsDir, State, Verified,
+    },
     list::PermissionId,
     report,
 };
@@ -78,8 +80,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn facts(batches: u64, created: Timestamp) -> Facts {
-    Facts {
+fn facts(batches: u64, created: Timestamp) -> RunMeta {
+    RunMeta {
         created,
         environment: "sandbox".to_owned(),
         base_url: "http://127.0.0.1/v1".to_owned(),

@@ -25,7 +25,7 @@ use std::{
 
 use fastrand::Rng;
 use rescind::{
-    journal::{Archive, State},
+    journal::{JournalReader, State},
     sandbox::{Fault, Faults, Odds, Rules},
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -227,7 +227,7 @@ fn look(child: &Child, site: &Site) -> Option<Look> {
     let files = fs::read_dir(format!("{proc}/fd")).ok()?.count();
     let journal = site.run()?.journal();
     let bytes = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
-    let tally = Archive::open(&journal).ok()?.tally().ok()?;
+    let tally = JournalReader::open(&journal).ok()?.tally().ok()?;
     let open = [State::Pending, State::InFlight, State::Unknown];
     let open: u64 = open.iter().map(|state| tally.of(*state)).sum();
     Some(Look {

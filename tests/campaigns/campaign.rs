@@ -7,8 +7,10 @@ use std::{collections::BTreeMap, path::Path, thread, time::Duration};
 use fastrand::Rng;
 use jiff::Timestamp;
 use rescind::{
-    journal::{Archive, RunFolder},
-    sandbox::{Fault, Faults, Kind, Latency, Odds, Refusal, RefusalForm, Rules, Truth, Unknown},
+    journal::{JournalReader, RunFolder},
+    sandbox::{
+        Audit, Fault, Faults, Kind, Latency, Odds, RefusalForm, RefusalRule, Rules, Unknown,
+    },
 };
 use rusqlite::{Connection, OpenFlags};
 
@@ -162,9 +164,9 @@ fn world(rng: &mut Rng, verify: Verify, holds: bool) -> Rules {
             Unknown::Ignore
         },
         refusal: if rng.bool() {
-            Refusal::AllOrNothing
+            RefusalRule::AllOrNothing
         } else {
-            Refusal::Partial
+            RefusalRule::Partial
         },
         refusal_form: if rng.bool() {
             RefusalForm::Text
@@ -407,7 +409,7 @@ impl Victim<'_> {
         let now = since_epoch(Timestamp::now());
         // Whoever looks first takes back what is half written.
         if let Some(run) = self.site.run() {
-            Archive::open(&run.journal()).unwrap();
+            JournalReader::open(&run.journal()).unwrap();
         }
         for phase in phases(&self.site, &before).unwrap() {
             *self.figures.phases.entry(phase).or_default() += 1;
@@ -560,7 +562,7 @@ fn held_until(run: &RunFolder) -> Option<Duration> {
 
 /// A wait that was on record when a process was killed is kept by the next
 /// ones.
-fn keep_silent(truth: &Truth, silences: &[Silence]) {
+fn keep_silent(truth: &Audit, silences: &[Silence]) {
     for silence in silences {
         let early = truth
             .calls

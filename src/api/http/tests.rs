@@ -9,7 +9,7 @@ use tokio::{
 
 use super::*;
 use crate::api::{
-    Admission, LogIn, Reading, Shown, judge_auth, judge_read, judge_revoke,
+    AuthOutcome, LogIn, Reading, Status, judge_auth, judge_read, judge_revoke,
     login::tests::credentials, revoke_body,
 };
 use server::{Reply, Server, gzip, head, http};
@@ -471,10 +471,13 @@ async fn an_answer_is_judged_as_it_came() {
     let api = api_of(&server, LONG);
     let log_in = Call::LogIn(LogIn::new(&credentials("Declined", "accessToken"), None));
     let granted = judge_auth(&log_in, &api.call(&log_in).await);
-    assert!(matches!(granted, Admission::Granted { .. }), "{granted:?}");
+    assert!(
+        matches!(granted, AuthOutcome::Granted { .. }),
+        "{granted:?}"
+    );
     let call = Call::Item(ids(&[7])[0]);
     match judge_read(&call, &api.call(&call).await) {
-        Reading::Found(shown) => assert_eq!(shown[0].shown, Shown::Declined),
+        Reading::Found(shown) => assert_eq!(shown[0].shown, Status::Declined),
         other => panic!("{other:?}"),
     }
     assert_eq!(said(&revoke(), &api.call(&revoke()).await), "*** by ***");

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Penalty,
-    body::{self, Outcome},
+    PenaltyTicket,
+    body::{self, RevokeBodyFields},
     http_reason, penalty,
 };
 use crate::api::{Answer, Call, Response, Secrets, Token, message::one_line};
@@ -20,7 +20,7 @@ const NO_TOKEN: &str = "there is no token in the answer";
 
 /// What the answer to a log-in or a renewal means.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Admission {
+pub enum AuthOutcome {
     /// A token was issued.
     Granted {
         /// The token.
@@ -78,7 +78,7 @@ pub enum Admission {
     },
 }
 
-impl Admission {
+impl AuthOutcome {
     /// The word that is recorded.
     #[must_use]
     pub const fn word(&self) -> &'static str {
@@ -134,17 +134,17 @@ impl Grant {
 /// Judges the answer to `call`, a [`Call::LogIn`] or a [`Call::Renew`]. No
 /// message repeats what a log-in sends, nor anything of a body with a token.
 #[must_use]
-pub fn judge_auth(call: &Call, answer: &Answer) -> Admission {
+pub fn judge_auth(call: &Call, answer: &Answer) -> AuthOutcome {
     let response = match answer {
         Answer::Response(response) => response,
         Answer::NotSent(failure) => {
-            return Admission::NotSent {
+            return AuthOutcome::NotSent {
                 reason: failure.kind.word(),
                 message: one_line(&failure.detail),
             };
         }
         Answer::NoAnswer(failure) => {
-            return Admission::Failed {
+            return AuthOutcome::Failed {
                 reason: Cow::Borrowed(failure.kind.word()),
                 message: one_line(&failure.detail),
                 transient: true,
@@ -153,16 +153,16 @@ pub fn judge_auth(call: &Call, answer: &Answer) -> Admission {
     };
     match response.status {
         200 => judge_grant(call, response),
-        status @ (423 | 429) => Admission::Lockout {
+        status @ (423 | 429) => AuthOutcome::Lockout {
             status,
             retry_after: response.retry_after,
         },
         // For an expired token 400 and 404 have been seen, too.
-        status @ (300..=407 | 409..=499) => Admission::Refused {
+        status @ (300..=407 | 409..=499) => AuthOutcome::Refused {
             reason: Cow::Owned(http_reason(status)),
             message: words(call, response),
         },
-        status => Admission::Failed {
+        status => AuthOutcome::Failed {
             reason: Cow::Owned(http_reason(status)),
             message: words(call, response),
             transient: true,
@@ -171,36 +171,36 @@ pub fn judge_auth(call: &Call, answer: &Answer) -> Admission {
 }
 
 /// Status 200: the body decides.
-fn judge_grant(call: &Call, response: &Response) -> Admission {
-    let parts = body::object::<Outcome>(&response.body)
+fn judge_grant(call: &Call, response: &Response) -> AuthOutcome {
+    let parts = body::object::<RevokeBodyFields>(&response.body)
         .and_then(|outcome| Ok((outcome, body::object::<Grant>(&response.body)?)));
     let (outcome, grant) = match parts {
         Ok(parts) => parts,
         Err(fault) => {
             let words = words(call, response);
-            return Admission::unreadable(&format!("{fault} {words}"));
+            return AuthOutcome::unreadable(&format!("{fault} {words}"));
         }
     };
     if outcome.is_penalty() {
-        let Penalty {
+        let PenaltyTicket {
             ticket,
             wait,
             captcha,
         } = penalty(&outcome);
-        return Admission::Penalty {
+        return AuthOutcome::Penalty {
             ticket,
             wait,
             captcha,
         };
     }
-    let contradiction = |message: &str| Admission::Failed {
+    let contradiction = |message: &str| AuthOutcome::Failed {
         reason: Cow::Borrowed("contradiction"),
         message: message.to_owned(),
         transient: false,
     };
     match (grant.token(), outcome.complaint()) {
         (Some(token), None) => match Token::new(token, "the answer") {
-            Ok(token) => Admission::Granted {
+            Ok(token) => AuthOutcome::Granted {
                 token,
                 expires: grant.expires.as_ref().and_then(moment),
                 date: response.date,
@@ -208,7 +208,7 @@ fn judge_grant(call: &Call, response: &Response) -> Admission {
             Err(_) => contradiction("the token in the answer cannot be sent as a header"),
         },
         (Some(_), Some(_)) => contradiction("a token in the answer, but also a complaint"),
-        (None, Some(text)) => Admission::Refused {
+        (None, Some(text)) => AuthOutcome::Refused {
             reason: Cow::Borrowed(if outcome.violations_text().is_some() {
                 "violation"
             } else {
@@ -218,11 +218,11 @@ fn judge_grant(call: &Call, response: &Response) -> Admission {
         },
         // What can be read and grants nothing is a refusal, e.g. of a user who
         // is locked. Who repeats it is locked out after five.
-        (None, None) if matches!(call, Call::LogIn(_)) => Admission::Refused {
+        (None, None) if matches!(call, Call::LogIn(_)) => AuthOutcome::Refused {
             reason: Cow::Borrowed("refused"),
             message: NO_TOKEN.to_owned(),
         },
-        (None, None) => Admission::unreadable(NO_TOKEN),
+        (None, None) => AuthOutcome::unreadable(NO_TOKEN),
     }
 }
 

@@ -21,7 +21,7 @@ const QUOTED: usize = 3;
 /// bodies with status 200 (partner pages: *error handling*, *penalty
 /// tickets*).
 #[derive(Deserialize)]
-pub(super) struct Outcome {
+pub(super) struct RevokeBodyFields {
     pub(super) ok: Option<bool>,
     #[serde(rename = "errorText")]
     pub(super) error_text: Option<String>,
@@ -44,7 +44,7 @@ struct Violation {
 /// What is taken of a `TradingPermission`; it has names and e-mail addresses
 /// besides, which are not even kept in memory.
 #[derive(Deserialize)]
-pub(super) struct Entity {
+pub(super) struct ShownEntity {
     pub(super) id: PermissionId,
     pub(super) status: StatusWord,
     // Whose it is helps a person and decides nothing: whatever is no whole
@@ -118,7 +118,7 @@ fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64
     Value::deserialize(deserializer).map(|value| value.as_i64())
 }
 
-impl Outcome {
+impl RevokeBodyFields {
     /// Any sign of a time penalty is one.
     pub(super) fn is_penalty(&self) -> bool {
         self.ticket.is_some() || self.time.is_some() || self.asks_captcha()
@@ -237,18 +237,18 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
 /// names and addresses. A page is named and not quoted, either.
 pub(super) fn words(response: &Response) -> String {
     #[derive(Deserialize)]
-    struct Complaint {
+    struct ViolationWords {
         message: Option<String>,
         error: Option<String>,
     }
 
     let (body, secrets) = (&response.body, &response.secrets);
-    if let Ok(outcome) = object::<Outcome>(body)
+    if let Ok(outcome) = object::<RevokeBodyFields>(body)
         && let Some(text) = outcome.complaint()
     {
         return secrets.message(&text);
     }
-    if let Ok(complaint) = object::<Complaint>(body) {
+    if let Ok(complaint) = object::<ViolationWords>(body) {
         let text = complaint.message.or(complaint.error);
         return secrets.message(&text.unwrap_or_default());
     }

@@ -5,8 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use rustc_hash::FxHashMap;
 
 use super::{
-    Penalty,
-    body::{self, Entity, Outcome, StatusWord},
+    PenaltyTicket,
+    body::{self, RevokeBodyFields, ShownEntity, StatusWord},
     http_reason, penalty,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 
 /// What a permission's status comes down to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Shown {
+pub enum Status {
     /// `Revoked`.
     Revoked,
     /// `Accepted`, `Approved`, `Requested`, or a word unknown to us: not
@@ -26,7 +26,7 @@ pub enum Shown {
     Declined,
 }
 
-impl From<&StatusWord> for Shown {
+impl From<&StatusWord> for Status {
     fn from(status: &StatusWord) -> Self {
         match status.0 {
             Cow::Borrowed("Revoked") => Self::Revoked,
@@ -49,16 +49,16 @@ pub struct Permission {
     /// The API's word for its status; an unknown one on one line and cut short.
     pub status: Cow<'static, str>,
     /// What that comes down to.
-    pub shown: Shown,
+    pub shown: Status,
 }
 
 impl Permission {
-    fn of(entity: Entity, secrets: &Secrets) -> Self {
+    fn of(entity: ShownEntity, secrets: &Secrets) -> Self {
         Self {
             id: entity.id,
             account: entity.account,
             user: entity.user,
-            shown: Shown::from(&entity.status),
+            shown: Status::from(&entity.status),
             status: entity.status.kept(secrets),
         }
     }
@@ -167,9 +167,9 @@ pub fn judge_read(call: &Call, answer: &Answer) -> Reading {
 
 fn judge_entities(call: &Call, response: &Response) -> Reading {
     // An object may be a penalty or an error instead of what was asked for.
-    if let Ok(outcome) = body::object::<Outcome>(&response.body) {
+    if let Ok(outcome) = body::object::<RevokeBodyFields>(&response.body) {
         if outcome.is_penalty() {
-            let Penalty {
+            let PenaltyTicket {
                 ticket,
                 wait,
                 captcha,
@@ -188,10 +188,10 @@ fn judge_entities(call: &Call, response: &Response) -> Reading {
         Call::Revoke(_) | Call::LogIn(_) | Call::Renew => {
             return Reading::unreadable("not a read".to_owned());
         }
-        Call::Items(ids) => (ids.as_slice(), body::objects::<Entity>(&response.body)),
+        Call::Items(ids) => (ids.as_slice(), body::objects::<ShownEntity>(&response.body)),
         Call::Item(id) => (
             std::slice::from_ref(id),
-            body::object::<Entity>(&response.body).map(|entity| vec![entity]),
+            body::object::<ShownEntity>(&response.body).map(|entity| vec![entity]),
         ),
     };
     match entities {
@@ -202,8 +202,8 @@ fn judge_entities(call: &Call, response: &Response) -> Reading {
 
 /// An answer with IDs that were not asked for, or with two opinions on one,
 /// is believed in nothing.
-fn found(asked: &[PermissionId], entities: Vec<Entity>, secrets: &Secrets) -> Reading {
-    let mut shown: FxHashMap<PermissionId, Option<Entity>> =
+fn found(asked: &[PermissionId], entities: Vec<ShownEntity>, secrets: &Secrets) -> Reading {
+    let mut shown: FxHashMap<PermissionId, Option<ShownEntity>> =
         asked.iter().map(|&id| (id, None)).collect();
     for entity in entities {
         let id = entity.id;

@@ -37,7 +37,7 @@ fn refused(reason: &'static str, message: &str) -> Verdict {
 
 fn unfit(status: u16, message: &str) -> Verdict {
     let message = message.to_owned();
-    Verdict::Unfit { status, message }
+    Verdict::BadRequest { status, message }
 }
 
 fn in_doubt(reason: &str, message: &str) -> Verdict {

@@ -5,11 +5,11 @@
 use std::path::PathBuf;
 
 use rescind::api::{Credentials, TokenError, TokenSource, unread_file};
-use rescind::small;
+use rescind::bounded_file;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Effective, Key, layers::Entry};
-use crate::cli::problem::Problem;
+use super::{Key, Resolved, layers::LayerValue};
+use crate::cli::error::CliError;
 
 /// The variables a token may come from; exactly one may be set.
 pub(super) const TOKENS: [&str; 3] = [
@@ -89,7 +89,7 @@ impl LogInPlan {
     ///
     /// # Errors
     /// A file that cannot be read or holds no secret.
-    pub(crate) fn credentials(self) -> Result<Credentials, Problem> {
+    pub(crate) fn credentials(self) -> Result<Credentials, CliError> {
         Ok(Credentials {
             password: self.password.read("login-password-file")?,
             sec: self.sec.read("login-sec-file")?,
@@ -103,20 +103,20 @@ impl LogInPlan {
 }
 
 impl Secret {
-    fn read(self, key: &str) -> Result<SecretString, Problem> {
+    fn read(self, key: &str) -> Result<SecretString, CliError> {
         let path = match self {
             Self::Value(value) => return Ok(value),
             Self::File(path) => path,
         };
-        let text = small::text(&path, LARGEST).map_err(|error| {
+        let text = bounded_file::text(&path, LARGEST).map_err(|error| {
             let file = unread_file("the file", &path, "it");
-            Problem::usage(format!("{key}: cannot read {file}")).caused_by(&error)
+            CliError::usage(format!("{key}: cannot read {file}")).caused_by(&error)
         })?;
         // An editor ends the line; blanks may be part of a password.
         let line = text.strip_suffix('\n').unwrap_or(&text);
         let line = line.strip_suffix('\r').unwrap_or(line);
         if line.is_empty() || line.contains(char::is_control) {
-            return Err(Problem::usage(format!(
+            return Err(CliError::usage(format!(
                 "{key}: {} does not hold exactly one line of text",
                 path.display()
             )));
@@ -125,19 +125,19 @@ impl Secret {
     }
 }
 
-impl Effective {
+impl Resolved {
     /// How the process gets access, if anything was said about it. No file or
     /// command is tried yet.
     ///
     /// # Errors
     /// More than one way, one that is incomplete, or one that cannot be used.
-    pub(crate) fn access(&self) -> Result<Option<Access>, Problem> {
+    pub(crate) fn access(&self) -> Result<Option<Access>, CliError> {
         let log_in = self.log_in()?;
         let token = self.token()?;
         if log_in.is_none()
             && let Some(path) = &self.settings.token_cache
         {
-            return Err(Problem::usage(format!(
+            return Err(CliError::usage(format!(
                 "{}: {} keeps a token that a log-in brought, and there are no log-in settings",
                 self.subject("token-cache"),
                 path.display()
@@ -145,7 +145,7 @@ impl Effective {
             .hint("leave it out, or say who logs in"));
         }
         match (token, log_in) {
-            (Some(_), Some(_)) => Err(Problem::usage(format!(
+            (Some(_), Some(_)) => Err(CliError::usage(format!(
                 "a token and a log-in are both given: {} and {}",
                 self.set_secrets(&TOKENS).join(", "),
                 self.log_in_settings().join(", ")
@@ -158,7 +158,7 @@ impl Effective {
     /// Drops what the journal says of a log-in where this process is handed a
     /// token and says nothing of a log-in itself; and the journal's file of a
     /// secret where a variable holds that secret.
-    pub(super) fn forget_log_in(&mut self, given: &[Vec<Entry>]) {
+    pub(super) fn forget_log_in(&mut self, given: &[Vec<LayerValue>]) {
         let mut names = given.iter().flatten().map(|entry| entry.key.name);
         let log_in = &mut self.settings.log_in;
         if self.secrets.iter().any(|(name, _)| TOKENS.contains(name))
@@ -202,7 +202,7 @@ impl Effective {
         found.map(|(_, value)| value)
     }
 
-    fn token(&self) -> Result<Option<TokenSource>, Problem> {
+    fn token(&self) -> Result<Option<TokenSource>, CliError> {
         let lookup = |wanted: &str| self.secret(wanted).map(|v| v.expose_secret().into());
         TokenSource::from_env(lookup).map_err(|error| {
             let hint = match error {
@@ -213,11 +213,11 @@ impl Effective {
                 }
                 _ => "set it to the token alone, without quotes or line breaks",
             };
-            Problem::usage(error.to_string()).hint(hint)
+            CliError::usage(error.to_string()).hint(hint)
         })
     }
 
-    fn log_in(&self) -> Result<Option<LogInPlan>, Problem> {
+    fn log_in(&self) -> Result<Option<LogInPlan>, CliError> {
         if !self.logs_in() {
             return Ok(None);
         }
@@ -258,7 +258,7 @@ impl Effective {
                 ];
                 let missing = missing.into_iter().filter(|(missing, _)| *missing);
                 let missing: Vec<_> = missing.map(|(_, name)| name).collect();
-                Err(Problem::usage(format!(
+                Err(CliError::usage(format!(
                     "the log-in is incomplete: {} given, but not {}",
                     self.log_in_settings().join(", "),
                     missing.join(", ")
@@ -274,15 +274,14 @@ impl Effective {
         key: &str,
         file: Option<PathBuf>,
         variable: &str,
-    ) -> Result<Option<Secret>, Problem> {
+    ) -> Result<Option<Secret>, CliError> {
         let value = self.secret(variable);
         if value.is_some_and(|value| value.expose_secret().is_empty()) {
-            return Err(
-                Problem::usage(format!("{variable} is empty")).hint("give it a value, or unset it")
-            );
+            return Err(CliError::usage(format!("{variable} is empty"))
+                .hint("give it a value, or unset it"));
         }
         match (file, value) {
-            (Some(_), Some(_)) => Err(Problem::usage(format!(
+            (Some(_), Some(_)) => Err(CliError::usage(format!(
                 "{} and {variable} exclude each other",
                 self.subject(key)
             ))

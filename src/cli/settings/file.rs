@@ -3,17 +3,17 @@
 
 use std::path::Path;
 
-use rescind::small;
+use rescind::bounded_file;
 
 use toml::de::{DeTable, DeValue};
 
 use super::{
     KEYS, Key, Shape,
     access::SECRETS,
-    layers::{Entry, Origin, nearest, refuse, unknown},
-    values::Complaint,
+    layers::{LayerValue, ValueOrigin, nearest, refuse, unknown},
+    values::ValueError,
 };
-use crate::cli::problem::Problem;
+use crate::cli::error::CliError;
 
 /// Far more than any settings.
 const LARGEST: usize = 1024 * 1024;
@@ -22,25 +22,25 @@ const LARGEST: usize = 1024 * 1024;
 const MANY: usize = 10;
 
 /// Reads the keys of a settings file.
-pub(super) fn read_file(path: &Path) -> Result<Vec<Entry>, Problem> {
-    let text = small::text(path, LARGEST).map_err(|error| {
-        Problem::usage(format!("cannot read the settings file {}", path.display()))
+pub(super) fn read_file(path: &Path) -> Result<Vec<LayerValue>, CliError> {
+    let text = bounded_file::text(path, LARGEST).map_err(|error| {
+        CliError::usage(format!("cannot read the settings file {}", path.display()))
             .caused_by(&error)
     })?;
     // The parser's own rendering quotes the line, which could hold a secret.
     let table = DeTable::parse(&text).map_err(|error| {
         let line = line(&text, error.span().map_or(0, |span| span.start));
-        Problem::usage(format!("{}: {}", at(path, line), error.message()))
+        CliError::usage(format!("{}: {}", at(path, line), error.message()))
     })?;
     let entries = table.get_ref().iter().map(|(name, value)| {
         let line = line(&text, name.span().start);
         let Some(key) = Key::named(name.get_ref()) else {
             return Err(unknown_key(&at(path, line), name.get_ref()));
         };
-        let origin = Origin::File(path.to_path_buf(), line);
+        let origin = ValueOrigin::File(path.to_path_buf(), line);
         if let Shape::Table(structure) = key.shape {
             return match structure(value.clone()) {
-                Ok(text) => Ok(Entry {
+                Ok(text) => Ok(LayerValue {
                     key,
                     texts: vec![text],
                     origin,
@@ -57,7 +57,7 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<Entry>, Problem> {
             };
         }
         match texts_of(key, value.get_ref()) {
-            Ok(texts) => Ok(Entry { key, texts, origin }),
+            Ok(texts) => Ok(LayerValue { key, texts, origin }),
             Err(complaint) => Err(refuse(&origin.subject(key), complaint)),
         }
     });
@@ -75,7 +75,7 @@ pub(super) fn at(path: &Path, line: usize) -> String {
 }
 
 /// The values of a key as options would write them.
-fn texts_of(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, Complaint> {
+fn texts_of(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, ValueError> {
     let one = |text: String| Ok(vec![text]);
     match value {
         DeValue::String(text) => one(text.to_string()),
@@ -85,14 +85,14 @@ fn texts_of(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, Complaint> {
         DeValue::Array(parts) if matches!(key.shape, Shape::Many(_)) => {
             let texts = parts.iter().map(|part| match part.get_ref() {
                 DeValue::String(text) => Ok(text.to_string()),
-                other => Err(Complaint::new(format!(
+                other => Err(ValueError::new(format!(
                     "is a list with a {}, not of texts",
                     other.type_str()
                 ))),
             });
             texts.collect()
         }
-        other => Err(Complaint::new(format!(
+        other => Err(ValueError::new(format!(
             "cannot be written as {}",
             other.type_str()
         ))),
@@ -101,8 +101,8 @@ fn texts_of(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, Complaint> {
 
 /// What is wrong in a table, in serde's words. Of a misspelt key with very
 /// many others only the nearest is named.
-fn misread(place: &str, words: &str) -> Problem {
-    let mut problem = Problem::usage(format!("{place}: {words}"));
+fn misread(place: &str, words: &str) -> CliError {
+    let mut problem = CliError::usage(format!("{place}: {words}"));
     let Some(rest) = words.strip_prefix("unknown field `") else {
         return problem;
     };
@@ -116,16 +116,18 @@ fn misread(place: &str, words: &str) -> Problem {
     problem
 }
 
-fn unknown_key(place: &str, name: &str) -> Problem {
+fn unknown_key(place: &str, name: &str) -> CliError {
     let plain = name.to_lowercase();
     let secret = ["token", "password", "secret"]
         .iter()
         .any(|word| plain.contains(word));
     if secret || plain.split(['-', '_']).any(|word| word == "sec") {
-        return Problem::usage(format!("{place}: a settings file holds no secrets")).hint(format!(
-            "take the line out, and set a variable instead: {}",
-            SECRETS.join(", ")
-        ));
+        return CliError::usage(format!("{place}: a settings file holds no secrets")).hint(
+            format!(
+                "take the line out, and set a variable instead: {}",
+                SECRETS.join(", ")
+            ),
+        );
     }
     let known = KEYS.iter().map(|key| key.name.to_owned());
     unknown(&format!("{place}: unknown key {name:?}"), name, known)

@@ -10,7 +10,7 @@ use super::{
     tables::{AvoidTable, Structure, read, rules, structure},
     target::{address, choices},
     values::{
-        Complaint, clock_time, duration_in, flag, growth, line, percent, quota, rates, show_quota,
+        ValueError, clock_time, duration_in, flag, growth, line, percent, quota, rates, show_quota,
         show_rates, show_time, show_unless_off, show_word, unless_off, whole, word, words, zone,
     },
 };
@@ -36,7 +36,7 @@ pub(crate) struct Key {
     /// The words it can be, if it is one of a few.
     pub(crate) words: Option<fn() -> Vec<&'static str>>,
     /// Reads a value into the settings.
-    set: fn(&mut Settings, &str) -> Result<(), Complaint>,
+    set: fn(&mut Settings, &str) -> Result<(), ValueError>,
     /// The value as text that `set` reads back; `None` while there is none.
     show: fn(&Settings) -> Option<String>,
     /// The value in lines for people, where `show` is not made for them.
@@ -62,7 +62,7 @@ pub(crate) enum Shape {
 /// [`Key::show`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct List {
-    set: fn(&mut Settings, &[String]) -> Result<(), Complaint>,
+    set: fn(&mut Settings, &[String]) -> Result<(), ValueError>,
     show: fn(&Settings) -> Vec<String>,
 }
 
@@ -106,7 +106,7 @@ impl Key {
     }
 
     /// Reads what one layer gives into the settings.
-    pub(super) fn read(&self, settings: &mut Settings, texts: &[String]) -> Result<(), Complaint> {
+    pub(super) fn read(&self, settings: &mut Settings, texts: &[String]) -> Result<(), ValueError> {
         match (self.shape, texts) {
             (Shape::Many(list), _) => (list.set)(settings, texts),
             (_, [.., text]) => (self.set)(settings, text),
@@ -697,12 +697,12 @@ pub(crate) static KEYS: &[Key] = &[
     },
 ];
 
-fn put<T>(slot: &mut T, value: Result<T, Complaint>) -> Result<(), Complaint> {
+fn put<T>(slot: &mut T, value: Result<T, ValueError>) -> Result<(), ValueError> {
     *slot = value?;
     Ok(())
 }
 
-fn path(text: &str) -> Result<PathBuf, Complaint> {
+fn path(text: &str) -> Result<PathBuf, ValueError> {
     line(text).map(PathBuf::from)
 }
 
@@ -712,10 +712,10 @@ fn shown(path: Option<&PathBuf>) -> Option<String> {
 
 /// Adds files to those of weaker layers: a guard is not lost because another
 /// one is named.
-fn exclude(slot: &mut Vec<PathBuf>, texts: &[String]) -> Result<(), Complaint> {
+fn exclude(slot: &mut Vec<PathBuf>, texts: &[String]) -> Result<(), ValueError> {
     for text in texts {
         let file = std::path::absolute(path(text)?)
-            .map_err(|error| Complaint::new(format!("{text:?}: {error}")))?;
+            .map_err(|error| ValueError::new(format!("{text:?}: {error}")))?;
         if !slot.contains(&file) {
             slot.push(file);
         }
@@ -730,7 +730,7 @@ fn show_paths(paths: &[PathBuf]) -> Vec<String> {
 
 /// Sets one of the two flags that make up the verbosity; `false` takes back
 /// only its own.
-fn voice(slot: &mut Verbosity, own: Verbosity, text: &str) -> Result<(), Complaint> {
+fn voice(slot: &mut Verbosity, own: Verbosity, text: &str) -> Result<(), ValueError> {
     if flag(text)? {
         *slot = own;
     } else if *slot == own {

@@ -20,9 +20,9 @@ use super::{
     keys::OnResume,
     record::from_journal,
     target::address,
-    values::Complaint,
+    values::ValueError,
 };
-use crate::cli::problem::Problem;
+use crate::cli::error::CliError;
 
 /// The variable that names a settings file.
 pub(super) const CONFIG: &str = "RESCIND_CONFIG";
@@ -38,7 +38,7 @@ pub(crate) struct Given {
 
 /// Where a value came from, the weakest first.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Origin {
+pub(crate) enum ValueOrigin {
     /// Nobody set it.
     Default,
     /// The journal of the run that is resumed.
@@ -51,7 +51,7 @@ pub(crate) enum Origin {
     Option,
 }
 
-impl Origin {
+impl ValueOrigin {
     /// As `rescind config` shows it.
     pub(super) fn label(&self, key: &Key) -> String {
         match self {
@@ -76,14 +76,14 @@ impl Origin {
 }
 
 /// A setting as one layer gives it.
-pub(super) struct Entry {
+pub(super) struct LayerValue {
     pub(super) key: &'static Key,
     /// Its values: one, unless it is a list.
     pub(super) texts: Vec<String>,
-    pub(super) origin: Origin,
+    pub(super) origin: ValueOrigin,
 }
 
-impl Entry {
+impl LayerValue {
     fn subject(&self) -> String {
         self.origin.subject(self.key)
     }
@@ -92,7 +92,7 @@ impl Entry {
 /// Everything that was given, checked for names but not yet for values.
 pub(crate) struct Layers {
     /// The weakest first: file, variables, options.
-    given: [Vec<Entry>; 3],
+    given: [Vec<LayerValue>; 3],
     /// The variables with secrets that are set, with their values.
     secrets: Vec<(&'static str, SecretString)>,
     /// The value of `TZ`, if it is no time zone.
@@ -108,7 +108,7 @@ impl Layers {
     pub(crate) fn gather(
         given: &Given,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, CliError> {
         let mut config = None;
         let mut secrets = Vec::new();
         let mut from_variables = Vec::new();
@@ -124,20 +124,20 @@ impl Layers {
             }
             let text = || {
                 let text = value.to_str().map(str::to_owned);
-                text.ok_or_else(|| Problem::usage(format!("{name} is not UTF-8")))
+                text.ok_or_else(|| CliError::usage(format!("{name} is not UTF-8")))
             };
             if name == CONFIG {
                 config = Some(PathBuf::from(text()?));
                 if config.as_deref() == Some(Path::new("")) {
-                    return Err(Problem::usage(format!("{CONFIG} is empty")));
+                    return Err(CliError::usage(format!("{CONFIG} is empty")));
                 }
             } else if let Some(secret) = SECRETS.into_iter().find(|secret| *secret == name) {
                 secrets.push((secret, SecretString::from(text()?)));
             } else if let Some(key) = plain().find(|key| key.variable() == name) {
-                from_variables.push(Entry {
+                from_variables.push(LayerValue {
                     key,
                     texts: vec![text()?],
-                    origin: Origin::Variable,
+                    origin: ValueOrigin::Variable,
                 });
             } else {
                 let known = plain().map(Key::variable);
@@ -150,10 +150,10 @@ impl Layers {
             Some(path) => read_file(path)?,
             None => Vec::new(),
         };
-        let from_options = given.values.iter().map(|(key, texts)| Entry {
+        let from_options = given.values.iter().map(|(key, texts)| LayerValue {
             key,
             texts: texts.clone(),
-            origin: Origin::Option,
+            origin: ValueOrigin::Option,
         });
         Ok(Self {
             given: [from_file, from_variables, from_options.collect()],
@@ -163,7 +163,7 @@ impl Layers {
     }
 
     /// Settles the layers; `recorded` is what the journal of a run that is
-    /// resumed holds ([`Effective::recorded`]).
+    /// resumed holds ([`Resolved::recorded`]).
     ///
     /// # Errors
     /// A value that cannot be used, two that exclude each other, or an option
@@ -171,7 +171,7 @@ impl Layers {
     pub(crate) fn settle(
         &self,
         recorded: Option<&Map<String, Value>>,
-    ) -> Result<Effective, Problem> {
+    ) -> Result<Resolved, CliError> {
         let Some(recorded) = recorded else {
             return self.lay(&Map::new(), |_| true);
         };
@@ -184,10 +184,10 @@ impl Layers {
                 continue;
             };
             match asked.origin(key) {
-                Origin::Default | Origin::Journal => {}
-                Origin::File(..) => frozen.warnings.push(format!("{change}; ignored")),
-                Origin::Variable | Origin::Option => {
-                    return Err(Problem::usage(change).hint(
+                ValueOrigin::Default | ValueOrigin::Journal => {}
+                ValueOrigin::File(..) => frozen.warnings.push(format!("{change}; ignored")),
+                ValueOrigin::Variable | ValueOrigin::Option => {
+                    return Err(CliError::usage(change).hint(
                         "leave it out to carry this run on; a new run of the list may have another",
                     ));
                 }
@@ -202,8 +202,8 @@ impl Layers {
         &self,
         recorded: &Map<String, Value>,
         wanted: impl Fn(&Key) -> bool,
-    ) -> Result<Effective, Problem> {
-        let mut effective = Effective {
+    ) -> Result<Resolved, CliError> {
+        let mut effective = Resolved {
             settings: Settings::default(),
             warnings: Vec::new(),
             origins: BTreeMap::new(),
@@ -226,30 +226,30 @@ impl Layers {
 }
 
 /// The settings that hold, and where each came from.
-pub(crate) struct Effective {
+pub(crate) struct Resolved {
     /// The settings.
     pub(crate) settings: Settings,
     /// What a person should be told: keys of the file that were ignored.
     pub(crate) warnings: Vec<String>,
-    origins: BTreeMap<&'static str, Origin>,
+    origins: BTreeMap<&'static str, ValueOrigin>,
     pub(super) secrets: Vec<(&'static str, SecretString)>,
 }
 
-impl Effective {
+impl Resolved {
     /// Where a setting's value came from.
-    pub(super) fn origin(&self, key: &Key) -> &Origin {
+    pub(super) fn origin(&self, key: &Key) -> &ValueOrigin {
         // A value that a stronger layer took away is nobody's.
         let shown = key
             .texts(&self.settings)
             .and_then(|_| self.origins.get(key.name));
-        shown.unwrap_or(&Origin::Default)
+        shown.unwrap_or(&ValueOrigin::Default)
     }
 
     /// Whether somebody gave the setting of this name a value.
     pub(crate) fn is_given(&self, name: &str) -> bool {
         self.origins
             .get(name)
-            .is_some_and(|origin| !matches!(origin, Origin::Default))
+            .is_some_and(|origin| !matches!(origin, ValueOrigin::Default))
     }
 
     /// The environment, which is always named: a command line that loses its
@@ -257,9 +257,9 @@ impl Effective {
     ///
     /// # Errors
     /// Neither `--env` nor `--base-url` is given.
-    pub(crate) fn environment(&self) -> Result<&Target, Problem> {
+    pub(crate) fn environment(&self) -> Result<&Target, CliError> {
         self.settings.environment.as_ref().ok_or_else(|| {
-            Problem::usage("no environment is named").hint(
+            CliError::usage("no environment is named").hint(
                 "name the environment with --env (demo, live, staging-demo, staging-live) or \
                  --base-url; --env sandbox practises against a simulated API inside the process",
             )
@@ -267,7 +267,7 @@ impl Effective {
     }
 
     /// Lays one entry over what is settled so far.
-    fn add(&mut self, entry: &Entry) -> Result<(), Problem> {
+    fn add(&mut self, entry: &LayerValue) -> Result<(), CliError> {
         let key = entry.key;
         key.read(&mut self.settings, &entry.texts)
             .map_err(|complaint| refuse(&entry.subject(), complaint))?;
@@ -308,7 +308,7 @@ impl Effective {
 
     /// Fills in the defaults that depend on other settings, and checks the
     /// settings against each other.
-    fn finish(&mut self) -> Result<(), Problem> {
+    fn finish(&mut self) -> Result<(), CliError> {
         let settings = &mut self.settings;
         if !self.origins.contains_key("rate") {
             settings.rate = default_rate(settings.environment.as_ref());
@@ -316,12 +316,12 @@ impl Effective {
         // The longest wait bounds the first; only who asks for a longer first
         // wait has to be told.
         let asked = self.origins.get("retry-initial");
-        if matches!(asked, None | Some(Origin::Journal)) {
+        if matches!(asked, None | Some(ValueOrigin::Journal)) {
             settings.retry_initial = settings.retry_initial.min(settings.retry_max);
         }
         let settings = &self.settings;
         if let Some(environment) = &settings.environment
-            && let Some(Origin::File(..)) = self.origins.get("sandbox")
+            && let Some(ValueOrigin::File(..)) = self.origins.get("sandbox")
             && *environment != Target::Named(Environment::Sandbox)
         {
             let subject = self.subject("sandbox");
@@ -331,7 +331,7 @@ impl Effective {
         }
         let settings = &self.settings;
         if settings.retry_initial > settings.retry_max {
-            return Err(Problem::usage(format!(
+            return Err(CliError::usage(format!(
                 "{}: {} is longer than the longest wait, {} ({})",
                 self.subject("retry-initial"),
                 duration::show(settings.retry_initial),
@@ -341,7 +341,7 @@ impl Effective {
         }
         let scarcest = settings.rate.iter().map(|quota| quota.count).min();
         if let Some(scarcest) = scarcest.filter(|count| settings.burst > *count) {
-            return Err(Problem::usage(format!(
+            return Err(CliError::usage(format!(
                 "{}: {} is more than the {scarcest} calls of {}",
                 self.subject("burst"),
                 settings.burst,
@@ -350,7 +350,7 @@ impl Effective {
             .hint("the burst is taken out of the rate's budget"));
         }
         if settings.read_first && settings.verify == Verify::Off {
-            return Err(Problem::usage(format!(
+            return Err(CliError::usage(format!(
                 "{} and {}: off contradict each other",
                 self.subject("read-first"),
                 self.subject("verify"),
@@ -361,14 +361,14 @@ impl Effective {
     }
 
     /// The host's zone, where it is needed and `TZ` names none.
-    fn check_zone(&mut self, unknown: Option<&str>) -> Result<(), Problem> {
+    fn check_zone(&mut self, unknown: Option<&str>) -> Result<(), CliError> {
         let Some(name) = unknown.filter(|_| self.settings.time_zone.is_none()) else {
             return Ok(());
         };
         let message = format!("TZ: {name:?} is not a time zone");
         if self.settings.finish_by.is_some() {
             let by = self.subject("finish-by");
-            return Err(Problem::usage(format!("{message}, and {by} needs one"))
+            return Err(CliError::usage(format!("{message}, and {by} needs one"))
                 .hint("name the zone with --time-zone, as in America/Chicago, or mend TZ"));
         }
         self.warnings
@@ -389,7 +389,7 @@ fn plain() -> impl Iterator<Item = &'static Key> {
 
 /// Pairs that cannot both be meant in one layer. In different layers the
 /// stronger one wins.
-fn exclude(layer: &[Entry]) -> Result<(), Problem> {
+fn exclude(layer: &[LayerValue]) -> Result<(), CliError> {
     for (one, other) in [("env", "base-url"), ("quiet", "verbose")] {
         let meant = |name| {
             layer
@@ -402,7 +402,7 @@ fn exclude(layer: &[Entry]) -> Result<(), Problem> {
                 one.subject(),
                 other.subject()
             );
-            return Err(Problem::usage(message).hint("leave one of them out"));
+            return Err(CliError::usage(message).hint("leave one of them out"));
         }
     }
     Ok(())
@@ -410,21 +410,21 @@ fn exclude(layer: &[Entry]) -> Result<(), Problem> {
 
 /// The address that `--base-url` gives to a command that does not send, as a
 /// run records it.
-pub(crate) fn target_at(url: &str) -> Result<String, Problem> {
+pub(crate) fn target_at(url: &str) -> Result<String, CliError> {
     let address = address(url).map_err(|complaint| refuse("--base-url", complaint))?;
     Ok(address.to_string())
 }
 
 /// A complaint about a value as a problem.
-pub(super) fn refuse(subject: &str, complaint: Complaint) -> Problem {
-    let mut problem = Problem::usage(format!("{subject}: {}", complaint.what));
+pub(super) fn refuse(subject: &str, complaint: ValueError) -> CliError {
+    let mut problem = CliError::usage(format!("{subject}: {}", complaint.what));
     problem.hint = complaint.hint;
     problem
 }
 
 /// Names the known name that is nearest, if one is near.
-pub(super) fn unknown(message: &str, name: &str, known: impl Iterator<Item = String>) -> Problem {
-    Problem::usage(message).hint(match nearest(name, known) {
+pub(super) fn unknown(message: &str, name: &str, known: impl Iterator<Item = String>) -> CliError {
+    CliError::usage(message).hint(match nearest(name, known) {
         Some(nearest) => format!("did you mean {nearest}?"),
         None => "rescind config lists every setting".to_owned(),
     })

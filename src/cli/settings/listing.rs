@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use rescind::report::visible;
 
-use super::{Effective, KEYS, access::SECRETS};
+use super::{KEYS, Resolved, access::SECRETS};
 
-impl Effective {
+impl Resolved {
     /// Writes the table. Of a secret it tells only that it is set.
     pub(crate) fn list(&self, out: &mut dyn Write) -> io::Result<()> {
         let settings = KEYS.iter().flat_map(|key| {

@@ -3,7 +3,7 @@
 //!
 //! [`KEYS`] is the one definition: an option, a `RESCIND_…` variable and a key
 //! of the settings file are made from the same entry, and so cannot drift.
-//! [`Layers`] gathers what was given and settles it into [`Effective`]
+//! [`Layers`] gathers what was given and settles it into [`Resolved`]
 //! settings, each with its origin. Secrets are no settings: they come from
 //! their own variables and never appear in a file, a record or a message.
 
@@ -21,13 +21,13 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use jiff::{SignedDuration, Timestamp, civil::Time, tz::TimeZone};
 use rescind::sandbox::Rules;
-use rescind::sweep::{Avoid, Deadline, Policy, Quota, Timetable, Verify, next_showing};
+use rescind::sweep::{Avoid, Deadline, Policy, Quota, TimeLimits, Verify, next_showing};
 
 pub(crate) use access::{Access, LogInSettings};
 pub(crate) use keys::{KEYS, Key, Shape};
-pub(crate) use layers::{Effective, Given, Layers, target_at};
+pub(crate) use layers::{Given, Layers, Resolved, target_at};
 pub(crate) use record::changed;
-pub(crate) use tables::{AvoidTable, Table};
+pub(crate) use tables::{AvoidTable, SettingTable};
 pub(crate) use target::{Target, environments};
 pub(crate) use values::{any_duration, show_time};
 
@@ -37,7 +37,7 @@ pub(crate) struct Settings {
     /// Where runs are kept.
     pub(crate) runs_dir: PathBuf,
     /// Where a run goes; `None` until somebody names it
-    /// ([`Effective::environment`] insists).
+    /// ([`Resolved::environment`] insists).
     pub(crate) environment: Option<Target>,
     /// Certificates to trust besides the host's (PEM).
     pub(crate) ca_cert: Option<PathBuf>,
@@ -86,9 +86,9 @@ pub(crate) struct Settings {
     /// The zone of times for people; the host's if not given.
     pub(crate) time_zone: Option<TimeZone>,
     /// Windows in which no call may be under way.
-    pub(crate) avoid: Table<Vec<AvoidTable>>,
+    pub(crate) avoid: SettingTable<Vec<AvoidTable>>,
     /// What the sandbox is like.
-    pub(crate) sandbox: Table<Rules>,
+    pub(crate) sandbox: SettingTable<Rules>,
     /// What is read back.
     pub(crate) verify: Verify,
     /// Whether each batch is read before it is sent.
@@ -199,8 +199,8 @@ impl Default for Settings {
             max_duration: None,
             max_wait: Duration::from_hours(4),
             time_zone: None,
-            avoid: Table::default(),
-            sandbox: Table::default(),
+            avoid: SettingTable::default(),
+            sandbox: SettingTable::default(),
             verify: Verify::All,
             read_first: false,
             read_size: count(100),
@@ -227,7 +227,7 @@ impl Settings {
 
     /// When calls may start, for a process that was asked for at `now`: clear of the
     /// windows, and within the tighter of its two limits.
-    pub(crate) fn timetable(&self, now: Timestamp) -> Timetable {
+    pub(crate) fn timetable(&self, now: Timestamp) -> TimeLimits {
         let zone = self.zone();
         let by = self.finish_by.and_then(|time| {
             let at = next_showing(&zone, time, now)?;
@@ -242,7 +242,7 @@ impl Settings {
             Some(Deadline { at, setting })
         });
         let windows = self.avoid.value.iter();
-        Timetable {
+        TimeLimits {
             avoid: windows
                 .map(|window| window.0.clone())
                 .collect::<Vec<Avoid>>(),

@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value};
 
-use super::layers::{Entry, Origin};
-use super::{Effective, Given, KEYS, Key, Layers, Shape, keys::OnResume};
+use super::layers::{LayerValue, ValueOrigin};
+use super::{Given, KEYS, Key, Layers, Resolved, Shape, keys::OnResume};
 
-impl Effective {
+impl Resolved {
     /// The settings as the journal keeps them, by key: a text, or a list of
     /// texts, that reads back to the same value, or null. No secret is among
     /// them.
@@ -25,13 +25,13 @@ impl Effective {
 
 /// The recorded settings that a resume takes over. What this version does not
 /// know is passed over: the journal's format has a version of its own.
-pub(super) fn from_journal(recorded: &Map<String, Value>) -> impl Iterator<Item = Entry> {
+pub(super) fn from_journal(recorded: &Map<String, Value>) -> impl Iterator<Item = LayerValue> {
     KEYS.iter().filter_map(|key| {
         let texts = texts(key, recorded.get(key.name)?)?;
-        (key.on_resume != OnResume::Anew).then_some(Entry {
+        (key.on_resume != OnResume::Anew).then_some(LayerValue {
             key,
             texts,
-            origin: Origin::Journal,
+            origin: ValueOrigin::Journal,
         })
     })
 }
@@ -59,7 +59,7 @@ fn joined(text: &str) -> Vec<String> {
     paths.map(|path| format!("/{path}")).collect()
 }
 
-/// The settings in `recorded` ([`Effective::recorded`](super::Effective::recorded))
+/// The settings in `recorded` ([`Resolved::recorded`](super::Resolved::recorded))
 /// that are not the defaults of their environment. Where a run goes is a fact
 /// of its own and not among them; what this version does not know is.
 pub(crate) fn changed(recorded: &str) -> Vec<(String, String)> {

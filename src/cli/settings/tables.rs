@@ -14,7 +14,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use toml::{Spanned, de::DeValue, de::ValueDeserializer};
 
-use super::values::{Complaint, clock_time, line, zone};
+use super::values::{ValueError, clock_time, line, zone};
 
 /// Makes of a value of the file the text that [`read`] reads.
 pub(crate) type Structure = fn(Spanned<DeValue<'_>>) -> Result<String, toml::de::Error>;
@@ -22,13 +22,13 @@ pub(crate) type Structure = fn(Spanned<DeValue<'_>>) -> Result<String, toml::de:
 /// A table, or several of one name, as typed by `T`, and the text it was read
 /// from.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub(crate) struct Table<T> {
+pub(crate) struct SettingTable<T> {
     /// What it says.
     pub(crate) value: T,
     text: String,
 }
 
-impl<T> Table<T> {
+impl<T> SettingTable<T> {
     /// The text that [`read`] reads; `None` where there is no table.
     pub(super) fn text(&self) -> Option<String> {
         (!self.text.is_empty()).then(|| self.text.clone())
@@ -63,27 +63,27 @@ pub(super) fn structure<T: DeserializeOwned>(
 }
 
 /// Reads the text of a table.
-pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<Table<T>, Complaint> {
+pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<SettingTable<T>, ValueError> {
     let value = serde_json::from_str(text)
-        .map_err(|error| Complaint::new(format!("is no table: {error}")))?;
-    Ok(Table {
+        .map_err(|error| ValueError::new(format!("is no table: {error}")))?;
+    Ok(SettingTable {
         value,
         text: text.to_owned(),
     })
 }
 
 /// Reads the rules of the sandbox.
-pub(super) fn rules(text: &str) -> Result<Table<Rules>, Complaint> {
-    let table: Table<Rules> = read(text)?;
+pub(super) fn rules(text: &str) -> Result<SettingTable<Rules>, ValueError> {
+    let table: SettingTable<Rules> = read(text)?;
     let checked = table.value.check();
-    checked.map_err(|error| Complaint::new(error.to_string()))?;
+    checked.map_err(|error| ValueError::new(error.to_string()))?;
     Ok(table)
 }
 
 /// `[[avoid]]`: a window as the file has it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Window {
+struct WindowTable {
     name: Option<Text<Name>>,
     days: Vec<Text<Weekday>>,
     from: Text<Time>,
@@ -94,13 +94,13 @@ struct Window {
 
 /// A window to keep clear of, read and checked.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
-#[serde(try_from = "Window")]
+#[serde(try_from = "WindowTable")]
 pub(crate) struct AvoidTable(pub(crate) Avoid);
 
-impl TryFrom<Window> for AvoidTable {
+impl TryFrom<WindowTable> for AvoidTable {
     type Error = String;
 
-    fn try_from(window: Window) -> Result<Self, String> {
+    fn try_from(window: WindowTable) -> Result<Self, String> {
         let (from, to) = (window.from.0, window.to.0);
         if window.days.is_empty() {
             return Err("names no day on which the window begins".to_owned());
@@ -124,7 +124,7 @@ struct Text<T>(T);
 
 /// What can be read from a text.
 trait FromText: Sized {
-    fn from_text(text: &str) -> Result<Self, Complaint>;
+    fn from_text(text: &str) -> Result<Self, ValueError>;
 }
 
 impl<'de, T: FromText> Deserialize<'de> for Text<T> {
@@ -141,25 +141,25 @@ impl<'de, T: FromText> Deserialize<'de> for Text<T> {
 struct Name(String);
 
 impl FromText for Name {
-    fn from_text(text: &str) -> Result<Self, Complaint> {
+    fn from_text(text: &str) -> Result<Self, ValueError> {
         line(text).map(Self)
     }
 }
 
 impl FromText for Time {
-    fn from_text(text: &str) -> Result<Self, Complaint> {
+    fn from_text(text: &str) -> Result<Self, ValueError> {
         clock_time(text)
     }
 }
 
 impl FromText for TimeZone {
-    fn from_text(text: &str) -> Result<Self, Complaint> {
+    fn from_text(text: &str) -> Result<Self, ValueError> {
         zone(text)
     }
 }
 
 impl FromText for Weekday {
-    fn from_text(text: &str) -> Result<Self, Complaint> {
+    fn from_text(text: &str) -> Result<Self, ValueError> {
         let days = [
             ("mon", Self::Monday),
             ("tue", Self::Tuesday),

@@ -7,7 +7,7 @@ use rescind::{
     api::{BaseUrl, Environment},
 };
 
-use super::values::Complaint;
+use super::values::ValueError;
 
 /// What `--env` or `--base-url` says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -84,9 +84,9 @@ pub(crate) fn environments() -> [&'static str; 5] {
 }
 
 /// Reads an address. A complaint never quotes it: it may hold a password.
-pub(super) fn address(text: &str) -> Result<BaseUrl, Complaint> {
+pub(super) fn address(text: &str) -> Result<BaseUrl, ValueError> {
     BaseUrl::parse(text).map_err(|error| {
-        Complaint::new(error.to_string())
+        ValueError::new(error.to_string())
             .hint("write it as https://api.example.com/v1 or http://127.0.0.1:8080/v1")
     })
 }

@@ -10,14 +10,14 @@ use rescind::{duration, sweep::Quota};
 /// Why a value is refused: a fragment that follows the name of the setting,
 /// and how to write it instead.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Complaint {
+pub(crate) struct ValueError {
     /// What is wrong; quotes the value (so no secret may come through here).
     pub(crate) what: String,
     /// How to write it.
     pub(crate) hint: Option<String>,
 }
 
-impl Complaint {
+impl ValueError {
     /// A complaint without advice.
     pub(crate) fn new(what: impl Into<String>) -> Self {
         Self {
@@ -43,38 +43,38 @@ const WINDOWS: [(&str, Duration); 3] = [
 ];
 
 /// A whole number within `range`.
-pub(super) fn whole<T: FromStr>(text: &str, range: RangeInclusive<u64>) -> Result<T, Complaint> {
+pub(super) fn whole<T: FromStr>(text: &str, range: RangeInclusive<u64>) -> Result<T, ValueError> {
     digits(text)
         .filter(|number| range.contains(number))
         .and_then(|_| text.parse().ok())
         .ok_or_else(|| {
             let (least, most) = (range.start(), range.end());
-            Complaint::new(format!(
+            ValueError::new(format!(
                 "{text:?} is not a whole number from {least} to {most}"
             ))
         })
 }
 
 /// `5%`, `0.5%` or `5`: a share in percent.
-pub(super) fn percent(text: &str) -> Result<f64, Complaint> {
+pub(super) fn percent(text: &str) -> Result<f64, ValueError> {
     let number = text.strip_suffix('%').unwrap_or(text);
     let plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     match number.parse::<f64>() {
         Ok(share) if plain && (0.0..=100.0).contains(&share) => Ok(share),
-        _ => Err(Complaint::new(format!(
+        _ => Err(ValueError::new(format!(
             "{text:?} is not a share from 0% to 100%"
         ))),
     }
 }
 
 /// `50%`, `0.5%` or `300`: what comes on top, in percent.
-pub(super) fn growth(text: &str) -> Result<f64, Complaint> {
+pub(super) fn growth(text: &str) -> Result<f64, ValueError> {
     const MOST: f64 = 100_000.0;
     let number = text.strip_suffix('%').unwrap_or(text);
     let plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     match number.parse::<f64>() {
         Ok(share) if plain && share <= MOST => Ok(share),
-        _ => Err(Complaint::new(format!(
+        _ => Err(ValueError::new(format!(
             "{text:?} is not a growth from 0% to {MOST}%"
         ))),
     }
@@ -85,18 +85,18 @@ pub(super) fn growth(text: &str) -> Result<f64, Complaint> {
 pub(super) fn duration_in(
     text: &str,
     range: RangeInclusive<Duration>,
-) -> Result<Duration, Complaint> {
+) -> Result<Duration, ValueError> {
     let value = match digits(text) {
         Some(0) => Duration::ZERO,
         Some(_) => {
             return Err(
-                Complaint::new(format!("{text:?} has no unit")).hint(format!(
+                ValueError::new(format!("{text:?} has no unit")).hint(format!(
                     "add ms, s, m, h or d: {text}s is so many seconds, {text}m minutes"
                 )),
             );
         }
         None => duration::parse(text).ok_or_else(|| {
-            Complaint::new(format!("{text:?} is not a duration"))
+            ValueError::new(format!("{text:?} is not a duration"))
                 .hint("write it as 500ms, 90s, 1h30m or 3d")
         })?,
     };
@@ -104,7 +104,7 @@ pub(super) fn duration_in(
         return Ok(value);
     }
     let (least, most) = (duration::show(*range.start()), duration::show(*range.end()));
-    Err(Complaint::new(format!(
+    Err(ValueError::new(format!(
         "{text:?} is not from {least} to {most}"
     )))
 }
@@ -118,7 +118,7 @@ pub(crate) fn any_duration(text: &str) -> Result<Duration, String> {
 }
 
 /// `06:00`: a time of day.
-pub(super) fn clock_time(text: &str) -> Result<Time, Complaint> {
+pub(super) fn clock_time(text: &str) -> Result<Time, ValueError> {
     let two = |text: &str| (text.len() == 2).then(|| digits(text)).flatten();
     text.split_once(':')
         .and_then(|(hour, minute)| {
@@ -127,7 +127,7 @@ pub(super) fn clock_time(text: &str) -> Result<Time, Complaint> {
             Time::new(hour, minute, 0, 0).ok()
         })
         .ok_or_else(|| {
-            Complaint::new(format!("{text:?} is not a time of day"))
+            ValueError::new(format!("{text:?} is not a time of day"))
                 .hint("write it as 06:00 or 22:30, with two digits each")
         })
 }
@@ -140,14 +140,14 @@ pub(crate) fn show_time(time: Time) -> String {
 /// What may also be `off`.
 pub(super) fn unless_off<T>(
     text: &str,
-    read: impl FnOnce(&str) -> Result<T, Complaint>,
-) -> Result<Option<T>, Complaint> {
+    read: impl FnOnce(&str) -> Result<T, ValueError>,
+) -> Result<Option<T>, ValueError> {
     if text == OFF {
         return Ok(None);
     }
     read(text).map(Some).map_err(|complaint| {
         let hint = complaint.hint.map(|hint| format!("{hint}, or {OFF}"));
-        Complaint { hint, ..complaint }
+        ValueError { hint, ..complaint }
     })
 }
 
@@ -157,16 +157,16 @@ pub(super) fn show_unless_off<T>(value: Option<T>, show: impl FnOnce(T) -> Strin
 }
 
 /// A time zone by its IANA name.
-pub(super) fn zone(text: &str) -> Result<TimeZone, Complaint> {
+pub(super) fn zone(text: &str) -> Result<TimeZone, ValueError> {
     TimeZone::get(text).map_err(|_| {
-        Complaint::new(format!("{text:?} is not a time zone"))
+        ValueError::new(format!("{text:?} is not a time zone"))
             .hint("name it as in America/Chicago, Europe/Berlin or UTC")
     })
 }
 
 /// Rates such as `4000/h`, or `unlimited` alone: no quota. A rate holds no
 /// comma, so one text may be several.
-pub(super) fn rates(texts: &[String]) -> Result<Vec<Quota>, Complaint> {
+pub(super) fn rates(texts: &[String]) -> Result<Vec<Quota>, ValueError> {
     if texts == ["unlimited"] {
         return Ok(Vec::new());
     }
@@ -175,9 +175,9 @@ pub(super) fn rates(texts: &[String]) -> Result<Vec<Quota>, Complaint> {
 }
 
 /// `4000/h`: so many in a rolling second, minute or hour.
-pub(super) fn quota(text: &str) -> Result<Quota, Complaint> {
+pub(super) fn quota(text: &str) -> Result<Quota, ValueError> {
     if text == "unlimited" {
-        return Err(Complaint::new(
+        return Err(ValueError::new(
             "\"unlimited\" cannot be combined with a rate",
         ));
     }
@@ -188,7 +188,7 @@ pub(super) fn quota(text: &str) -> Result<Quota, Complaint> {
             Some(Quota { count, window })
         })
         .ok_or_else(|| {
-            Complaint::new(format!("{text:?} is not a rate"))
+            ValueError::new(format!("{text:?} is not a rate"))
                 .hint("write it as 5/s, 80/m or 4000/h (1 to 1000000 calls), or unlimited")
         })
 }
@@ -208,17 +208,17 @@ pub(super) fn show_quota(quota: &Quota) -> String {
 }
 
 /// `true` or `false`.
-pub(super) fn flag(text: &str) -> Result<bool, Complaint> {
+pub(super) fn flag(text: &str) -> Result<bool, ValueError> {
     text.parse()
-        .map_err(|_| Complaint::new(format!("{text:?} is neither true nor false")))
+        .map_err(|_| ValueError::new(format!("{text:?} is neither true nor false")))
 }
 
 /// The value of one of a table's words.
-pub(super) fn word<T: Copy>(text: &str, table: &[(&str, T)]) -> Result<T, Complaint> {
+pub(super) fn word<T: Copy>(text: &str, table: &[(&str, T)]) -> Result<T, ValueError> {
     let found = table.iter().find(|(word, _)| *word == text);
     found.map(|(_, value)| *value).ok_or_else(|| {
         let all: Vec<_> = table.iter().map(|(word, _)| *word).collect();
-        Complaint::new(format!("{text:?} is not one of {}", all.join(", ")))
+        ValueError::new(format!("{text:?} is not one of {}", all.join(", ")))
     })
 }
 
@@ -234,12 +234,12 @@ pub(super) fn show_word<T: PartialEq>(value: &T, table: &[(&str, T)]) -> Option<
 }
 
 /// One line of text that is not empty.
-pub(super) fn line(text: &str) -> Result<String, Complaint> {
+pub(super) fn line(text: &str) -> Result<String, ValueError> {
     if text.trim().is_empty() {
-        return Err(Complaint::new("is empty"));
+        return Err(ValueError::new("is empty"));
     }
     if text.contains(char::is_control) {
-        return Err(Complaint::new("is more than one line of plain text"));
+        return Err(ValueError::new("is more than one line of plain text"));
     }
     Ok(text.to_owned())
 }

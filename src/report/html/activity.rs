@@ -9,8 +9,8 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::journal::{Archive, CallTiming, HoldRow, JournalError, ProcessRow};
-use crate::report::phrase::milliseconds;
+use crate::journal::{CallTiming, HoldRow, JournalError, JournalReader, ProcessRow};
+use crate::report::format::milliseconds;
 
 /// About so many columns are drawn.
 const COLUMNS: i64 = 120;
@@ -57,7 +57,7 @@ pub(super) type Column = [u64; 3];
 
 /// One process and what it did.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Stint {
+pub(super) struct ProcessActivity {
     pub(super) process: ProcessRow,
     /// When it ended, or the last that is recorded of it.
     pub(super) end: Timestamp,
@@ -82,7 +82,7 @@ pub(super) struct Answers {
 #[derive(Clone, Debug)]
 pub(super) struct Activity {
     /// The processes that are drawn, oldest first.
-    pub(super) stints: Vec<Stint>,
+    pub(super) stints: Vec<ProcessActivity>,
     /// Processes before them.
     pub(super) left_out: usize,
     /// How long a column lasts, in milliseconds.
@@ -94,12 +94,12 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    pub(super) fn of(archive: &Archive) -> Result<Self, JournalError> {
+    pub(super) fn of(archive: &JournalReader) -> Result<Self, JournalError> {
         let mut stints = stints(archive)?;
         let as_of = stints.iter().map(|stint| stint.end).max();
         let left_out = stints.len().saturating_sub(PROCESSES);
         stints.drain(..left_out);
-        let lasted = |stint: &Stint| milliseconds(stint.process.started, stint.end);
+        let lasted = |stint: &ProcessActivity| milliseconds(stint.process.started, stint.end);
         let width = width(stints.iter().map(lasted).sum());
         for stint in &mut stints {
             // What ends on the edge of a column is still in it.
@@ -133,15 +133,15 @@ impl Activity {
     }
 }
 
-fn stints(archive: &Archive) -> Result<Vec<Stint>, JournalError> {
+fn stints(archive: &JournalReader) -> Result<Vec<ProcessActivity>, JournalError> {
     let last_calls: BTreeMap<i64, Timestamp> = archive.last_calls()?.into_iter().collect();
-    let mut stints: Vec<Stint> = archive
+    let mut stints: Vec<ProcessActivity> = archive
         .processes()?
         .into_iter()
         .map(|process| {
             let last = last_calls.get(&process.id).copied();
             let end = process.ended.or(last).unwrap_or(process.started);
-            Stint {
+            ProcessActivity {
                 end: end.max(process.started),
                 process,
                 columns: Vec::new(),
@@ -173,7 +173,7 @@ fn width(total: i64) -> i64 {
         .unwrap_or_else(|| (total / COLUMNS / DAY + 1) * DAY)
 }
 
-impl Stint {
+impl ProcessActivity {
     fn count(&mut self, call: &CallTiming, width: i64) {
         self.calls += 1;
         let since = milliseconds(self.process.started, call.sent());

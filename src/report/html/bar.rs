@@ -2,7 +2,7 @@
 
 use super::extract::Counts;
 use crate::journal::State;
-use crate::report::phrase::number;
+use crate::report::format::number;
 
 /// A part that holds anything is at least so wide, in percent: on a phone,
 /// four pixels.
@@ -22,7 +22,7 @@ impl std::fmt::Display for Coord {
 
 /// A part of the bar.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Part {
+pub(super) struct BarPart {
     /// A word for its look.
     pub(super) look: &'static str,
     pub(super) words: &'static str,
@@ -34,7 +34,7 @@ pub(super) struct Part {
 }
 
 /// The parts that hold anything, in the order of the accounting.
-pub(super) fn parts(counts: &Counts) -> Vec<Part> {
+pub(super) fn parts(counts: &Counts) -> Vec<BarPart> {
     let of = |state| counts.others.of(state);
     let counted = [
         ("revoked", "revoked, read back", counts.read_back),
@@ -63,7 +63,7 @@ pub(super) fn parts(counts: &Counts) -> Vec<Part> {
         .map(|((look, words, n), wanted)| {
             let width = wanted * scale;
             x += width;
-            Part {
+            BarPart {
                 look,
                 words,
                 n,

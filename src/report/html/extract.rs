@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::journal::{BatchRow, RejectRow, State, Tally, Verified};
-use crate::report::phrase::visible;
+use crate::report::format::visible;
 
 /// So many batches are kept.
 pub(super) const BATCHES: usize = 1_000;
@@ -67,7 +67,7 @@ impl Rank {
 
 /// An undivided batch as a page shows it.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Kept {
+pub(super) struct BatchExtract {
     pub(super) rank: Rank,
     pub(super) path: String,
     pub(super) state: State,
@@ -87,7 +87,7 @@ pub(super) struct Kept {
     pub(super) ids: Vec<(i64, u64)>,
 }
 
-impl Kept {
+impl BatchExtract {
     fn of(row: &BatchRow, rank: Rank, room: usize) -> Self {
         let batch = &row.batch;
         let ids = batch.ids.iter().map(|id| id.get());
@@ -120,14 +120,14 @@ impl Kept {
 
 /// The batches of one rank.
 #[derive(Debug, Default)]
-struct Shelf {
-    batches: Vec<Kept>,
+struct Bucket {
+    batches: Vec<BatchExtract>,
     ids: usize,
 }
 
 /// What was said of the IDs of one state and reason.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Wordings {
+pub(super) struct MessageCounts {
     /// The words and how many IDs they were said of, first met first.
     pub(super) told: Vec<(String, u64)>,
     /// The IDs that further words were said of.
@@ -153,7 +153,7 @@ pub(super) struct Counts {
 /// What a page keeps of one run.
 #[derive(Debug, Default)]
 pub(super) struct Extract {
-    shelves: [Shelf; Rank::ALL],
+    shelves: [Bucket; Rank::ALL],
     kept: usize,
     pub(super) counts: Counts,
     /// Undivided batches by the number of times they were sent.
@@ -163,8 +163,8 @@ pub(super) struct Extract {
     /// The IDs that somebody may have to do something about.
     pub(super) unsettled: u64,
     /// Divided batches, each with all its parts.
-    pub(super) divided: Vec<Vec<Kept>>,
-    wordings: BTreeMap<(&'static str, String), Wordings>,
+    pub(super) divided: Vec<Vec<BatchExtract>>,
+    wordings: BTreeMap<(&'static str, String), MessageCounts>,
     invalid_rows: Vec<RejectRow>,
     duplicate_rows: Vec<RejectRow>,
 }
@@ -177,7 +177,7 @@ impl Extract {
         }
         let divided = parts.iter().any(|part| part.batch.id != part.batch.root);
         if divided && self.divided.len() < DIVIDED {
-            let kept = |part| Kept::of(part, Rank::of(part), 4);
+            let kept = |part| BatchExtract::of(part, Rank::of(part), 4);
             self.divided.push(parts.iter().map(kept).collect());
         }
     }
@@ -219,7 +219,7 @@ impl Extract {
             self.kept += 1;
         }
         let chosen = &mut self.shelves[rank as usize];
-        let kept = Kept::of(row, rank, IDS - chosen.ids);
+        let kept = BatchExtract::of(row, rank, IDS - chosen.ids);
         chosen.ids += kept.ids.len();
         chosen.batches.push(kept);
     }
@@ -243,13 +243,13 @@ impl Extract {
     }
 
     /// What was said of the IDs of a state and reason.
-    pub(super) fn wordings(&self, state: State, reason: &str) -> Wordings {
+    pub(super) fn wordings(&self, state: State, reason: &str) -> MessageCounts {
         let key = (state.word(), reason.to_owned());
         self.wordings.get(&key).cloned().unwrap_or_default()
     }
 
     /// The kept batches, those that need a look first.
-    pub(super) fn kept(&self) -> impl Iterator<Item = &Kept> {
+    pub(super) fn kept(&self) -> impl Iterator<Item = &BatchExtract> {
         self.shelves.iter().flat_map(|shelf| &shelf.batches)
     }
 
@@ -260,7 +260,7 @@ impl Extract {
     }
 }
 
-impl Wordings {
+impl MessageCounts {
     fn add(&mut self, message: &str, ids: u64) {
         let words = cut(message, LONG);
         if let Some((_, told)) = self.told.iter_mut().find(|(known, _)| *known == words) {

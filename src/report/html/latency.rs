@@ -4,7 +4,7 @@
 use super::activity::{Activity, Answers};
 use super::bar::Coord;
 use super::timeline::{Area, Label};
-use crate::report::phrase::{count, number};
+use crate::report::format::{count, number};
 
 /// Columns to each tenfold.
 const STEPS: f64 = 8.0;
@@ -14,7 +14,7 @@ const BASE: f64 = 74.0;
 
 /// The answers of one kind.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Latency {
+pub(super) struct KindLatency {
     pub(super) kind: String,
     pub(super) answered: String,
     pub(super) without: String,
@@ -27,7 +27,7 @@ pub(super) struct Latency {
 }
 
 /// Each kind of which any was answered, over one scale.
-pub(super) fn latencies(activity: &Activity) -> Vec<Latency> {
+pub(super) fn latencies(activity: &Activity) -> Vec<KindLatency> {
     let answered = || {
         activity
             .answers
@@ -63,10 +63,10 @@ impl Scale {
         (steps(us) - self.first) / self.steps * 100.0
     }
 
-    fn draw(&self, answers: &Answers) -> Latency {
+    fn draw(&self, answers: &Answers) -> KindLatency {
         let taken = &answers.taken;
         let quantile = |share: f64| taken.value_at_quantile(share);
-        Latency {
+        KindLatency {
             kind: words(&answers.kind).to_owned(),
             answered: number(taken.len()),
             without: number(answers.without),

@@ -12,17 +12,18 @@
 mod activity;
 mod bar;
 mod extract;
+mod history;
 mod latency;
-mod nights;
+mod outcomes;
 mod page;
-mod story;
 mod tables;
 mod timeline;
 
 use askama::Template as _;
 
-use super::{ReportError, Summary, account};
-use crate::journal::{Archive, BatchRow, RejectRow, RunFolder};
+use super::{ReportError, Summary};
+use crate::journal::{BatchRow, JournalReader, RejectRow, RunFolder};
+use crate::report::totals;
 
 /// A page in the making: fed in the pass in which the figures are counted.
 #[derive(Debug, Default)]
@@ -43,7 +44,7 @@ impl Draft {
     /// of the run, so that it can link to them.
     pub(super) fn finish(
         &self,
-        archive: &Archive,
+        archive: &JournalReader,
         summary: &Summary,
         folder: &RunFolder,
         beside: bool,
@@ -59,10 +60,10 @@ impl Draft {
 
 /// The page on the run in `folder`, by itself.
 pub(super) fn page(folder: &RunFolder, live: bool) -> Result<String, ReportError> {
-    let archive = Archive::open(&folder.journal())?;
-    let mut account = account::Account::default();
+    let archive = JournalReader::open(&folder.journal())?;
+    let mut account = totals::Account::default();
     let mut draft = Draft::default();
-    account::each_whole(&archive, |parts| {
+    totals::each_whole(&archive, |parts| {
         account.whole(parts);
         draft.whole(parts);
         Ok::<_, ReportError>(())

@@ -5,19 +5,19 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use sha2::{Digest, Sha256};
 
 use super::activity::Activity;
-use super::bar::{self, Coord, Part};
+use super::bar::{self, BarPart, Coord};
 use super::extract::Extract;
-use super::latency::{self, Latency, latencies};
-use super::story::{self, Divided, Outcome, Stint, Tries};
+use super::latency::{self, KindLatency, latencies};
 use super::tables::Tables;
 use super::timeline::{self, Timeline};
 use crate::journal::{ProcessRow, RunFolder};
-use crate::report::files::{
+use crate::report::format::{count, duration, moment, number, seconds};
+use crate::report::html::outcomes::{self, Divided, OutcomeView, ProcessView, Tries};
+use crate::report::report_model::{Review, Tone};
+use crate::report::reporter::{
     BEFORE_CSV, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, RESULTS_CSV, SUMMARY_JSON,
     VERIFICATION_CSV,
 };
-use crate::report::phrase::{count, duration, moment, number, seconds};
-use crate::report::review::{Review, Tone};
 use crate::report::{RejectFigures, Summary, text};
 
 pub(super) const STYLE: &str = include_str!("style.css");
@@ -38,21 +38,21 @@ pub(super) struct Page<'a> {
     kicker: String,
     headline: String,
     review: Review,
-    bar: Vec<Part>,
+    bar: Vec<BarPart>,
     as_of: Option<String>,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<OutcomeView>,
     timeline: Option<Timeline>,
     timeline_height: f64,
     timeline_base: f64,
     latency_height: f64,
-    stints: Vec<Stint>,
+    stints: Vec<ProcessView>,
     stints_left_out: Option<String>,
-    waits: Vec<Wait>,
-    latencies: Vec<Latency>,
+    waits: Vec<WaitView>,
+    latencies: Vec<KindLatency>,
     tries: Vec<Tries>,
     divided: Vec<Divided>,
     divided_left_out: Option<String>,
-    rejected: Vec<Rejected>,
+    rejected: Vec<RejectedView>,
     tables: Tables,
     beside: bool,
     files: Vec<FileNote>,
@@ -66,7 +66,7 @@ pub(super) struct Band {
 }
 
 /// A cause of waiting.
-struct Wait {
+struct WaitView {
     words: &'static str,
     time: String,
     share: String,
@@ -74,7 +74,7 @@ struct Wait {
 }
 
 /// The rows that gave no ID, of one reason.
-struct Rejected {
+struct RejectedView {
     number: String,
     reason: String,
     lines: String,
@@ -113,12 +113,12 @@ impl<'a> Page<'a> {
             review,
             bar: bar::parts(&extract.counts),
             as_of: activity.as_of.map(moment),
-            outcomes: story::outcomes(summary, extract),
+            outcomes: outcomes::outcomes(summary, extract),
             timeline: Timeline::of(activity),
             timeline_height: timeline::HEIGHT,
             timeline_base: timeline::BASE,
             latency_height: latency::HEIGHT,
-            stints: story::stints(activity, summary.outcome == "running"),
+            stints: outcomes::stints(activity, summary.outcome == "running"),
             stints_left_out: (activity.left_out > 0).then(|| {
                 count(
                     activity.left_out as u64,
@@ -128,11 +128,11 @@ impl<'a> Page<'a> {
             }),
             waits: waits(summary, activity),
             latencies: latencies(activity),
-            tries: story::tries(extract),
-            divided: story::divided(extract),
+            tries: outcomes::tries(extract),
+            divided: outcomes::divided(extract),
             divided_left_out: (more_divided > 0)
                 .then(|| count(more_divided, "more batch was", "more batches were")),
-            rejected: summary.rejected.iter().map(Rejected::of).collect(),
+            rejected: summary.rejected.iter().map(RejectedView::of).collect(),
             tables: Tables::of(extract, summary),
             beside,
             files,
@@ -203,7 +203,7 @@ impl Band {
     }
 }
 
-impl Rejected {
+impl RejectedView {
     fn of(figures: &RejectFigures) -> Self {
         Self {
             number: number(figures.rows),
@@ -214,7 +214,7 @@ impl Rejected {
 }
 
 /// The time waited, by cause, against the time that the processes took.
-fn waits(summary: &Summary, activity: &Activity) -> Vec<Wait> {
+fn waits(summary: &Summary, activity: &Activity) -> Vec<WaitView> {
     let all = activity.stints.iter();
     let lasted: f64 = all
         .map(|stint| seconds(stint.process.started, stint.end))
@@ -224,7 +224,7 @@ fn waits(summary: &Summary, activity: &Activity) -> Vec<Wait> {
         .filter(|wait| wait.seconds > 0.0)
         .map(|wait| {
             let share = (wait.seconds / lasted.max(wait.seconds) * 100.0).min(100.0);
-            Wait {
+            WaitView {
                 words: wait.cause,
                 time: duration(wait.seconds),
                 share: format!("{share:.0} %"),
@@ -248,5 +248,5 @@ pub(super) fn policy() -> String {
 
 /// How one process is told apart from the others.
 pub(super) fn process_name(n: usize, process: &ProcessRow) -> String {
-    format!("{n} {}", crate::report::phrase::visible(&process.command))
+    format!("{n} {}", crate::report::format::visible(&process.command))
 }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::extract::{Extract, IDS, Kept, Rank};
-use super::story::{look, words};
+use super::extract::{BatchExtract, Extract, IDS, Rank};
 use crate::journal::{RejectRow, State, Verified};
 use crate::report::Summary;
-use crate::report::phrase::{count, duration, meaning, milliseconds, number, rfc3339};
+use crate::report::format::{count, duration, meaning, milliseconds, number, rfc3339};
+use crate::report::html::outcomes::{look, words};
 
 /// So many permissions are shown.
 const PERMISSIONS: usize = 2_000;
@@ -206,14 +206,14 @@ fn permissions(extract: &Extract) -> Vec<PermissionLine> {
         .collect()
 }
 
-fn drawn(kept: &Kept) -> &'static str {
+fn drawn(kept: &BatchExtract) -> &'static str {
     match kept.rank {
         Rank::Mismatch => "mismatch",
         _ => look(kept.state, &kept.reason),
     }
 }
 
-fn why(kept: &Kept) -> String {
+fn why(kept: &BatchExtract) -> String {
     meaning(kept.state, &kept.reason).into_owned()
 }
 
@@ -226,7 +226,7 @@ fn within_a_day(extract: &Extract) -> bool {
 }
 
 impl BatchLine {
-    fn of(kept: &Kept, with_ids: bool, one_day: bool) -> Self {
+    fn of(kept: &BatchExtract, with_ids: bool, one_day: bool) -> Self {
         let elapsed = kept
             .first_sent
             .zip(kept.settled)
@@ -281,7 +281,7 @@ impl BatchLine {
 }
 
 /// What a read showed.
-fn proof(kept: &Kept) -> &'static str {
+fn proof(kept: &BatchExtract) -> &'static str {
     match (kept.verified, kept.state) {
         (Verified::Revoked, _) => "shown as Revoked",
         (Verified::Active, _) => "shown as active",

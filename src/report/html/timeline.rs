@@ -9,10 +9,10 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::activity::{Activity, Column, Ending, Stint};
+use super::activity::{Activity, Column, Ending, ProcessActivity};
 use super::bar::Coord;
 use crate::journal::HoldCause;
-use crate::report::phrase::{count, duration, moment, number, seconds, visible};
+use crate::report::format::{count, duration, moment, number, seconds, visible};
 
 /// The drawing, in pixels from its top.
 pub(super) const HEIGHT: f64 = 212.0;
@@ -56,7 +56,7 @@ pub(super) struct Label {
 
 /// A row of the table that says the same.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Row {
+pub(super) struct TimelineRow {
     pub(super) from: String,
     pub(super) calls: [String; 3],
 }
@@ -83,7 +83,7 @@ pub(super) struct Timeline {
     pub(super) unit: String,
     /// All in a sentence or two.
     pub(super) summary: String,
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<TimelineRow>,
 }
 
 impl Timeline {
@@ -119,7 +119,7 @@ impl Timeline {
         let across = (100.0 - gaps) / as_float(columns as u64);
         let step = step(activity.width, across);
         let mut x = 0.0;
-        let mut before: Option<&Stint> = None;
+        let mut before: Option<&ProcessActivity> = None;
         for (n, stint) in (activity.left_out + 1..).zip(&activity.stints) {
             let place = Place {
                 x,
@@ -134,7 +134,14 @@ impl Timeline {
         Some(drawing)
     }
 
-    fn stint(&mut self, n: usize, stint: &Stint, before: Option<&Stint>, at: &Place, step: i64) {
+    fn stint(
+        &mut self,
+        n: usize,
+        stint: &ProcessActivity,
+        before: Option<&ProcessActivity>,
+        at: &Place,
+        step: i64,
+    ) {
         let width = at.across * as_float(stint.columns.len() as u64);
         self.bases.push((Coord(at.x), Coord(width)));
         let command = visible(&stint.process.command);
@@ -152,7 +159,7 @@ impl Timeline {
         for (index, column) in stint.columns.iter().enumerate() {
             let from = stint.at(index, at.ms);
             self.column(column, from, at.x + at.across * as_float(index as u64), at);
-            self.rows.push(Row {
+            self.rows.push(TimelineRow {
                 from: moment(from),
                 calls: column.map(number),
             });
@@ -224,7 +231,7 @@ impl Timeline {
     }
 
     /// The times below the base line of a process, at round ones.
-    fn ticks(&mut self, stint: &Stint, at: &Place, width: f64, step: i64) {
+    fn ticks(&mut self, stint: &ProcessActivity, at: &Place, width: f64, step: i64) {
         let seconds = step % 60 != 0;
         let shown = |at: Timestamp| {
             let form = if seconds { "%H:%M:%S" } else { "%H:%M" };
@@ -257,7 +264,7 @@ struct Place {
 
 impl Place {
     /// Where a time is.
-    fn of(&self, stint: &Stint, at: Timestamp) -> f64 {
+    fn of(&self, stint: &ProcessActivity, at: Timestamp) -> f64 {
         let since = seconds(stint.process.started, at) * 1000.0;
         self.x + since / as_float(self.ms.cast_unsigned()) * self.across
     }

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use super::super::review::Tone;
 use super::page::{all, parsed, words};
 use super::{assert_same, placed};
-use crate::journal::{Facts, RunsDir, State, Verified, Waited};
-use crate::report::fixture::{Fate, Fixture, REVOKED, facts, plain};
+use crate::journal::{RunMeta, RunsDir, State, Verified, Waited};
+use crate::report::fixture::{Fixture, REVOKED, SampleOutcome, facts, plain};
+use crate::report::report_model::Tone;
 use crate::report::*;
 
 const LIVE: &str = "https://live.tradovateapi.com/v1";
@@ -60,7 +60,7 @@ impl Stage {
     /// A night as it begins: two batches, the second of what will be refused.
     fn begin(&self, day: u32, plan: &Plan) -> Fixture {
         let url = if plan.environment == "live" { LIVE } else { "" };
-        let facts = Facts {
+        let facts = RunMeta {
             created: format!("2026-11-{day:02}T02:00:00Z").parse().unwrap(),
             ..facts(plan.environment, url)
         };
@@ -80,7 +80,7 @@ impl Stage {
         let mut run = self.begin(day, plan);
         let good = plan.ids - plan.refused;
         let mut next = 1;
-        let refused = Fate {
+        let refused = SampleOutcome {
             reason: "refused",
             ..plain(State::Refused)
         };
@@ -146,7 +146,7 @@ fn month() -> Stage {
     };
     stage.begin(8, &held).end("held", 7, "too many");
     let mut mismatch = stage.begin(9, &Plan::refusing(1));
-    let active = Fate {
+    let active = SampleOutcome {
         reason: "verification_mismatch",
         verified: Verified::Active,
         ..plain(State::Unknown)
@@ -154,7 +154,7 @@ fn month() -> Stage {
     mismatch.deliver(1, 399, &REVOKED);
     mismatch.deliver(2, 1, &active);
     mismatch.end("mismatch", 9, "");
-    let owed = Fate {
+    let owed = SampleOutcome {
         owed: true,
         reason: "unverified",
         ..plain(State::Revoked)
@@ -442,7 +442,7 @@ fn a_page_without_nights_is_sound_and_its_band_says_where() {
 #[test]
 fn nothing_from_outside_does_anything_on_the_page() {
     let stage = Stage::new();
-    let hostile = Facts {
+    let hostile = RunMeta {
         created: "2026-11-01T02:00:00Z".parse().unwrap(),
         ..facts(
             "<script>alert(1)</script>",

@@ -4,8 +4,8 @@
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
 use super::*;
-use crate::journal::{Entry, Evidence, Sighting, State, Testimony};
-use crate::report::fixture::{Fate, plain};
+use crate::journal::{Entry, Evidence, PriorStatus, State, VerificationResult};
+use crate::report::fixture::{SampleOutcome, plain};
 
 /// What a hostile server, list or colleague may write.
 const HOSTILE: [&str; 40] = [
@@ -56,7 +56,7 @@ const HOSTILE: [&str; 40] = [
 
 /// Wherever text from outside can stand, it is this one.
 fn told(text: &'static str) -> Fixture {
-    let facts = Facts {
+    let facts = RunMeta {
         input_path: text.to_owned(),
         column: text.to_owned(),
         note: text.to_owned(),
@@ -68,13 +68,13 @@ fn told(text: &'static str) -> Fixture {
     let rejects = [(4, text, "invalid: not a number")];
     let mut run = Fixture::freeze_in(home.unwrap(), facts, &batches, &rejects);
     run.process_of("run", r#"{"verify":"all"}"#, text, text);
-    let refused = Fate {
+    let refused = SampleOutcome {
         reason: "refused",
         message: text,
         ..plain(State::Refused)
     };
     // The word for a status is the API's, too.
-    run.note(&[Entry::Sighted(vec![Sighting {
+    run.note(&[Entry::Sighted(vec![PriorStatus {
         id: 1.try_into().unwrap(),
         account: None,
         user: None,
@@ -84,7 +84,7 @@ fn told(text: &'static str) -> Fixture {
     run.deliver(2, 1, &REVOKED);
     run.end("error", 1, text);
     run.process("verify", r#"{"verify":"all"}"#);
-    run.note(&[Entry::Examined(Testimony {
+    run.note(&[Entry::Examined(VerificationResult {
         batch: 2,
         root: 2,
         claimed: State::Revoked,

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use super::fixture::{Fixture, REVOKED, complete, facts, mixed};
 use super::*;
-use crate::journal::Facts;
+use crate::journal::RunMeta;
 
 const STYLE: &str = include_str!("../html/style.css");
 const SCRIPT: &str = include_str!("../html/script.js");
@@ -225,7 +225,7 @@ fn while_a_run_goes_on_results_and_summary_say_so() {
 
 #[test]
 fn figures_that_do_not_add_up_are_an_error_and_replace_nothing() {
-    type Spoil = fn(&mut Facts);
+    type Spoil = fn(&mut RunMeta);
     let wrong: [(Spoil, &str); 5] = [
         (|facts| facts.rows_total += 1, "rows"),
         (|facts| facts.rows_distinct += 1, "distinct IDs"),

@@ -7,10 +7,10 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use scraper::{ElementRef, Html, Selector};
 use sha2::{Digest, Sha256};
 
-use super::super::fixture::{Fate, Fixture, REVOKED, complete, facts, mixed, plain};
+use super::super::fixture::{Fixture, REVOKED, SampleOutcome, complete, facts, mixed, plain};
 use super::super::*;
 use super::{LIVE, assert_same, file, rendered};
-use crate::journal::{Breach, Facts, State};
+use crate::journal::{Breach, RunMeta, State};
 
 fn page(run: &Fixture) -> String {
     rendered(run, Format::Html, Style::PLAIN, false)
@@ -220,7 +220,7 @@ const HOSTILE: &str = concat!(
 
 #[test]
 fn text_from_outside_does_nothing() {
-    let facts = Facts {
+    let facts = RunMeta {
         environment: HOSTILE.to_owned(),
         base_url: HOSTILE.to_owned(),
         input_path: HOSTILE.to_owned(),
@@ -230,7 +230,7 @@ fn text_from_outside_does_nothing() {
     };
     let batches: [(&[i64], &[u64]); 2] = [(&[1, 2], &[2, 3]), (&[3], &[4])];
     let rejects = [(5, HOSTILE, HOSTILE), (6, HOSTILE, "duplicate")];
-    let facts = Facts {
+    let facts = RunMeta {
         // Counted, though its reason says so in words of its own.
         rows_invalid: 0,
         ..facts
@@ -240,7 +240,7 @@ fn text_from_outside_does_nothing() {
     run.deliver(
         1,
         2,
-        &Fate {
+        &SampleOutcome {
             reason: HOSTILE,
             message: HOSTILE,
             ..plain(State::Unknown)
@@ -254,7 +254,7 @@ fn text_from_outside_does_nothing() {
         &[(
             &[3],
             &[4],
-            Fate {
+            SampleOutcome {
                 reason: "refused",
                 message: HOSTILE,
                 ..plain(State::Refused)
@@ -329,7 +329,7 @@ fn a_page_does_not_grow_with_the_run() {
     let mut run = Fixture::freeze(facts("live", LIVE), &batches, &rejects);
     run.process("run", "{}");
     let long = Box::leak("refused at length ".repeat(500).into_boxed_str());
-    let refused = Fate {
+    let refused = SampleOutcome {
         reason: "refused",
         message: long,
         ..plain(State::Refused)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::journal::{Facts, HoldCause, Holder, Lock, Lookback, RunsDir, State};
+use crate::journal::{HoldCause, Holder, Lock, Lookback, RunMeta, RunsDir, State};
 use crate::report::fixture::{Fixture, REVOKED, facts, plain};
 use crate::report::*;
 use crate::sweep::GROWTH_RUNS;
@@ -46,7 +46,7 @@ impl Stage {
 
     /// A run that began in the night of this day, with one ID.
     fn begin(&self, day: u32, environment: &str, url: &str) -> Fixture {
-        let facts = Facts {
+        let facts = RunMeta {
             created: format!("2026-11-{day:02}T02:00:00Z").parse().unwrap(),
             ..facts(environment, url)
         };
@@ -69,7 +69,7 @@ impl Stage {
     }
 
     /// Why the oldest run is kept.
-    fn oldest(&self, retention: &Retention) -> Option<Kept> {
+    fn oldest(&self, retention: &Retention) -> Option<KeepReason> {
         let listed = list(&self.runs).unwrap();
         retention.decide(&listed).pop().unwrap()
     }
@@ -83,7 +83,7 @@ fn a_finished_run_that_nobody_needs_may_go() {
     stage.finished(8, "demo", "");
     let decided = all().decide(&list(&stage.runs).unwrap());
     let (newest, older) = decided.split_at(GROWTH_RUNS);
-    assert!(newest.iter().all(|kept| *kept == Some(Kept::Growth)));
+    assert!(newest.iter().all(|kept| *kept == Some(KeepReason::Growth)));
     assert_eq!(older, [None, None]);
 }
 
@@ -100,7 +100,7 @@ fn what_to_keep_is_counted_by_environment_and_age() {
         ..all()
     };
     assert_eq!(stage.oldest(&keep(7)), None);
-    assert_eq!(stage.oldest(&keep(8)), Some(Kept::Newest));
+    assert_eq!(stage.oldest(&keep(8)), Some(KeepReason::Newest));
     // It ended 3.75 seconds after it began.
     let older_than = |age| Retention {
         keep: None,
@@ -108,7 +108,7 @@ fn what_to_keep_is_counted_by_environment_and_age() {
         ..all()
     };
     let age = Duration::from_hours(21 * 24 + 6);
-    assert_eq!(stage.oldest(&older_than(age)), Some(Kept::Young));
+    assert_eq!(stage.oldest(&older_than(age)), Some(KeepReason::Young));
     let age = Duration::from_secs((21 * 24 + 6) * 3_600 - 10);
     assert_eq!(stage.oldest(&older_than(age)), None);
     // Only if both let it.
@@ -116,13 +116,13 @@ fn what_to_keep_is_counted_by_environment_and_age() {
         keep: Some(8),
         ..older_than(age)
     };
-    assert_eq!(stage.oldest(&both), Some(Kept::Newest));
+    assert_eq!(stage.oldest(&both), Some(KeepReason::Newest));
     // A time in the future is now, and not long ago.
     let early = Retention {
         now: "2026-11-01T00:00:00Z".parse().unwrap(),
         ..older_than(Duration::ZERO)
     };
-    assert_eq!(stage.oldest(&early), Some(Kept::Young));
+    assert_eq!(stage.oldest(&early), Some(KeepReason::Young));
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_run_that_is_not_finished_stays() {
     let mut open = stage.begin(9, "demo", "");
     open.deliver(1, 1, &plain(State::Unknown));
     open.end("interrupted", 130, "");
-    assert_eq!(stage.oldest(&all()), Some(Kept::Unfinished));
+    assert_eq!(stage.oldest(&all()), Some(KeepReason::Unfinished));
 }
 
 /// Nothing is open, but nobody has recorded how it ended.
@@ -143,7 +143,7 @@ fn a_run_whose_last_process_was_cut_off_stays() {
     let mut cut = stage.begin(9, "demo", "");
     cut.deliver(1, 1, &REVOKED);
     cut.kill();
-    assert_eq!(stage.oldest(&all()), Some(Kept::Unfinished));
+    assert_eq!(stage.oldest(&all()), Some(KeepReason::Unfinished));
 }
 
 #[test]
@@ -151,12 +151,12 @@ fn a_run_that_is_held_stays() {
     let stage = Stage::new();
     stage.enough();
     stage.begin(9, "demo", "").end("held", 7, "too many");
-    assert_eq!(stage.oldest(&all()), Some(Kept::Held));
+    assert_eq!(stage.oldest(&all()), Some(KeepReason::Held));
     // Also if nothing of it is open.
     let mut held = stage.begin(8, "demo", "");
     held.deliver(1, 1, &REVOKED);
     held.end("held", 7, "too old");
-    assert_eq!(stage.oldest(&all()), Some(Kept::Held));
+    assert_eq!(stage.oldest(&all()), Some(KeepReason::Held));
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_run_that_goes_on_stays() {
         since: "2026-11-09T02:00:31Z".to_owned(),
     };
     let _lock = Lock::take(&stage.runs, "demo", "", &holder, Duration::ZERO).unwrap();
-    assert_eq!(stage.oldest(&all()), Some(Kept::Running));
+    assert_eq!(stage.oldest(&all()), Some(KeepReason::Running));
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn a_run_whose_calls_or_holds_still_count_stays() {
     // Its only call was made at 02:00:02.5.
     assert_eq!(
         stage.oldest(&since("2026-11-09T02:00:02Z")),
-        Some(Kept::Counts)
+        Some(KeepReason::Counts)
     );
     assert_eq!(stage.oldest(&since("2026-11-09T02:01:00Z")), None);
     let mut held = stage.begin(8, "demo", "");
@@ -210,7 +210,7 @@ fn a_run_whose_calls_or_holds_still_count_stays() {
     };
     assert_eq!(
         stage.oldest(&at("2026-11-08T03:00:00Z")),
-        Some(Kept::Counts)
+        Some(KeepReason::Counts)
     );
     assert_eq!(stage.oldest(&at("2026-11-08T03:02:30Z")), None);
 }
@@ -226,13 +226,17 @@ fn the_last_finished_runs_of_each_environment_stay() {
         stage.finished(20 + day, "custom", urls[0]);
     }
     stage.finished(9, "custom", urls[0]);
-    assert_eq!(stage.oldest(&all()), Some(Kept::Growth), "the seventh");
+    assert_eq!(
+        stage.oldest(&all()),
+        Some(KeepReason::Growth),
+        "the seventh"
+    );
     stage.finished(8, "custom", urls[0]);
     assert_eq!(stage.oldest(&all()), None, "the eighth");
     stage.finished(7, "custom", urls[1]);
-    assert_eq!(stage.oldest(&all()), Some(Kept::Growth));
+    assert_eq!(stage.oldest(&all()), Some(KeepReason::Growth));
     stage.finished(6, "live", "");
-    assert_eq!(stage.oldest(&all()), Some(Kept::Growth));
+    assert_eq!(stage.oldest(&all()), Some(KeepReason::Growth));
 }
 
 /// Nor can it be measured by an empty list; and a run that is resumed is
@@ -244,13 +248,13 @@ fn the_finished_runs_before_one_that_may_be_resumed_stay() {
     stage.finished(9, "demo", "");
     assert_eq!(stage.oldest(&all()), None);
     stage.begin(10, "demo", "").end("stopped", 6, "");
-    assert_eq!(stage.oldest(&all()), Some(Kept::Growth));
+    assert_eq!(stage.oldest(&all()), Some(KeepReason::Growth));
 
     let stage = Stage::new();
     for day in 11..17 {
         stage.finished(day, "demo", "");
     }
-    let empty = Facts {
+    let empty = RunMeta {
         created: "2026-11-09T02:00:00Z".parse().unwrap(),
         ..facts("demo", "")
     };
@@ -259,7 +263,11 @@ fn the_finished_runs_before_one_that_may_be_resumed_stay() {
     empty.end("empty", 4, "");
     assert_eq!(stage.oldest(&all()), None, "it measures nothing");
     stage.finished(8, "demo", "");
-    assert_eq!(stage.oldest(&all()), Some(Kept::Growth), "the seventh");
+    assert_eq!(
+        stage.oldest(&all()),
+        Some(KeepReason::Growth),
+        "the seventh"
+    );
 }
 
 #[test]
@@ -273,12 +281,12 @@ fn what_cannot_be_read_as_a_run_of_ours_stays() {
     let moved = elsewhere.path().join("theirs");
     fs::rename(run.path(), &moved).unwrap();
     symlink(&moved, run.path()).unwrap();
-    assert_eq!(stage.oldest(&all()), Some(Kept::Foreign));
+    assert_eq!(stage.oldest(&all()), Some(KeepReason::Foreign));
     // A database of somebody else, and a file that is none.
     fs::remove_file(run.path()).unwrap();
     fs::create_dir(run.path()).unwrap();
     fs::write(run.journal(), "not a database, and long enough to be one").unwrap();
-    let Some(Kept::Unreadable(why)) = stage.oldest(&all()) else {
+    let Some(KeepReason::Unreadable(why)) = stage.oldest(&all()) else {
         panic!("it is damaged");
     };
     assert!(why.contains("not a database"), "{why}");
@@ -291,7 +299,7 @@ fn what_cannot_be_read_as_a_run_of_ours_stays() {
 
 #[test]
 fn what_became_of_the_runs_is_told_by_reason() {
-    let fate = |day: u32, kept: Option<Kept>| Fate {
+    let fate = |day: u32, kept: Option<KeepReason>| PruneDecision {
         run: format!("202611{day:02}T020000Z-3f2a9c"),
         environment: "demo".to_owned(),
         outcome: "complete".to_owned(),
@@ -299,19 +307,19 @@ fn what_became_of_the_runs_is_told_by_reason() {
         kept,
     };
     let mut fates = vec![
-        fate(30, Some(Kept::Newest)),
-        fate(29, Some(Kept::Young)),
-        fate(28, Some(Kept::Growth)),
-        fate(27, Some(Kept::Growth)),
-        fate(26, Some(Kept::Running)),
-        fate(25, Some(Kept::Held)),
-        fate(24, Some(Kept::Counts)),
-        fate(23, Some(Kept::Locked)),
-        fate(22, Some(Kept::Foreign)),
-        fate(21, Some(Kept::Left)),
-        fate(20, Some(Kept::Unreadable("it is damaged".to_owned()))),
+        fate(30, Some(KeepReason::Newest)),
+        fate(29, Some(KeepReason::Young)),
+        fate(28, Some(KeepReason::Growth)),
+        fate(27, Some(KeepReason::Growth)),
+        fate(26, Some(KeepReason::Running)),
+        fate(25, Some(KeepReason::Held)),
+        fate(24, Some(KeepReason::Counts)),
+        fate(23, Some(KeepReason::Locked)),
+        fate(22, Some(KeepReason::Foreign)),
+        fate(21, Some(KeepReason::Left)),
+        fate(20, Some(KeepReason::Unreadable("it is damaged".to_owned()))),
     ];
-    fates.extend((13..20).map(|day| fate(day, Some(Kept::Unfinished))));
+    fates.extend((13..20).map(|day| fate(day, Some(KeepReason::Unfinished))));
     fates.extend([fate(12, None), fate(11, None)]);
     super::assert_same("pruned.txt", &pruned(&fates, false, Style::PLAIN));
     super::assert_same("pruned.json", &pruned_json(&fates, false));

@@ -7,13 +7,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{LIVE, assert_same, placed};
-use crate::journal::{Facts, Holder, Lock};
+use crate::journal::{Holder, Lock, RunMeta};
 use crate::report::fixture::{REVOKED, complete, facts, freeze, mixed};
 use crate::report::*;
 
 /// Damages the journal of a run of its own, and says where.
 pub(super) fn damaged(runs: &crate::journal::RunsDir) -> PathBuf {
-    let facts = Facts {
+    let facts = RunMeta {
         created: "2026-11-22T02:00:00Z".parse().unwrap(),
         ..facts("live", LIVE)
     };
@@ -30,7 +30,7 @@ pub(super) fn damaged(runs: &crate::journal::RunsDir) -> PathBuf {
 fn runs_are_listed_newest_first_unreadable_ones_with_errors() {
     let run = mixed();
     damaged(&run.runs);
-    let facts = Facts {
+    let facts = RunMeta {
         created: "2026-11-24T02:00:00Z".parse().unwrap(),
         ..facts("sandbox", "")
     };
@@ -66,7 +66,7 @@ fn runs_are_listed_newest_first_unreadable_ones_with_errors() {
 #[test]
 fn only_the_run_that_was_taken_up_last_can_be_going_on() {
     let run = mixed();
-    let facts = Facts {
+    let facts = RunMeta {
         created: "2026-11-22T02:00:00Z".parse().unwrap(),
         ..facts("live", LIVE)
     };
@@ -131,7 +131,7 @@ fn an_unreadable_run_is_named_where_it_may_be_the_newest() {
     let (none, unreadable) = found(newest_unfinished(&open.runs, "demo", LIVE).unwrap());
     assert_eq!((none, unreadable.len()), (None, 1));
 
-    let later = Facts {
+    let later = RunMeta {
         created: "2026-11-24T02:00:00Z".parse().unwrap(),
         ..facts("demo", LIVE)
     };
@@ -177,7 +177,7 @@ fn picked(settings: &str) -> Vec<(String, String)> {
 #[test]
 fn the_particulars_of_a_run_read_as_expected() {
     let run = mixed();
-    let mut shown = Particulars::of(&run.folder, false, picked).unwrap();
+    let mut shown = RunDetails::of(&run.folder, false, picked).unwrap();
     let names: Vec<&str> = shown.files.iter().map(|file| file.name.as_str()).collect();
     // It was killed: the log beside the journal is left.
     assert!(names.contains(&"journal.db"), "{names:?}");
@@ -205,7 +205,7 @@ fn the_particulars_of_a_run_read_as_expected() {
 fn only_the_last_process_of_a_run_that_goes_on_is_running() {
     let run = mixed();
     let outcomes = |live| -> Vec<Value> {
-        let shown = Particulars::of(&run.folder, live, |_| Vec::new()).unwrap();
+        let shown = RunDetails::of(&run.folder, live, |_| Vec::new()).unwrap();
         let shown: Value = serde_json::from_str(&shown.json()).unwrap();
         let processes = shown["processes"].as_array().unwrap().iter();
         let of_run = [shown["outcome"].clone()].into_iter();
@@ -223,12 +223,12 @@ fn only_the_last_process_of_a_run_that_goes_on_is_running() {
 #[test]
 fn a_run_that_no_process_took_up_has_particulars_too() {
     let run = mixed();
-    let facts = Facts {
+    let facts = RunMeta {
         created: "2026-11-24T02:00:00Z".parse().unwrap(),
         ..facts("sandbox", "sandbox")
     };
     let folder = freeze(&run.runs, facts, &[(&[1, 2], &[2, 3])], &[]);
-    let shown = Particulars::of(&folder, false, picked).unwrap();
+    let shown = RunDetails::of(&folder, false, picked).unwrap();
     let text = shown.text(Style::PLAIN);
     assert!(text.contains("none has taken it up yet"), "{text}");
     assert!(

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::runs::damaged;
 use super::{assert_same, placed};
-use crate::journal::{Archive, Facts, RunsDir, State, Verified};
+use crate::journal::{JournalReader, RunMeta, RunsDir, State, Verified};
 use crate::list::PermissionId;
-use crate::report::fixture::{Fate, Fixture, REVOKED, facts, mixed, plain};
+use crate::report::fixture::{Fixture, REVOKED, SampleOutcome, facts, mixed, plain};
 use crate::report::*;
 
 fn wanted(ids: &[i64]) -> Vec<PermissionId> {
@@ -19,7 +19,7 @@ fn wanted(ids: &[i64]) -> Vec<PermissionId> {
 /// The night after [`mixed`], on the same list: what was left of batch 3 is
 /// tried again, and comes apart again.
 fn next_night(runs: &RunsDir) {
-    let facts = Facts {
+    let facts = RunMeta {
         created: "2026-11-24T02:00:00Z".parse().unwrap(),
         input_path: "-".to_owned(),
         ..facts("live", "https://live.tradovateapi.com/v1")
@@ -37,7 +37,7 @@ fn next_night(runs: &RunsDir) {
     run.sighted(3003, Some(77), None, "Approved\u{1b}[31m");
     run.send(1, 3, State::Pending);
     run.answer(Some(500), "in_doubt", "Internal\u{1b}[31m Server Error");
-    let late = Fate {
+    let late = SampleOutcome {
         reason: "http_500",
         ..plain(State::Unknown)
     };
@@ -45,7 +45,7 @@ fn next_night(runs: &RunsDir) {
     run.settle(1, 3, State::Unknown, &plain(State::Pending));
     run.send(1, 3, State::Pending);
     run.answer(Some(200), "refused", "");
-    let parts: [(&[i64], &[u64], Fate); 2] = [
+    let parts: [(&[i64], &[u64], SampleOutcome); 2] = [
         (&[13003, 300], &[3, 5], plain(State::Pending)),
         (&[3003], &[2], plain(State::Pending)),
     ];
@@ -53,7 +53,7 @@ fn next_night(runs: &RunsDir) {
     run.deliver(3, 2, &REVOKED);
     run.send(4, 1, State::Pending);
     run.answer(Some(200), "refused", "permission is locked");
-    let refused = Fate {
+    let refused = SampleOutcome {
         reason: "refused",
         message: "permission is locked",
         verified: Verified::Active,
@@ -88,7 +88,7 @@ fn every_run_that_had_it_says_what_became_of_it() {
 #[test]
 fn what_is_found_is_what_the_files_say() {
     let run = mixed();
-    let archive = Archive::open(&run.folder.journal()).unwrap();
+    let archive = JournalReader::open(&run.folder.journal()).unwrap();
     let mut told = BTreeMap::new();
     archive
         .each_batch(|row| {

@@ -1,6 +1,8 @@
 //! What a run's report says first and last.
 
-use super::super::fixture::{self, Fate, Fixture, REVOKED, UNVERIFIED, complete, facts, plain};
+use super::super::fixture::{
+    self, Fixture, REVOKED, SampleOutcome, UNVERIFIED, complete, facts, plain,
+};
 use super::super::*;
 use super::{LIVE, file, placed, rendered};
 use crate::journal::{Breach, State, Verified};
@@ -18,7 +20,7 @@ fn next(run: &Fixture) -> String {
 }
 
 /// A run of three IDs that ends so.
-fn ended(outcome: &'static str, code: u8, explanation: &str, last: &Fate) -> Fixture {
+fn ended(outcome: &'static str, code: u8, explanation: &str, last: &SampleOutcome) -> Fixture {
     let mut run = Fixture::freeze(facts("demo", ""), &[(&[1, 2], &[2, 3]), (&[3], &[4])], &[]);
     run.process("run", "{}");
     run.deliver(1, 2, &REVOKED);
@@ -75,7 +77,7 @@ fn a_sandbox_verdict_never_says_a_list_is_done_with() {
 
 #[test]
 fn the_verdict_tells_the_outcomes_apart() {
-    let refused = Fate {
+    let refused = SampleOutcome {
         reason: "refused",
         ..plain(State::Refused)
     };
@@ -88,7 +90,7 @@ fn the_verdict_tells_the_outcomes_apart() {
     assert!(next(&run).contains("remaining.csv\n      the IDs not revoked and why; a list for"));
     assert!(!next(&run).contains("resume"));
 
-    let mismatch = Fate {
+    let mismatch = SampleOutcome {
         reason: "verification_mismatch",
         verified: Verified::Active,
         ..plain(State::Unknown)
@@ -113,7 +115,7 @@ fn the_verdict_tells_the_outcomes_apart() {
         "{again}"
     );
 
-    let owed = Fate {
+    let owed = SampleOutcome {
         owed: true,
         ..UNVERIFIED
     };
@@ -153,7 +155,7 @@ fn the_verdict_tells_the_outcomes_apart() {
 /// they are shown as revoked.
 #[test]
 fn unverified_ids_are_named_where_a_run_falls_short() {
-    let refused = Fate {
+    let refused = SampleOutcome {
         reason: "refused",
         ..plain(State::Refused)
     };

@@ -1,9 +1,9 @@
 //! What a verification leaves in the files and in the report.
 
-use super::super::fixture::{Fate, Fixture, REVOKED, complete, facts, plain};
+use super::super::fixture::{Fixture, REVOKED, SampleOutcome, complete, facts, plain};
 use super::super::*;
 use super::{LIVE, file, rendered};
-use crate::journal::{Entry, Evidence, State, Testimony, Verified};
+use crate::journal::{Entry, Evidence, State, VerificationResult, Verified};
 use crate::list::PermissionId;
 
 fn id(number: i64) -> PermissionId {
@@ -12,7 +12,7 @@ fn id(number: i64) -> PermissionId {
 
 /// What was found of a batch, or of some of its IDs.
 fn found(batch: i64, root: i64, claimed: State, found: Evidence, ids: u64, some: &[i64]) -> Entry {
-    Entry::Examined(Testimony {
+    Entry::Examined(VerificationResult {
         batch,
         root,
         claimed,
@@ -58,7 +58,7 @@ fn the_file_has_a_row_for_each_id_read_in_list_order() {
     let mut run = Fixture::freeze(facts("live", LIVE), &batches, &[]);
     run.process("run", "{}");
     run.send(1, 4, State::Pending);
-    let refused = Fate {
+    let refused = SampleOutcome {
         reason: "refused",
         ..plain(State::Refused)
     };
@@ -142,7 +142,7 @@ fn a_run_that_is_found_as_claimed_is_what_it_was() {
 
 /// A mark of the batch, as the sweep makes it.
 fn marked(run: &mut Fixture, batch: i64, ids: u64, state: State, verified: Verified) {
-    let fate = Fate {
+    let fate = SampleOutcome {
         reason: "active_later",
         message: "shown as active on 2026-11-24 10:00 UTC",
         verified,

@@ -1,7 +1,7 @@
 //! What becomes of permissions: revocations, refusals, reads.
 
 use super::*;
-use crate::sandbox::Status;
+use crate::sandbox::PermissionStatus;
 
 #[tokio::test]
 async fn a_revocation_is_seen_by_both_reads() {
@@ -15,7 +15,7 @@ async fn a_revocation_is_seen_by_both_reads() {
     assert_eq!(after.shown(), [(7, "Revoked".to_owned()), accepted(8)]);
     let one = call(&door, Call::Item(id(7))).await;
     assert_eq!(one.json()["status"], "Revoked");
-    assert_eq!(world.status(id(7)), Some(Status::Revoked));
+    assert_eq!(world.status(id(7)), Some(PermissionStatus::Revoked));
     let list = send(&world, get("/v1/tradingPermission/list")).await;
     assert_eq!(list.shown(), [(7, "Revoked".to_owned())]);
 }
@@ -168,16 +168,22 @@ async fn a_test_can_say_what_a_permission_is() {
     let world = world(Rules::default());
     let door = door(&world);
     world.set(id(1), None).unwrap();
-    world.set(id(404), Some(Status::Requested)).unwrap();
-    world.set(id(403), Some(Status::Approved)).unwrap();
+    world
+        .set(id(404), Some(PermissionStatus::Requested))
+        .unwrap();
+    world
+        .set(id(403), Some(PermissionStatus::Approved))
+        .unwrap();
     world.protect(id(2)).unwrap();
     assert_eq!(call(&door, Call::Item(id(1))).await.status(), 404);
     assert!(!call(&door, revoke([2])).await.ok());
     assert!(call(&door, revoke([403, 404])).await.ok());
     assert_eq!(world.truth().revoked.len(), 2);
     // Granted anew: revoked once is still on record, and may be again.
-    world.set(id(404), Some(Status::Accepted)).unwrap();
-    assert_eq!(world.status(id(404)), Some(Status::Accepted));
+    world
+        .set(id(404), Some(PermissionStatus::Accepted))
+        .unwrap();
+    assert_eq!(world.status(id(404)), Some(PermissionStatus::Accepted));
     assert_eq!(world.truth().revoked.len(), 2);
     assert!(call(&door, revoke([404])).await.ok());
     assert!(world.truth().posted_again().is_empty());

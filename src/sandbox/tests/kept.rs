@@ -7,7 +7,8 @@ use std::{
 };
 
 use super::*;
-use crate::sandbox::{Fault, Kind, SandboxError, Status, ledger::Ledger};
+use crate::sandbox::event_log::EventLog;
+use crate::sandbox::{Fault, Kind, PermissionStatus, SandboxError};
 
 fn place() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -30,7 +31,7 @@ async fn what_is_answered_is_on_record() {
         // The process could be killed here.
         let copy = World::look(Rules::default(), &path).unwrap();
         for n in batch {
-            assert_eq!(copy.status(id(n)), Some(Status::Revoked));
+            assert_eq!(copy.status(id(n)), Some(PermissionStatus::Revoked));
         }
     }
 }
@@ -45,7 +46,7 @@ async fn a_restarted_world_is_the_same() {
         assert_eq!(call(&door, revoke([1])).await.status(), 503);
         world.set(id(5), None).unwrap();
         world.protect(id(6)).unwrap();
-        world.set(id(7), Some(Status::Requested)).unwrap();
+        world.set(id(7), Some(PermissionStatus::Requested)).unwrap();
         send(&world, get("/v1/nowhere")).await;
         world.script(Kind::Items, [Fault::None, Fault::Status(500)]);
         call(&door, Call::Items(ids([1]))).await;
@@ -57,7 +58,7 @@ async fn a_restarted_world_is_the_same() {
     let door = door(&world);
     assert_eq!(format!("{:?}", world.truth()), format!("{before:?}"));
     assert_eq!(world.status(id(5)), None);
-    assert_eq!(world.status(id(7)), Some(Status::Requested));
+    assert_eq!(world.status(id(7)), Some(PermissionStatus::Requested));
     // The script goes on where it was, and the limit still counts.
     assert_eq!(call(&door, revoke([1])).await.status(), 502);
     assert!(call(&door, revoke([1])).await.ok());
@@ -94,9 +95,9 @@ async fn tokens_tickets_and_late_revocations_outlive_a_restart() {
     let door = door(&world).with_token(token);
     advance(6.0).await;
     assert!(call(&door, with_ticket([1], &ticket)).await.ok());
-    assert_eq!(world.status(id(2)), Some(Status::Accepted));
+    assert_eq!(world.status(id(2)), Some(PermissionStatus::Accepted));
     advance(90.0).await;
-    assert_eq!(world.status(id(2)), Some(Status::Revoked));
+    assert_eq!(world.status(id(2)), Some(PermissionStatus::Revoked));
     assert_eq!(world.truth().mistakes, []);
 }
 
@@ -187,7 +188,7 @@ async fn looking_at_a_world_changes_nothing() {
     let copy = World::look(Rules::default(), &path).unwrap();
     call(&door(&copy), revoke([2])).await;
     assert_eq!(fs::read(&path).unwrap(), before);
-    assert_eq!(world.status(id(2)), Some(Status::Accepted));
+    assert_eq!(world.status(id(2)), Some(PermissionStatus::Accepted));
 }
 
 #[tokio::test]
@@ -196,13 +197,13 @@ async fn what_cannot_be_written_is_not_executed() {
     let world = World::start(Rules::default(), |facts| {
         // Its beginning is on record already.
         facts.born = 1;
-        Ok(Ledger::File(full))
+        Ok(EventLog::File(full))
     });
     let world = world.unwrap();
     for _ in 0..2 {
         assert_eq!(call(&door(&world), revoke([1])).await.status(), 500);
     }
-    assert_eq!(world.status(id(1)), Some(Status::Accepted));
+    assert_eq!(world.status(id(1)), Some(PermissionStatus::Accepted));
     assert!(world.set(id(1), None).is_err());
 }
 

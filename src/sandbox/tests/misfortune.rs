@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use super::*;
-use crate::sandbox::{Fault, Kind, Status};
+use crate::sandbox::{Fault, Kind, PermissionStatus};
 
 /// What a revocation meets, and whether it was executed.
 #[tokio::test(start_paused = true)]
@@ -78,7 +78,7 @@ async fn a_late_revocation_is_executed_after_its_delay() {
     let got = call(&door, Call::Items(ids([1, 2]))).await;
     assert!(got.shown().iter().all(|(_, status)| status == "Accepted"));
     advance(29.9).await;
-    assert_eq!(world.status(id(1)), Some(Status::Accepted));
+    assert_eq!(world.status(id(1)), Some(PermissionStatus::Accepted));
     // Sent again before it was executed: that is no fault of the client.
     assert!(call(&door, revoke([1])).await.ok());
     advance(0.1).await;
@@ -98,7 +98,7 @@ async fn a_late_revocation_of_what_is_refused_by_then_revokes_nothing() {
     call(&door(&world), revoke([1, 2])).await;
     world.protect(id(2)).unwrap();
     advance(3600.0).await;
-    assert_eq!(world.status(id(1)), Some(Status::Accepted));
+    assert_eq!(world.status(id(1)), Some(PermissionStatus::Accepted));
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,7 +106,7 @@ async fn giving_up_takes_nothing_back() {
     let world = world(rules("latency = '2m'"));
     let got = call(&door(&world), revoke([1])).await;
     assert_eq!(got, Got::Failed(FailureKind::Timeout));
-    assert_eq!(world.status(id(1)), Some(Status::Revoked));
+    assert_eq!(world.status(id(1)), Some(PermissionStatus::Revoked));
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::api::{Answer, Call, Response, Secrets, Token};
-use crate::journal::{Batch, Facts, NewRun, Pick, Process, RunsDir, State};
+use crate::journal::{Batch, NewRun, Pick, Process, RunMeta, RunsDir, State};
 use crate::list::PermissionId;
-use crate::sweep::desk::Message;
-use crate::sweep::job::Job;
-use crate::sweep::stop::Reason;
-use crate::sweep::{Quota, Timetable, Verify};
+use crate::sweep::pool::jobs::Job;
+use crate::sweep::pool::ledger::Message;
+use crate::sweep::shutdown::Reason;
+use crate::sweep::{Quota, TimeLimits, Verify};
 
 /// Revokes whatever it is told to, and counts.
 #[derive(Clone, Default)]
@@ -65,7 +65,7 @@ fn policy() -> Policy {
         login_limit: quota,
         renewal_limit: quota,
         max_wait: Duration::from_hours(4),
-        timetable: Timetable::default(),
+        timetable: TimeLimits::default(),
         verify: Verify::All,
         read_first: false,
         resend_mismatched: false,
@@ -81,7 +81,7 @@ fn journal(home: &std::path::Path) -> Journal {
     new.batch(&[PermissionId::try_from(1001).unwrap()], &[2])
         .unwrap();
     let folder = new
-        .commit(&Facts {
+        .commit(&RunMeta {
             created: Timestamp::UNIX_EPOCH,
             environment: "demo".into(),
             base_url: String::new(),
@@ -114,21 +114,21 @@ fn journal(home: &std::path::Path) -> Journal {
 }
 
 /// A sweep that is ready, and what it calls.
-async fn sweep(journal: &Arc<Mutex<Journal>>, stop: &Stop) -> (Sweep<Willing>, Willing) {
+async fn sweep(journal: &Arc<Mutex<Journal>>, stop: &Shutdown) -> (Sweep<Willing>, Willing) {
     sweep_by(journal, stop, Clock::starting(Timestamp::UNIX_EPOCH)).await
 }
 
 /// One that goes by this clock.
 async fn sweep_by(
     journal: &Arc<Mutex<Journal>>,
-    stop: &Stop,
+    stop: &Shutdown,
     clock: Clock,
 ) -> (Sweep<Willing>, Willing) {
     let api = Willing::default();
     let sweep = Sweep::prepare(
         api.clone(),
-        Custody::default(),
-        Ledger::inline(Arc::clone(journal)),
+        TokenProvider::default(),
+        JournalHandle::inline(Arc::clone(journal)),
         policy(),
         clock,
         stop.clone(),
@@ -153,13 +153,13 @@ async fn a_reader_that_gets_a_batch_to_deliver_sends_nothing() {
     for may in [false, true] {
         let home = tempfile::tempdir().unwrap();
         let journal = Arc::new(Mutex::new(journal(home.path())));
-        let stop = Stop::default();
+        let stop = Shutdown::default();
         let (sweep, api) = sweep(&journal, &stop).await;
         sweep.shared.revokes.store(may, Ordering::Relaxed);
         let (desk, mut inbox) = mpsc::unbounded_channel();
         let worker = Worker {
             shared: Arc::clone(&sweep.shared),
-            desk: Desk(desk),
+            desk: Recorder(desk),
             notes: Vec::new(),
             stale: 0,
         };
@@ -203,7 +203,7 @@ async fn a_call_is_sent_at_most_a_second_after_its_record() {
     for (stopped, asleep) in [(2, 0), (0, 3_600)] {
         let home = tempfile::tempdir().unwrap();
         let journal = Arc::new(Mutex::new(journal(home.path())));
-        let stop = Stop::default();
+        let stop = Shutdown::default();
         let clock = Clock::with_sleep(Timestamp::UNIX_EPOCH, || {
             Duration::from_secs(ASLEEP.load(Ordering::Relaxed))
         });
@@ -211,7 +211,7 @@ async fn a_call_is_sent_at_most_a_second_after_its_record() {
         let (desk, mut inbox) = mpsc::unbounded_channel();
         let worker = Worker {
             shared: Arc::clone(&sweep.shared),
-            desk: Desk(desk),
+            desk: Recorder(desk),
             notes: Vec::new(),
             stale: 0,
         };
@@ -263,7 +263,7 @@ async fn who_inspects_may_not_revoke_and_who_carries_out_may() {
     for inspects in [true, false] {
         let home = tempfile::tempdir().unwrap();
         let journal = Arc::new(Mutex::new(journal(home.path())));
-        let stop = Stop::default();
+        let stop = Shutdown::default();
         let (sweep, api) = sweep(&journal, &stop).await;
         let shared = Arc::clone(&sweep.shared);
         if inspects {

@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use rescind::{
-    journal::{Archive, RunFolder, RunsDir},
+    journal::{JournalReader, RunFolder, RunsDir},
     sandbox::Kind,
 };
 use serde_json::Value;
@@ -84,7 +84,7 @@ fn an_approval_is_recorded_first_and_holds_for_resumes() {
         .run(&format!("{list} --max-ids 3 --batch-size 2 --workers 1"))
         .with(7);
     site.call(&release(&held)).with(8);
-    let archive = Archive::open(&folder(&site).journal()).unwrap();
+    let archive = JournalReader::open(&folder(&site).journal()).unwrap();
     let breaches = archive.breaches().unwrap();
     let approval = breaches.0[0].approval.clone().unwrap();
     assert_eq!(approval.digest, digest(&release(&held)));

@@ -8,7 +8,7 @@ use std::{
     process::Stdio,
 };
 
-use rescind::sandbox::{Kind, Status, World};
+use rescind::sandbox::{Kind, PermissionStatus, World};
 use rustix::process::Signal;
 
 use crate::{
@@ -99,7 +99,9 @@ fn exit_0_with_words_about_what_is_not_active() {
     let list = site.list((1001..1041).chain([10404, 20404, 10410]));
     site.amend(|world: &World| {
         for number in 1011..1021 {
-            world.set(id(number), Some(Status::Revoked)).unwrap();
+            world
+                .set(id(number), Some(PermissionStatus::Revoked))
+                .unwrap();
         }
     });
     plan(&site, &list)

@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use rescind::{
     journal::{
-        Entry, Facts, Holder, Journal, Lock, Move, NewRun, Process, ProcessEnd, RunsDir, State,
+        Entry, Holder, Journal, Lock, Move, NewRun, Process, ProcessEnd, RunMeta, RunsDir, State,
         Verified,
     },
     sweep::GROWTH_RUNS,
@@ -22,7 +22,7 @@ use crate::support::process::Site;
 /// A run of one ID, revoked so many days ago.
 fn finished(runs: &RunsDir, days: u64, url: &str) -> PathBuf {
     let at = Timestamp::now() - Duration::from_hours(24 * days);
-    let facts = Facts {
+    let facts = RunMeta {
         created: at,
         environment: "custom".into(),
         base_url: url.into(),

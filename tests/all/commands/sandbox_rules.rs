@@ -3,7 +3,7 @@
 
 use std::{fs, time::Duration};
 
-use rescind::sandbox::{Kind, Truth, World};
+use rescind::sandbox::{Audit, Kind, World};
 use rustix::process::Signal;
 
 use crate::support::process::{Running, Site, claims_hold, ended_so, rescind, summary};
@@ -23,7 +23,7 @@ fn call(site: &Site, line: &str) -> crate::support::process::Ended {
 }
 
 /// What happened in the world beside the only run.
-fn truth(site: &Site, table: &str) -> Truth {
+fn truth(site: &Site, table: &str) -> Audit {
     let file = site.the_run().join("sandbox.world");
     let world = World::look(toml::from_str(table).unwrap(), &file);
     world.unwrap().truth()

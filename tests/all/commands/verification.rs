@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use rescind::{
     list::PermissionId,
-    sandbox::{Kind, Status},
+    sandbox::{Kind, PermissionStatus},
 };
 use rustix::process::Signal;
 
@@ -237,8 +237,12 @@ fn verify_exit_9_what_was_granted_anew_is_told_and_not_revoked() {
     let run = site.the_run();
     let posts = site.truth().count(Kind::Revoke);
     site.amend(|world| {
-        world.set(id(1004), Some(Status::Accepted)).unwrap();
-        world.set(id(1015), Some(Status::Approved)).unwrap();
+        world
+            .set(id(1004), Some(PermissionStatus::Accepted))
+            .unwrap();
+        world
+            .set(id(1015), Some(PermissionStatus::Approved))
+            .unwrap();
         world.set(id(1016), None).unwrap();
     });
     let ended = site.call("verify latest").with(9);
@@ -294,7 +298,9 @@ fn verify_exit_9_what_was_granted_anew_is_told_and_not_revoked() {
     // Once all is as it was left, the mark goes.
     site.amend(|world| {
         for number in [1004, 1015, 1016] {
-            world.set(id(number), Some(Status::Revoked)).unwrap();
+            world
+                .set(id(number), Some(PermissionStatus::Revoked))
+                .unwrap();
         }
     });
     site.call("verify latest").with(0).shows("DONE on CUSTOM");

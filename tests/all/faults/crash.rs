@@ -12,7 +12,7 @@ use std::{
 
 use fastrand::Rng;
 use rescind::{
-    journal::Archive,
+    journal::JournalReader,
     sandbox::{Fault, Faults, Kind, Latency, Odds, Rules},
 };
 
@@ -290,7 +290,7 @@ fn an_unwritable_journal_stops_the_run_before_more_is_sent() {
 
     // What was sent is on record, batch by batch; much is still to do.
     examine(&run, &sandbox, &list, ALL);
-    let archive = Archive::open(&run.journal()).unwrap();
+    let archive = JournalReader::open(&run.journal()).unwrap();
     let sent = sandbox.look().truth().count(Kind::Revoke);
     assert!(sent > 0, "it stopped in mid-run");
     assert!(

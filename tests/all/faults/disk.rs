@@ -13,7 +13,7 @@ use std::{
 
 use fastrand::Rng;
 use rescind::{
-    journal::{Archive, State},
+    journal::{JournalReader, State},
     sandbox::{Kind, Latency, Rules},
 };
 
@@ -209,7 +209,7 @@ fn a_disk_that_fills_in_mid_run_stops_it_until_there_is_room() {
         ended.says("hint: make room");
 
         examine(&run, &sandbox, &list, ALL);
-        let archive = Archive::open(&run.journal()).unwrap();
+        let archive = JournalReader::open(&run.journal()).unwrap();
         let pending = archive.tally().unwrap().of(State::Pending);
         assert!(pending > 0, "it was to stop in mid-run");
         drop(archive);

@@ -13,8 +13,8 @@ use std::{
 use flate2::write::GzEncoder;
 use proptest::{collection::vec, prelude::*, sample::select};
 use rescind::list::{
-    Census, FreezeError, Frozen, Input, InvalidId, ListError, PermissionId, Rejection, Row, Rows,
-    freeze,
+    FreezeError, Frozen, Input, InvalidId, ListCounts, ListError, PermissionId, Rejection, Row,
+    Rows, freeze,
 };
 use sha2::{Digest, Sha256};
 
@@ -43,7 +43,7 @@ struct Handed {
     rejects: Vec<(u64, Rejection)>,
 }
 
-fn frozen(rows: Rows, batch_size: usize) -> Result<(Census, Handed), ListError> {
+fn frozen(rows: Rows, batch_size: usize) -> Result<(ListCounts, Handed), ListError> {
     let mut handed = Handed::default();
     let result = freeze(rows, NonZeroUsize::new(batch_size).unwrap(), |frozen| {
         match frozen {
@@ -72,7 +72,7 @@ fn sha256(bytes: &[u8]) -> String {
     })
 }
 
-fn adds_up(census: &Census, handed: &Handed, batch_size: usize) {
+fn adds_up(census: &ListCounts, handed: &Handed, batch_size: usize) {
     let count = |len: usize| u64::try_from(len).unwrap();
     assert!(census.adds_up(), "{census:?}");
     assert_eq!(census.total, count(handed.ids.len() + handed.rejects.len()));

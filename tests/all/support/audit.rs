@@ -6,7 +6,7 @@ use rescind::{
     api::{Answer, Call, Response, Secrets},
     journal::State,
     list::PermissionId,
-    sandbox::Status,
+    sandbox::PermissionStatus,
 };
 use serde_json::Value;
 
@@ -96,12 +96,12 @@ pub(crate) fn audit(
         match state {
             // Accepted, and it says that nobody has looked yet.
             State::Revoked if reason == "unverified" => {}
-            State::Revoked => assert_eq!(held, Some(Status::Revoked), "{id} {reason}"),
+            State::Revoked => assert_eq!(held, Some(PermissionStatus::Revoked), "{id} {reason}"),
             State::Missing => assert_eq!(held, None, "{id} {reason}"),
             State::Refused if reason == "declined" => {
-                assert_eq!(held, Some(Status::Declined), "{id}");
+                assert_eq!(held, Some(PermissionStatus::Declined), "{id}");
             }
-            State::Refused => assert_eq!(held, Some(Status::Accepted), "{id} {reason}"),
+            State::Refused => assert_eq!(held, Some(PermissionStatus::Accepted), "{id} {reason}"),
             _ => {}
         }
     }

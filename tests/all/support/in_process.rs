@@ -20,14 +20,14 @@ use jiff::{SignedDuration, Timestamp};
 use rescind::{
     api::{Answer, Api, Call, Failure, FailureKind, Token},
     journal::{
-        Archive, BatchRow, Entry, Facts, Journal, JournalError, Lookback, NewRun, Process,
-        ProcessEnd, ProcessRow, RunsDir, State, Tally, recent_calls,
+        BatchRow, Entry, Journal, JournalError, JournalReader, Lookback, NewRun, Process,
+        ProcessEnd, ProcessRow, RunMeta, RunsDir, State, Tally, recent_calls,
     },
     list::PermissionId,
-    sandbox::{Door, Rules, World},
+    sandbox::{InProcess, Rules, World},
     sweep::{
-        Clock, Custody, Ledger, Observer, Past, Policy, Quota, Reason, Stop, Sweep, Timetable,
-        Verify,
+        Clock, JournalHandle, Observer, Past, Policy, Quota, Reason, Shutdown, Sweep, TimeLimits,
+        TokenProvider, Verify,
     },
 };
 use tempfile::TempDir;
@@ -55,7 +55,7 @@ pub(crate) fn policy() -> Policy {
         login_limit: quota(4, 3_600),
         renewal_limit: quota(12, 3_600),
         max_wait: Duration::from_hours(4),
-        timetable: Timetable::default(),
+        timetable: TimeLimits::default(),
         verify: Verify::All,
         read_first: false,
         resend_mismatched: false,
@@ -109,7 +109,7 @@ pub(crate) struct Start {
     /// What its wall clock shows; none: what the world's clock shows.
     pub(crate) wall: Option<Timestamp>,
     /// Its token; by default the world's, which is not got anew.
-    pub(crate) custody: Custody,
+    pub(crate) custody: TokenProvider,
     /// Whether it verifies the run instead of carrying it out.
     pub(crate) verifies: bool,
 }
@@ -123,7 +123,7 @@ impl Stage {
         let runs = RunsDir::create(&folder.path().join("runs")).unwrap();
         let policy = policy();
         Self {
-            wire: Wire::new(Door::new(world.clone(), policy.timeout)),
+            wire: Wire::new(InProcess::new(world.clone(), policy.timeout)),
             journal: frozen(&runs, &world, ids, batch_size),
             world,
             policy,
@@ -193,12 +193,12 @@ impl Stage {
             })
             .unwrap();
         let journal = Arc::new(Mutex::new(journal));
-        let stop = Stop::default();
+        let stop = Shutdown::default();
         let wire = self.wire.until(self.policy.timeout, &self.world);
         let sweep = Sweep::prepare(
             wire,
             start.custody,
-            Ledger::inline(Arc::clone(&journal)),
+            JournalHandle::inline(Arc::clone(&journal)),
             self.policy.clone(),
             clock,
             stop.clone(),
@@ -229,8 +229,8 @@ impl Stage {
         wall(&self.world)
     }
 
-    pub(crate) fn archive(&self) -> Archive {
-        Archive::open(&self.journal).unwrap()
+    pub(crate) fn archive(&self) -> JournalReader {
+        JournalReader::open(&self.journal).unwrap()
     }
 
     /// The undivided batches, in the order of the list.
@@ -307,7 +307,7 @@ fn frozen(runs: &RunsDir, world: &World, ids: &[PermissionId], batch_size: usize
         batches += 1;
     }
     let run = run
-        .commit(&Facts {
+        .commit(&RunMeta {
             created: wall(world),
             environment: ENVIRONMENT.into(),
             base_url: String::new(),
@@ -348,7 +348,7 @@ pub(crate) struct CallRow {
 
 /// A process that is carrying the run out.
 pub(crate) struct Acting {
-    pub(crate) stop: Stop,
+    pub(crate) stop: Shutdown,
     pub(crate) clock: Clock,
     pub(crate) began: Instant,
     pub(crate) written: Written,
@@ -414,7 +414,7 @@ impl Observer for Written {
 /// be cut. Clones are the same wire.
 #[derive(Clone)]
 pub(crate) struct Wire {
-    door: Door,
+    door: InProcess,
     line: Arc<Mutex<Line>>,
 }
 
@@ -489,7 +489,7 @@ impl OnWire {
 }
 
 impl Wire {
-    fn new(door: Door) -> Self {
+    fn new(door: InProcess) -> Self {
         Self {
             door,
             line: Arc::default(),
@@ -498,7 +498,7 @@ impl Wire {
 
     fn until(&self, timeout: Duration, world: &World) -> Self {
         Self {
-            door: Door::new(world.clone(), timeout),
+            door: InProcess::new(world.clone(), timeout),
             line: Arc::clone(&self.line),
         }
     }

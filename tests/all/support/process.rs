@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rescind::sandbox::{Kind, Rules, Truth, World};
+use rescind::sandbox::{Audit, Kind, Rules, World};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use serde_json::Value;
@@ -303,7 +303,7 @@ impl Site {
     }
 
     /// What really happened in the world so far.
-    pub(crate) fn truth(&self) -> Truth {
+    pub(crate) fn truth(&self) -> Audit {
         World::look(self.rules.clone(), &self.home().join("world"))
             .unwrap()
             .truth()

@@ -3,7 +3,9 @@
 use rescind::{
     journal::{Entry, State, Verified},
     list::PermissionId,
-    sandbox::{AlreadyRevoked, Fault, Kind, Refusal, RefusalForm, Rules, Status, Unknown},
+    sandbox::{
+        AlreadyRevoked, Fault, Kind, PermissionStatus, RefusalForm, RefusalRule, Rules, Unknown,
+    },
     sweep::{Reason, Verify},
 };
 
@@ -36,7 +38,7 @@ fn spoilt(
 #[tokio::test(start_paused = true)]
 async fn one_and_two_bad_ids_are_found_wherever_they_are() {
     let mut worst = 0;
-    for refusal in [Refusal::AllOrNothing, Refusal::Partial] {
+    for refusal in [RefusalRule::AllOrNothing, RefusalRule::Partial] {
         for size in [1, 2, 3, 100, 128] {
             let last = size - 1;
             let mut cases = vec![vec![0], vec![last], vec![size / 3]];
@@ -178,7 +180,7 @@ async fn too_large_a_batch_is_halved() {
 
 #[tokio::test(start_paused = true)]
 async fn already_revoked_and_unknown_ids_end_as_what_they_are() {
-    for refusal in [Refusal::AllOrNothing, Refusal::Partial] {
+    for refusal in [RefusalRule::AllOrNothing, RefusalRule::Partial] {
         for already_revoked in [AlreadyRevoked::Accept, AlreadyRevoked::Refuse] {
             for unknown in [Unknown::Ignore, Unknown::Refuse] {
                 let world = Rules {
@@ -188,10 +190,19 @@ async fn already_revoked_and_unknown_ids_end_as_what_they_are() {
                     ..Rules::default()
                 };
                 let (stage, ids, bad) = spoilt(world, 50, &[3, 33]);
-                stage.world.set(ids[0], Some(Status::Revoked)).unwrap();
-                stage.world.set(ids[60], Some(Status::Revoked)).unwrap();
+                stage
+                    .world
+                    .set(ids[0], Some(PermissionStatus::Revoked))
+                    .unwrap();
+                stage
+                    .world
+                    .set(ids[60], Some(PermissionStatus::Revoked))
+                    .unwrap();
                 stage.world.set(ids[70], None).unwrap();
-                stage.world.set(ids[71], Some(Status::Declined)).unwrap();
+                stage
+                    .world
+                    .set(ids[71], Some(PermissionStatus::Declined))
+                    .unwrap();
                 stage.run().await;
                 let claims = audit(&stage, &ids);
                 assert_eq!(count(&claims, State::Refused, "refused"), 2);
@@ -209,7 +220,7 @@ async fn already_revoked_and_unknown_ids_end_as_what_they_are() {
 
 #[tokio::test(start_paused = true)]
 async fn isolation_keeps_its_bounds_and_a_resume_carries_it_on() {
-    for refusal in [Refusal::AllOrNothing, Refusal::Partial] {
+    for refusal in [RefusalRule::AllOrNothing, RefusalRule::Partial] {
         let world = Rules {
             refusal,
             ..Rules::default()
@@ -309,7 +320,7 @@ async fn without_reading_isolation_still_ends() {
 #[tokio::test(start_paused = true)]
 async fn unisolated_ids_are_not_called_unexecuted_unless_read() {
     let world = Rules {
-        refusal: Refusal::Partial,
+        refusal: RefusalRule::Partial,
         ..Rules::default()
     };
     let every_third: Vec<_> = (0..33).map(|n| 3 * n).collect();

@@ -6,7 +6,7 @@ use rescind::{
     api::Call,
     journal::State,
     list::PermissionId,
-    sandbox::{Fault, Kind, Latency, Rules, Status},
+    sandbox::{Fault, Kind, Latency, PermissionStatus, Rules},
     sweep::{Reason, Verify},
 };
 
@@ -70,8 +70,14 @@ async fn nothing_is_sent_where_the_first_batch_is_not_known() {
     assert_eq!(stage.tally().of(State::Pending), 80);
 
     // One that is known is enough.
-    stage.world.set(ids[9], Some(Status::Accepted)).unwrap();
-    stage.world.set(ids[11], Some(Status::Accepted)).unwrap();
+    stage
+        .world
+        .set(ids[9], Some(PermissionStatus::Accepted))
+        .unwrap();
+    stage
+        .world
+        .set(ids[11], Some(PermissionStatus::Accepted))
+        .unwrap();
     stage.run().await;
     assert!(posts(&stage) > 0);
 }

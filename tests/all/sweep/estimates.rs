@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{Timestamp, civil::Weekday, tz::TimeZone};
 use rescind::{
     journal::{HoldCause, Remaining},
-    sweep::{Avoid, Deadline, Outlook, Past, Reason, Verify, Workload, estimate},
+    sweep::{Avoid, Deadline, EstimateInput, Past, Reason, Verify, Workload, estimate},
 };
 
 use crate::support::in_process::{Stage, Start, plain_ids, quota, rules};
@@ -73,7 +73,7 @@ async fn a_run_takes_as_long_as_was_said() {
                 verify,
                 read_first,
             };
-            let outlook = Outlook {
+            let outlook = EstimateInput {
                 now: wall,
                 rate: &stage.policy.rate,
                 used: &past.calls,

@@ -7,7 +7,7 @@ use rescind::{
     api::Call,
     journal::{State, Verified},
     list::PermissionId,
-    sandbox::{Fault, Kind, Rules, Status},
+    sandbox::{Fault, Kind, PermissionStatus, Rules},
     sweep::Verify,
 };
 
@@ -53,10 +53,16 @@ async fn an_accepted_id_shown_as_active_is_never_sent_again() {
 async fn a_resume_settles_a_mismatch_that_has_gone() {
     let (stage, ids) = accepted_in_vain().await;
     for id in &ids[10..14] {
-        stage.world.set(*id, Some(Status::Revoked)).unwrap();
+        stage
+            .world
+            .set(*id, Some(PermissionStatus::Revoked))
+            .unwrap();
     }
     stage.world.set(ids[14], None).unwrap();
-    stage.world.set(ids[15], Some(Status::Declined)).unwrap();
+    stage
+        .world
+        .set(ids[15], Some(PermissionStatus::Declined))
+        .unwrap();
     stage.run().await;
     let claims = audit(&stage, &ids);
     assert_eq!(count(&claims, State::Revoked, ""), 14);
@@ -64,7 +70,10 @@ async fn a_resume_settles_a_mismatch_that_has_gone() {
     assert_eq!(claims[&ids[15]], (State::Refused, "declined".into()));
     assert_eq!(count(&claims, State::Unknown, MISMATCH), 4);
     for id in &ids[16..] {
-        stage.world.set(*id, Some(Status::Revoked)).unwrap();
+        stage
+            .world
+            .set(*id, Some(PermissionStatus::Revoked))
+            .unwrap();
     }
     stage.run().await;
     assert!(finished(&stage));
@@ -88,7 +97,10 @@ async fn what_was_granted_anew_before_its_readback_is_not_sent() {
         .collect();
     assert!(accepted.len() >= 10, "{claims:?}");
     for id in &accepted {
-        stage.world.set(**id, Some(Status::Accepted)).unwrap();
+        stage
+            .world
+            .set(**id, Some(PermissionStatus::Accepted))
+            .unwrap();
     }
     for turn in 0..4 {
         if turn == 1 {
@@ -122,7 +134,10 @@ async fn what_was_accepted_and_could_not_be_read_is_not_sent() {
             30
         );
         for id in &ids[10..] {
-            stage.world.set(*id, Some(Status::Accepted)).unwrap();
+            stage
+                .world
+                .set(*id, Some(PermissionStatus::Accepted))
+                .unwrap();
         }
         stage.wire.forge(|_, answer| answer);
         stage.policy.verify = verify;
@@ -189,7 +204,10 @@ async fn doubt_without_a_clean_answer_is_still_sent() {
 async fn a_mismatch_is_sent_again_where_a_person_asks() {
     for verify in [Verify::All, Verify::Doubtful] {
         let (mut stage, ids) = accepted_in_vain().await;
-        stage.world.set(ids[10], Some(Status::Revoked)).unwrap();
+        stage
+            .world
+            .set(ids[10], Some(PermissionStatus::Revoked))
+            .unwrap();
         stage.policy.verify = verify;
         stage.policy.resend_mismatched = true;
         stage.run().await;

@@ -10,7 +10,7 @@ use rescind::{
     api::Call,
     journal::{State, Verified},
     list::PermissionId,
-    sandbox::{Fault, Kind, Population, Rules, Status},
+    sandbox::{Fault, Kind, PermissionStatus, Population, Rules},
     sweep::{Reason, Verify, Workload},
 };
 
@@ -51,12 +51,15 @@ async fn no_revocation_is_spent_on_what_needs_none() {
     let stage = stage(Rules::default(), &ids, 10);
     let mut idle: BTreeSet<_> = ids[20..30].iter().copied().collect();
     for id in &ids[20..30] {
-        stage.world.set(*id, Some(Status::Revoked)).unwrap();
+        stage
+            .world
+            .set(*id, Some(PermissionStatus::Revoked))
+            .unwrap();
     }
     for (index, held) in [
-        (12, Some(Status::Revoked)),
-        (13, Some(Status::Revoked)),
-        (15, Some(Status::Declined)),
+        (12, Some(PermissionStatus::Revoked)),
+        (13, Some(PermissionStatus::Revoked)),
+        (15, Some(PermissionStatus::Declined)),
         (17, None),
     ] {
         stage.world.set(ids[index], held).unwrap();
@@ -140,7 +143,10 @@ async fn the_first_batch_that_is_really_sent_goes_alone() {
     let mut stage = stage(slow(), &ids, 10);
     stage.policy.workers = 4;
     for id in &ids[..20] {
-        stage.world.set(*id, Some(Status::Revoked)).unwrap();
+        stage
+            .world
+            .set(*id, Some(PermissionStatus::Revoked))
+            .unwrap();
     }
     stage.run().await;
     let calls = stage.wire.calls();
@@ -161,7 +167,10 @@ async fn a_list_revoked_already_is_finished_without_a_revocation() {
     let ids = plain_ids(40);
     let stage = stage(Rules::default(), &ids, 10);
     for id in &ids {
-        stage.world.set(*id, Some(Status::Revoked)).unwrap();
+        stage
+            .world
+            .set(*id, Some(PermissionStatus::Revoked))
+            .unwrap();
     }
     let ended = stage.run().await;
     assert_eq!(ended.reason, None);
@@ -199,9 +208,18 @@ async fn a_batch_that_cannot_be_read_waits_for_a_resume() {
 async fn the_first_sight_of_a_permission_is_kept() {
     let ids = plain_ids(30);
     let stage = stage(Rules::default(), &ids, 10);
-    stage.world.set(ids[3], Some(Status::Approved)).unwrap();
-    stage.world.set(ids[4], Some(Status::Requested)).unwrap();
-    stage.world.set(ids[5], Some(Status::Revoked)).unwrap();
+    stage
+        .world
+        .set(ids[3], Some(PermissionStatus::Approved))
+        .unwrap();
+    stage
+        .world
+        .set(ids[4], Some(PermissionStatus::Requested))
+        .unwrap();
+    stage
+        .world
+        .set(ids[5], Some(PermissionStatus::Revoked))
+        .unwrap();
     stage.world.set(ids[6], None).unwrap();
     // The second batch is read and then refused as a request.
     let faults = [Fault::None, Fault::Status(400)];
@@ -225,7 +243,10 @@ async fn the_first_sight_of_a_permission_is_kept() {
             .all(|one| one.0.is_some() && one.1.is_some())
     );
 
-    stage.world.set(ids[12], Some(Status::Approved)).unwrap();
+    stage
+        .world
+        .set(ids[12], Some(PermissionStatus::Approved))
+        .unwrap();
     stage.run().await;
     assert!(finished(&stage));
     assert_eq!(sights(&stage, &ids), before);
@@ -238,7 +259,10 @@ async fn what_is_sent_was_seen_and_recorded_before() {
     for after in (0..1_500).step_by(83) {
         let mut stage = stage(slow(), &ids, 10);
         stage.policy.workers = 2;
-        stage.world.set(ids[25], Some(Status::Revoked)).unwrap();
+        stage
+            .world
+            .set(ids[25], Some(PermissionStatus::Revoked))
+            .unwrap();
         let acting = stage.begin(Start::default()).await;
         tokio::time::sleep(Duration::from_millis(after)).await;
         if acting.is_over() {

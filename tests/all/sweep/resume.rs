@@ -11,7 +11,7 @@ use rescind::{
     journal::State,
     list::PermissionId,
     sandbox::{
-        AlreadyRevoked, Fault, Kind, Latency, Odds, Population, Refusal, RefusalForm, Rules,
+        AlreadyRevoked, Fault, Kind, Latency, Odds, Population, RefusalForm, RefusalRule, Rules,
         Unknown,
     },
     sweep::{LOOK_AHEAD, Reason},
@@ -59,7 +59,7 @@ fn world(seed: u64, chance: &mut fastrand::Rng) -> Rules {
         },
         unknown: *chance.choice(&[Unknown::Ignore, Unknown::Refuse]).unwrap(),
         refusal: *chance
-            .choice(&[Refusal::AllOrNothing, Refusal::Partial])
+            .choice(&[RefusalRule::AllOrNothing, RefusalRule::Partial])
             .unwrap(),
         refusal_form: *chance
             .choice(&[RefusalForm::Text, RefusalForm::Violations])
@@ -179,7 +179,7 @@ async fn a_crash_at_any_moment_loses_and_misstates_nothing() {
                 min: Duration::from_millis(90),
                 max: Duration::from_millis(110),
             },
-            refusal: Refusal::Partial,
+            refusal: RefusalRule::Partial,
             ..Rules::default()
         };
         let mut stage = Stage::new(rules, &ids, 10);

@@ -6,7 +6,7 @@ use rescind::{
     api::{Answer, Call},
     journal::{State, Verified},
     list::PermissionId,
-    sandbox::{Fault, Kind, Rules, Status},
+    sandbox::{Fault, Kind, PermissionStatus, Rules},
     sweep::{Reason, Verify},
 };
 use serde_json::json;
@@ -176,9 +176,15 @@ async fn a_penalty_beside_ok_is_waited_out_before_the_read() {
 async fn what_was_executed_is_done_and_only_the_rest_is_sent_again() {
     let (stage, ids) = struck(Fault::ServerErrorBefore, 10);
     for done in &ids[12..15] {
-        stage.world.set(*done, Some(Status::Revoked)).unwrap();
+        stage
+            .world
+            .set(*done, Some(PermissionStatus::Revoked))
+            .unwrap();
     }
-    stage.world.set(ids[16], Some(Status::Declined)).unwrap();
+    stage
+        .world
+        .set(ids[16], Some(PermissionStatus::Declined))
+        .unwrap();
     stage.world.set(ids[17], None).unwrap();
     stage.run().await;
     let claims = audit(&stage, &ids);
@@ -412,7 +418,10 @@ async fn what_shows_late_is_revoked_after_all() {
         .await;
     tokio::time::sleep(SECOND * 10).await;
     for id in &ids[10..] {
-        stage.world.set(*id, Some(Status::Revoked)).unwrap();
+        stage
+            .world
+            .set(*id, Some(PermissionStatus::Revoked))
+            .unwrap();
     }
     acting.end().await;
     assert_eq!(count(&audit(&stage, &ids), State::Revoked, ""), 20);

@@ -9,10 +9,10 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use rescind::{
     api::{Answer, Call, Credentials, Response, Token},
-    journal::{Entry, HoldCause, Provenance, State},
+    journal::{Entry, HoldCause, State, TokenOrigin},
     list::PermissionId,
     sandbox::{Fault, Kind, Rules},
-    sweep::{Custody, Past, Reason, Verify},
+    sweep::{Past, Reason, TokenProvider, Verify},
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -38,12 +38,12 @@ fn credentials(password: &str) -> Arc<Credentials> {
     })
 }
 
-fn log_in() -> Custody {
-    Custody::log_in(credentials("sandbox"), None)
+fn log_in() -> TokenProvider {
+    TokenProvider::log_in(credentials("sandbox"), None)
 }
 
-fn given() -> Custody {
-    Custody::given(Token::new("sandbox", "test").unwrap())
+fn given() -> TokenProvider {
+    TokenProvider::given(Token::new("sandbox", "test").unwrap())
 }
 
 /// Batches of one, sent by eight workers, nothing read, so slowly that it
@@ -56,7 +56,7 @@ fn stage(rules: Rules, calls: usize) -> Stage {
     stage
 }
 
-async fn act(stage: &Stage, custody: Custody) -> Ended {
+async fn act(stage: &Stage, custody: TokenProvider) -> Ended {
     let start = Start {
         custody,
         ..Start::default()
@@ -308,7 +308,7 @@ async fn a_call_refused_twice_ends_the_run_and_stays_pending() {
             assert_eq!(row.reason, "http_401");
         }
         audit(&stage, &ids);
-        assert_eq!(act(&stage, Custody::default()).await.reason, None);
+        assert_eq!(act(&stage, TokenProvider::default()).await.reason, None);
         assert_eq!(stage.world.truth().revoked.len(), 12);
         assert_eq!(stage.world.truth().posted_again().len(), 0);
     }
@@ -434,7 +434,7 @@ async fn a_refused_log_in_is_never_repeated() {
             let locked = json!({ "userStatus": "Locked", "userId": 1 }).to_string();
             stage.wire.forge(move |_, _| ok(locked.clone()));
         }
-        let custody = Custody::log_in(credentials(wrong), None);
+        let custody = TokenProvider::log_in(credentials(wrong), None);
         let ended = act(&stage, custody).await;
         let words = unauthorized(&ended);
         assert!(words.starts_with("the log-in was refused"), "{words}");
@@ -564,14 +564,14 @@ async fn a_given_token_that_dies_in_a_hold_ends_the_run() {
     let faults = [vec![Fault::None; 119], vec![Fault::Status(429)]].concat();
     stage.world.script(Kind::Revoke, faults);
     let token = first_token(&stage).await;
-    let ended = act(&stage, Custody::given(token)).await;
+    let ended = act(&stage, TokenProvider::given(token)).await;
     unauthorized(&ended);
     // The lone call, and the renewal that was tried.
     assert_eq!((refused(&stage), renewals(&stage).len()), (2, 1));
     assert_eq!(stage.tally().of(State::InFlight), 0);
     stage.policy.rate = Vec::new();
     let token = first_token(&stage).await;
-    assert_eq!(act(&stage, Custody::given(token)).await.reason, None);
+    assert_eq!(act(&stage, TokenProvider::given(token)).await.reason, None);
     assert_eq!(stage.world.truth().revoked.len(), 200);
     assert_eq!(stage.world.truth().posted_again().len(), 0);
 }
@@ -579,9 +579,9 @@ async fn a_given_token_that_dies_in_a_hold_ends_the_run() {
 /// A token that somebody else has logged in for.
 async fn first_token(stage: &Stage) -> Token {
     use rescind::api::{Api, LogIn};
-    use rescind::sandbox::Door;
+    use rescind::sandbox::InProcess;
 
-    let door = Door::new(stage.world.clone(), MIN);
+    let door = InProcess::new(stage.world.clone(), MIN);
     let answer = door
         .call(&Call::LogIn(LogIn::new(&credentials("sandbox"), None)))
         .await;
@@ -598,7 +598,7 @@ async fn a_kept_token_is_used_and_renewed_near_its_end() {
         let stage = stage(rules("token = ''"), 40);
         let token = first_token(&stage).await;
         let expires = stage.now() + SignedDuration::from_mins(left);
-        let custody = Custody::log_in(credentials("sandbox"), Some((token, expires)));
+        let custody = TokenProvider::log_in(credentials("sandbox"), Some((token, expires)));
         assert_eq!(act(&stage, custody).await.reason, None, "{left}");
         assert_eq!(stage.calls()[0].kind, first, "{left}");
         assert_eq!(refused(&stage), 0);
@@ -608,7 +608,7 @@ async fn a_kept_token_is_used_and_renewed_near_its_end() {
     let stage = stage(rules("token = ''"), 40);
     let token = Token::new("evicted", "test").unwrap();
     let expires = stage.now() + SignedDuration::from_mins(75);
-    let custody = Custody::log_in(credentials("sandbox"), Some((token, expires)));
+    let custody = TokenProvider::log_in(credentials("sandbox"), Some((token, expires)));
     assert_eq!(act(&stage, custody).await.reason, None);
     assert_eq!((refused(&stage), log_ins(&stage).len()), (2, 1));
 }
@@ -840,7 +840,7 @@ async fn what_is_got_is_recorded_before_a_call_bears_it() {
         matches!(
             e,
             Entry::Bearing {
-                provenance: Provenance::LogIn,
+                provenance: TokenOrigin::LogIn,
                 ..
             }
         )

@@ -7,8 +7,8 @@ use rescind::{
     api::Call,
     journal::{BatchRow, Evidence, EvidenceRow, JournalError, State, Verified},
     list::PermissionId,
-    report::Mark,
-    sandbox::{Fault, Kind, Odds, Population, Refusal, Rules, Status},
+    report::VerificationMark,
+    sandbox::{Fault, Kind, Odds, PermissionStatus, Population, RefusalRule, Rules},
     sweep::{Reason, Verify},
 };
 
@@ -44,7 +44,7 @@ fn evidence(stage: &Stage) -> Vec<EvidenceRow> {
 
 fn signs(stage: &Stage) -> String {
     let rows = evidence(stage).into_iter();
-    rows.map(|row| Mark::of(row.claimed, row.found).sign())
+    rows.map(|row| VerificationMark::of(row.claimed, row.found).sign())
         .collect()
 }
 
@@ -99,7 +99,10 @@ async fn what_is_active_again_is_marked_and_never_revoked_again() {
     let ids = plain_ids(40);
     let stage = swept(&ids, 10).await;
     for index in [3, 4, 25] {
-        stage.world.set(ids[index], Some(Status::Approved)).unwrap();
+        stage
+            .world
+            .set(ids[index], Some(PermissionStatus::Approved))
+            .unwrap();
     }
     let (sent, from) = (posts(&stage), stage.wire.calls().len());
     let settled = of(&stage, ids[3]).settled;
@@ -151,7 +154,10 @@ async fn what_is_active_again_is_marked_and_never_revoked_again() {
 
     // All is as it was left, and the mark goes.
     for index in [3, 4, 25] {
-        stage.world.set(ids[index], Some(Status::Revoked)).unwrap();
+        stage
+            .world
+            .set(ids[index], Some(PermissionStatus::Revoked))
+            .unwrap();
     }
     stage.verify().await;
     assert_eq!(stage.archive().mismatches().unwrap(), 0);
@@ -166,8 +172,14 @@ async fn a_list_never_sent_is_read_without_a_revocation() {
     let ids = plain_ids(95);
     let mut stage = Stage::new(Rules::default(), &ids, 10);
     stage.policy.read_size = 30;
-    stage.world.set(ids[12], Some(Status::Revoked)).unwrap();
-    stage.world.set(ids[13], Some(Status::Declined)).unwrap();
+    stage
+        .world
+        .set(ids[12], Some(PermissionStatus::Revoked))
+        .unwrap();
+    stage
+        .world
+        .set(ids[13], Some(PermissionStatus::Declined))
+        .unwrap();
     stage.world.set(ids[14], None).unwrap();
     let ended = stage.verify().await;
     assert_eq!(ended.reason, None);
@@ -196,7 +208,10 @@ async fn what_a_second_look_shows_as_revoked_is_as_claimed() {
     let ids = plain_ids(20);
     let stage = swept(&ids, 10).await;
     let before = stage.batches();
-    stage.world.set(ids[7], Some(Status::Accepted)).unwrap();
+    stage
+        .world
+        .set(ids[7], Some(PermissionStatus::Accepted))
+        .unwrap();
     let acting = stage
         .begin(Start {
             verifies: true,
@@ -205,7 +220,10 @@ async fn what_a_second_look_shows_as_revoked_is_as_claimed() {
         .await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(!acting.is_over());
-    stage.world.set(ids[7], Some(Status::Revoked)).unwrap();
+    stage
+        .world
+        .set(ids[7], Some(PermissionStatus::Revoked))
+        .unwrap();
     acting.end().await;
     assert_eq!(stage.batches(), before);
     assert_eq!(signs(&stage), "=".repeat(20));
@@ -227,10 +245,10 @@ in_flight  .               .       | revoked .               | unknown crash    
 
 #[tokio::test(start_paused = true)]
 async fn claims_are_corrected_only_to_what_needs_no_revocation() {
-    const FOUND: [Option<Status>; 4] = [
-        Some(Status::Revoked),
-        Some(Status::Accepted),
-        Some(Status::Declined),
+    const FOUND: [Option<PermissionStatus>; 4] = [
+        Some(PermissionStatus::Revoked),
+        Some(PermissionStatus::Accepted),
+        Some(PermissionStatus::Declined),
         None,
     ];
     let word = |text: &str| text.trim_matches('.').to_owned();
@@ -285,8 +303,14 @@ async fn pending_ids_are_left_alone_unless_revoked_already() {
     stage.run().await;
     assert_eq!(stage.tally().of(State::Pending), 30);
     stage.world.set(ids[12], None).unwrap();
-    stage.world.set(ids[13], Some(Status::Declined)).unwrap();
-    stage.world.set(ids[22], Some(Status::Revoked)).unwrap();
+    stage
+        .world
+        .set(ids[13], Some(PermissionStatus::Declined))
+        .unwrap();
+    stage
+        .world
+        .set(ids[22], Some(PermissionStatus::Revoked))
+        .unwrap();
     let (before, sent) = (stage.batches(), posts(&stage));
     stage.verify().await;
     let after = stage.batches();
@@ -421,7 +445,10 @@ async fn where_nothing_is_known_nothing_is_marked() {
     // One that was proven before and is shown still vouches for the others.
     stage.wire.forge(|_, answer| answer);
     for id in &ids[10..] {
-        stage.world.set(*id, Some(Status::Revoked)).unwrap();
+        stage
+            .world
+            .set(*id, Some(PermissionStatus::Revoked))
+            .unwrap();
     }
     let journal = rusqlite::Connection::open(&stage.journal).unwrap();
     journal
@@ -581,7 +608,7 @@ async fn it_never_revokes_and_never_makes_anything_sendable() {
                 revoked: 0.1,
                 declined: 0.05,
             },
-            refusal: Refusal::Partial,
+            refusal: RefusalRule::Partial,
             faults: rescind::sandbox::Faults {
                 revoke: Odds::from([
                     fault(Fault::ServerErrorBefore, 0.1),
@@ -609,7 +636,11 @@ async fn it_never_revokes_and_never_makes_anything_sendable() {
             // Somebody grants some anew, or takes them away.
             let granted = *chance.choice(&ids).unwrap();
             let held = *chance
-                .choice(&[Some(Status::Accepted), Some(Status::Revoked), None])
+                .choice(&[
+                    Some(PermissionStatus::Accepted),
+                    Some(PermissionStatus::Revoked),
+                    None,
+                ])
                 .unwrap();
             let lost = stage.claims()[&granted].0 == State::Revoked;
             stage.world.set(granted, held).unwrap();

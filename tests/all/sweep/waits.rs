@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rescind::{
     api::{Call, Credentials},
     journal::{HoldCause, Remaining, State},
-    sweep::{Custody, Deadline, Deferral, Past, Reason, Verify},
+    sweep::{Deadline, Deferral, Past, Reason, TokenProvider, Verify},
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -83,7 +83,7 @@ async fn a_wait_stops_revocations_reads_and_renewals_alike() {
                 device_id: None,
             };
             let start = Start {
-                custody: Custody::log_in(Arc::new(credentials), None),
+                custody: TokenProvider::log_in(Arc::new(credentials), None),
                 ..Start::default()
             };
             let ended = stage.begin(start).await.end().await;

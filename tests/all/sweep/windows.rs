@@ -11,7 +11,7 @@ use jiff::{
 };
 use rescind::{
     journal::State,
-    sweep::{Avoid, Deadline, Deferral, Reason, Timetable, Verify, next_showing},
+    sweep::{Avoid, Deadline, Deferral, Reason, TimeLimits, Verify, next_showing},
 };
 
 use crate::support::in_process::{Acting, Ended, Stage, Start, plain_ids, quota, rules};
@@ -267,7 +267,7 @@ async fn a_night_in_which_clocks_are_set_keeps_its_window_and_its_end() {
             setting: format!("--finish-by {finish_by}"),
         };
         assert_eq!(deadline.at, by);
-        stage.policy.timetable = Timetable {
+        stage.policy.timetable = TimeLimits {
             avoid: vec![avoid.clone()],
             deadline: Some(deadline),
             zone: avoid.zone.clone(),
@@ -358,7 +358,7 @@ async fn the_next_process_carries_on_what_the_deadline_cut_off() {
     deferral(&ended);
     let sent = stage.wire.calls().len();
     assert!(stage.tally().of(State::Pending) > 0);
-    stage.policy.timetable = Timetable::default();
+    stage.policy.timetable = TimeLimits::default();
     let (ended, spans) = act(&stage, start + HOUR).await;
     assert_eq!(ended.reason, None);
     assert_eq!(stage.tally().of(State::Revoked), 40);

@@ -9,10 +9,11 @@ use std::{
 use rescind::{
     api::{Answer, Api, Call, Token},
     journal::{
-        Archive, Batch, Entry, Journal, JournalError, Move, Part, Pick, State, Tally, Verified,
+        Batch, Entry, Journal, JournalError, JournalReader, Move, Part, Pick, State, Tally,
+        Verified,
     },
     sandbox::Rules,
-    sweep::{Clock, Custody, Ledger, Observer, Past, Reason, Stop, Sweep},
+    sweep::{Clock, JournalHandle, Observer, Past, Reason, Shutdown, Sweep, TokenProvider},
 };
 
 use crate::{
@@ -75,11 +76,11 @@ async fn a_journal_that_cannot_be_written_ends_the_sending() {
             seen: Arc::clone(&seen),
             break_at,
         };
-        let (stop, past) = (Stop::default(), Past::default());
+        let (stop, past) = (Shutdown::default(), Past::default());
         let sweep = Sweep::prepare(
             api,
-            Custody::default(),
-            Ledger::inline(Arc::clone(&journal)),
+            TokenProvider::default(),
+            JournalHandle::inline(Arc::clone(&journal)),
             stage.policy.clone(),
             Clock::starting(stage.now()),
             stop.clone(),
@@ -120,11 +121,11 @@ async fn a_worker_that_panics_ends_the_run_and_not_in_silence() {
     let ids = plain_ids(40);
     let stage = Stage::new(Rules::default(), &ids, 10);
     let journal = Arc::new(Mutex::new(Journal::open(&stage.journal).unwrap()));
-    let (stop, past) = (Stop::default(), Past::default());
+    let (stop, past) = (Shutdown::default(), Past::default());
     let sweep = Sweep::prepare(
         Panicking,
-        Custody::default(),
-        Ledger::inline(journal),
+        TokenProvider::default(),
+        JournalHandle::inline(journal),
         stage.policy.clone(),
         Clock::starting(stage.now()),
         stop.clone(),
@@ -274,7 +275,10 @@ async fn sizes_that_no_batch_has_are_no_figures() {
             &stage,
             &format!("UPDATE batch SET ids = {size} WHERE id = 1"),
         );
-        let error = Archive::open(&stage.journal).unwrap().tally().unwrap_err();
+        let error = JournalReader::open(&stage.journal)
+            .unwrap()
+            .tally()
+            .unwrap_err();
         assert!(error.is_damage(), "{size}: {error}");
     }
 }

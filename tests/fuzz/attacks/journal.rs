@@ -6,7 +6,7 @@ use std::{fs, path::Path, sync::LazyLock, time::Duration};
 use jiff::Timestamp;
 use rescind::{
     journal::{
-        Batch, CallKind, Entry, Facts, HoldCause, Journal, Lookback, Move, NewRun, Part, Pick,
+        Batch, CallKind, Entry, RunMeta, HoldCause, Journal, Lookback, Move, NewRun, Part, Pick,
         Process, ProcessEnd, RunFolder, RunsDir, State, Verified, recent_calls,
     },
     list::PermissionId,
@@ -56,7 +56,7 @@ fn freeze(runs: &RunsDir) -> RunFolder {
     new.reject(100, "1", "duplicate").unwrap();
     new.reject(101, "1.02E+09", "invalid: scientific notation")
         .unwrap();
-    let facts = Facts {
+    let facts = RunMeta {
         created: at(0),
         environment: "demo".to_owned(),
         base_url: URL.to_owned(),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rescind::{
     api::{
-        Admission, Answer, Call, Credentials, LONGEST_WAIT, LogIn, Reading, Response, Secrets,
+        AuthOutcome, Answer, Call, Credentials, LONGEST_WAIT, LogIn, Reading, Response, Secrets,
         Verdict, judge_auth, judge_read, judge_revoke,
     },
     list::PermissionId,
@@ -105,13 +105,13 @@ pub(crate) fn attack(input: &[u8]) {
 
     for call in [Call::Renew, log_in()] {
         match judge_auth(&call, &answer) {
-            Admission::Granted { .. } => {
+            AuthOutcome::Granted { .. } => {
                 assert_eq!(answer.status(), Some(200));
                 assert!(flag("accessToken").is_some_and(|token| token.as_str().is_some()));
             }
-            Admission::Penalty { wait, .. } => is_bounded(Some(wait)),
-            Admission::Lockout { retry_after, .. } => is_bounded(retry_after),
-            Admission::Refused { message, .. } => {
+            AuthOutcome::Penalty { wait, .. } => is_bounded(Some(wait)),
+            AuthOutcome::Lockout { retry_after, .. } => is_bounded(retry_after),
+            AuthOutcome::Refused { message, .. } => {
                 can_be_recorded(&message);
                 // A renewal sends nothing that it could strike out.
                 let repeated = message.contains("s3cret-one") || message.contains("s3cret-two");

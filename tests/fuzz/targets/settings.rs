@@ -23,14 +23,14 @@ mod cli {
 use std::{ffi::OsString, os::unix::ffi::OsStrExt};
 
 use cli::{
-    problem::Problem,
+    problem::CliError,
     settings::{Given, KEYS, Layers},
 };
 use libfuzzer_sys::fuzz_target;
 
 const SECRET: &str = "s3cret-7f3a";
 
-fn is_harmless(problem: &Problem) {
+fn is_harmless(problem: &CliError) {
     let mut said = Vec::new();
     problem.print(&mut said).unwrap();
     let said = String::from_utf8(said).unwrap();

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use super::{HOUR, failure, response};
 use crate::api::{
-    Admission, Answer, Call, FailureKind, LONGEST_WAIT, LogIn, Response, Token, judge_auth,
+    Answer, AuthOutcome, Call, FailureKind, LONGEST_WAIT, LogIn, Response, Token, judge_auth,
     login::tests::credentials,
 };
 
@@ -15,38 +15,38 @@ fn calls() -> [Call; 2] {
     [log_in(), Call::Renew]
 }
 
-fn granted(token: &str, expires: Option<&str>) -> Admission {
-    Admission::Granted {
+fn granted(token: &str, expires: Option<&str>) -> AuthOutcome {
+    AuthOutcome::Granted {
         token: Token::new(token, "test").unwrap(),
         expires: expires.map(|text| text.parse().unwrap()),
         date: None,
     }
 }
 
-fn refused(reason: &'static str, message: &str) -> Admission {
-    Admission::Refused {
+fn refused(reason: &'static str, message: &str) -> AuthOutcome {
+    AuthOutcome::Refused {
         reason: Cow::Borrowed(reason),
         message: message.to_owned(),
     }
 }
 
-fn failed(reason: &'static str, message: &str, transient: bool) -> Admission {
-    Admission::Failed {
+fn failed(reason: &'static str, message: &str, transient: bool) -> AuthOutcome {
+    AuthOutcome::Failed {
         reason: Cow::Borrowed(reason),
         message: message.to_owned(),
         transient,
     }
 }
 
-fn lockout(status: u16) -> Admission {
-    Admission::Lockout {
+fn lockout(status: u16) -> AuthOutcome {
+    AuthOutcome::Lockout {
         status,
         retry_after: None,
     }
 }
 
 /// Checks answers to log-ins and renewals, row by row.
-fn check(table: &[(u16, &str, Admission)]) {
+fn check(table: &[(u16, &str, AuthOutcome)]) {
     for (status, body, expected) in table {
         for call in calls() {
             let admission = judge_auth(&call, &response(*status, body));
@@ -195,7 +195,7 @@ fn a_penalty_is_announced_like_any_other() {
         ),
     ] {
         for call in calls() {
-            let expected = Admission::Penalty {
+            let expected = AuthOutcome::Penalty {
                 ticket: ticket.map(str::to_owned),
                 wait: std::time::Duration::from_secs(wait),
                 captcha,
@@ -210,7 +210,7 @@ fn nothing_sent_is_told_from_no_answer() {
     let unsent = judge_auth(&log_in(), &Answer::NotSent(failure(FailureKind::Connect)));
     let message = "what happened".to_owned();
     let reason = "connect";
-    assert_eq!(unsent, Admission::NotSent { reason, message });
+    assert_eq!(unsent, AuthOutcome::NotSent { reason, message });
     let unanswered = judge_auth(&log_in(), &Answer::NoAnswer(failure(FailureKind::Timeout)));
     assert_eq!(unanswered, failed("timeout", "what happened", true));
 }
@@ -227,13 +227,14 @@ fn the_servers_date_and_retry_after_are_handed_on() {
             secrets: crate::api::Secrets::default(),
         })
     };
-    let Admission::Granted { date: told, .. } =
+    let AuthOutcome::Granted { date: told, .. } =
         judge_auth(&Call::Renew, &answer(200, r#"{"accessToken":"t"}"#))
     else {
         panic!("not granted");
     };
     assert_eq!(told, Some(date));
-    let Admission::Lockout { retry_after, .. } = judge_auth(&Call::Renew, &answer(429, "")) else {
+    let AuthOutcome::Lockout { retry_after, .. } = judge_auth(&Call::Renew, &answer(429, ""))
+    else {
         panic!("no lockout");
     };
     assert_eq!(retry_after, Some(HOUR));
@@ -260,7 +261,7 @@ fn no_message_repeats_a_secret_or_a_token() {
     ] {
         let admission = judge_auth(&log_in, &response(status, body));
         assert!(!admission.message().contains("s3"), "{admission:?}");
-        assert!(!matches!(admission, Admission::Granted { .. }), "{body}");
+        assert!(!matches!(admission, AuthOutcome::Granted { .. }), "{body}");
     }
 }
 
@@ -282,7 +283,7 @@ fn each_arm_has_a_word_of_its_own() {
         judge_auth(&Call::Renew, &Answer::NotSent(failure(FailureKind::Tls))),
     ]
     .iter()
-    .map(Admission::word)
+    .map(AuthOutcome::word)
     .collect();
     assert_eq!(words.len(), 6);
     // A journal keeps `Debug` nowhere, and yet it may be printed.

@@ -2,12 +2,12 @@ use bytes::Bytes;
 
 use super::{failed, id, read, response};
 use crate::{
-    api::{Call, Reading, Shown, judge_read},
+    api::{Call, Reading, Status, judge_read},
     list::PermissionId,
 };
 
 /// What a read shows of each ID.
-fn shows(ids: &str, body: &str) -> Vec<(PermissionId, Shown)> {
+fn shows(ids: &str, body: &str) -> Vec<(PermissionId, Status)> {
     match read(ids, &response(200, body)) {
         Reading::Found(found) => found.into_iter().map(|one| (one.id, one.shown)).collect(),
         other => panic!("{body}: {other:?}"),
@@ -28,9 +28,9 @@ fn a_read_shows_the_asked_ids_by_id_and_leaves_out_the_unknown() {
     assert_eq!(
         shows("1,2,3,5", body),
         [
-            (id(1), Shown::Declined),
-            (id(3), Shown::Revoked),
-            (id(5), Shown::Active),
+            (id(1), Status::Declined),
+            (id(3), Status::Revoked),
+            (id(5), Status::Active),
         ]
     );
     assert_eq!(shows("1,2", "[]"), []);
@@ -39,7 +39,7 @@ fn a_read_shows_the_asked_ids_by_id_and_leaves_out_the_unknown() {
             "9223372036854775807",
             r#"{"id":9223372036854775807,"status":"Revoked"}"#
         ),
-        [(id(i64::MAX), Shown::Revoked)]
+        [(id(i64::MAX), Status::Revoked)]
     );
 }
 
@@ -84,15 +84,15 @@ fn whose_a_permission_is_is_taken_along_and_decides_nothing() {
 #[test]
 fn only_the_exact_words_are_out_of_force() {
     for (status, shown) in [
-        ("Revoked", Shown::Revoked),
-        ("Declined", Shown::Declined),
-        ("Accepted", Shown::Active),
-        ("Approved", Shown::Active),
-        ("Requested", Shown::Active),
-        ("Suspended", Shown::Active),
-        ("revoked", Shown::Active),
-        (" Revoked", Shown::Active),
-        ("", Shown::Active),
+        ("Revoked", Status::Revoked),
+        ("Declined", Status::Declined),
+        ("Accepted", Status::Active),
+        ("Approved", Status::Active),
+        ("Requested", Status::Active),
+        ("Suspended", Status::Active),
+        ("revoked", Status::Active),
+        (" Revoked", Status::Active),
+        ("", Status::Active),
     ] {
         let body = format!(r#"{{"id":1,"status":"{status}"}}"#);
         assert_eq!(shows("1", &body), [(id(1), shown)], "{status:?}");
@@ -102,7 +102,7 @@ fn only_the_exact_words_are_out_of_force() {
 #[test]
 fn the_same_word_twice_is_one_finding_and_two_words_are_none() {
     let agreeing = r#"[{"id":1,"status":"Revoked"},{"id":1,"status":"Revoked"}]"#;
-    assert_eq!(shows("1,2", agreeing), [(id(1), Shown::Revoked)]);
+    assert_eq!(shows("1,2", agreeing), [(id(1), Status::Revoked)]);
     for (one, other) in [
         ("Revoked", "Accepted"),
         ("Accepted", "Approved"),

@@ -20,7 +20,7 @@ fn access(
     options: &[(&str, &str)],
     variables: &[(&str, &str)],
     file: Option<&str>,
-) -> Result<Option<Access>, Problem> {
+) -> Result<Option<Access>, CliError> {
     let case = Case {
         options,
         variables,

@@ -12,7 +12,7 @@ use rescind::sandbox::Fault;
 use tempfile::TempDir;
 
 use super::*;
-use crate::cli::problem::Problem;
+use crate::cli::error::CliError;
 
 /// What a test gives; the file is written where it can be read.
 #[derive(Default)]
@@ -20,11 +20,11 @@ struct Case<'a> {
     options: &'a [(&'a str, &'a str)],
     variables: &'a [(&'a str, &'a str)],
     file: Option<&'a str>,
-    recorded: Option<&'a Effective>,
+    recorded: Option<&'a Resolved>,
 }
 
 impl Case<'_> {
-    fn settle(&self) -> Result<Effective, Problem> {
+    fn settle(&self) -> Result<Resolved, CliError> {
         let folder = TempDir::new().unwrap();
         let config = self.file.map(|text| {
             let path = folder.path().join("x.toml");
@@ -40,7 +40,7 @@ impl Case<'_> {
         };
         let variables = self.variables.iter();
         let variables = variables.map(|(name, text)| (OsString::from(name), OsString::from(text)));
-        let recorded = self.recorded.map(Effective::recorded);
+        let recorded = self.recorded.map(Resolved::recorded);
         Layers::gather(&given, variables)?.settle(recorded.as_ref())
     }
 
@@ -54,7 +54,7 @@ impl Case<'_> {
     }
 }
 
-fn option(name: &str, text: &str) -> Result<Effective, Problem> {
+fn option(name: &str, text: &str) -> Result<Resolved, CliError> {
     Case {
         options: &[(name, text)],
         ..Case::default()
@@ -62,7 +62,7 @@ fn option(name: &str, text: &str) -> Result<Effective, Problem> {
     .settle()
 }
 
-fn origin(effective: &Effective, name: &str) -> String {
+fn origin(effective: &Resolved, name: &str) -> String {
     let key = Key::named(name).unwrap();
     let label = effective.origin(key).label(key);
     // A file is named with its folder; tests know only its name.
@@ -75,7 +75,7 @@ fn shipped(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn settle_shipped(name: &str) -> Effective {
+fn settle_shipped(name: &str) -> Resolved {
     let given = Given {
         config: Some(shipped(name)),
         values: Vec::new(),

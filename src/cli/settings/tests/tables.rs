@@ -36,7 +36,7 @@ fn windows_are_read_from_the_file_recorded_and_kept_on_a_resume() {
     };
     let run = case.settle().unwrap();
     assert_eq!(origin(&run, "avoid"), "x.toml:3");
-    let shown = |effective: &Effective| -> Vec<String> {
+    let shown = |effective: &Resolved| -> Vec<String> {
         let windows = effective.settings.avoid.value.iter();
         windows.map(|window| window.0.to_string()).collect()
     };

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use rescind::{
     api::{
-        Admission, Answer, Call, Credentials, LogIn, Reading, Shown, Token, Verdict, judge_auth,
+        Answer, AuthOutcome, Call, Credentials, LogIn, Reading, Status, Token, Verdict, judge_auth,
         judge_read, judge_revoke, revoke_body,
     },
     list::PermissionId,
@@ -159,7 +159,7 @@ fn verdict(verdict: &Verdict, asked: Option<Duration>) -> String {
     match verdict {
         Verdict::Accepted => "accepted".to_owned(),
         Verdict::Refused { reason, .. } => format!("refused: `{reason}`"),
-        Verdict::Unfit { status, .. } => format!("unfit: `http_{status}`"),
+        Verdict::BadRequest { status, .. } => format!("unfit: `http_{status}`"),
         Verdict::TooLarge => "too large".to_owned(),
         Verdict::Unauthorized { .. } => "unauthorized".to_owned(),
         Verdict::Penalty {
@@ -208,9 +208,9 @@ fn reading(reading: &Reading, asked: Option<Duration>) -> String {
     }
 }
 
-fn admission(admission: &Admission, asked: Option<Duration>) -> String {
+fn admission(admission: &AuthOutcome, asked: Option<Duration>) -> String {
     match admission {
-        Admission::Granted { token, expires, .. } => {
+        AuthOutcome::Granted { token, expires, .. } => {
             assert_eq!(*token, Token::new(GRANTED, "test").unwrap());
             let life = if expires.is_some() {
                 ""
@@ -219,15 +219,15 @@ fn admission(admission: &Admission, asked: Option<Duration>) -> String {
             };
             format!("granted{life}")
         }
-        Admission::Refused { reason, .. } => format!("refused: `{reason}`"),
-        Admission::Penalty {
+        AuthOutcome::Refused { reason, .. } => format!("refused: `{reason}`"),
+        AuthOutcome::Penalty {
             ticket,
             wait,
             captcha,
         } => penalty(ticket.as_deref(), *wait, *captcha),
-        Admission::Lockout { retry_after, .. } => format!("lockout{}", after(*retry_after)),
-        Admission::NotSent { reason, .. } => format!("not sent: `{reason}`"),
-        Admission::Failed {
+        AuthOutcome::Lockout { retry_after, .. } => format!("lockout{}", after(*retry_after)),
+        AuthOutcome::NotSent { reason, .. } => format!("not sent: `{reason}`"),
+        AuthOutcome::Failed {
             reason, transient, ..
         } => {
             let end = if *transient { "" } else { ", for good" };
@@ -236,11 +236,11 @@ fn admission(admission: &Admission, asked: Option<Duration>) -> String {
     }
 }
 
-const fn word(shown: Shown) -> &'static str {
+const fn word(shown: Status) -> &'static str {
     match shown {
-        Shown::Revoked => "revoked",
-        Shown::Active => "active",
-        Shown::Declined => "declined",
+        Status::Revoked => "revoked",
+        Status::Active => "active",
+        Status::Declined => "declined",
     }
 }
 

@@ -11,7 +11,7 @@ use rescind::{
         Answer, Api, BaseUrl, Call, Credentials, HttpApi, HttpSettings, LogIn, Response, Secrets,
         Token, TokenCache, TokenSource, judge_auth,
     },
-    sweep::Custody,
+    sweep::TokenProvider,
 };
 
 use super::{MARKED, call, search, searched, sources};
@@ -565,8 +565,8 @@ fn what_holds_a_secret_does_not_show_it_when_it_is_debugged() {
         &api,
         &answer,
         &authorization,
-        &Custody::given(token.clone()),
-        &Custody::log_in(
+        &TokenProvider::given(token.clone()),
+        &TokenProvider::log_in(
             Arc::clone(&credentials),
             Some((token.clone(), Timestamp::MAX)),
         ),

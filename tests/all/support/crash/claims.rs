@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, fs};
 
 use rescind::{
-    journal::{Archive, BatchRow, JournalError, RunFolder, State},
+    journal::{BatchRow, JournalError, JournalReader, RunFolder, State},
     list::PermissionId,
-    sandbox::{Kind, Status},
+    sandbox::{Kind, PermissionStatus},
 };
 
 use super::rig::{List, Nature, Sandbox, Site};
@@ -69,7 +69,7 @@ pub(crate) struct Left {
 
 /// Compares the journal, as it is, with the world's truth.
 pub(crate) fn examine(run: &RunFolder, sandbox: &Sandbox, list: &List, terms: Terms) -> Left {
-    let archive = Archive::open(&run.journal()).unwrap();
+    let archive = JournalReader::open(&run.journal()).unwrap();
     let world = sandbox.look();
     let truth = world.truth();
     assert_eq!(truth.mistakes, [], "every request keeps to the API");
@@ -87,7 +87,7 @@ pub(crate) fn examine(run: &RunFolder, sandbox: &Sandbox, list: &List, terms: Te
             let before = seen.insert(*id, state);
             assert_eq!(before, None, "{id} is in two batches");
             assert!(terms.allows(nature, &row), "{id} is {nature:?}: {row:?}");
-            let revoked = world.status(*id) == Some(Status::Revoked);
+            let revoked = world.status(*id) == Some(PermissionStatus::Revoked);
             if state == State::Revoked {
                 let proven = revoked || nature == Nature::Unknown;
                 assert!(proven, "claimed, and not so: {row:?}");
@@ -121,11 +121,15 @@ pub(crate) fn examine(run: &RunFolder, sandbox: &Sandbox, list: &List, terms: Te
 }
 
 /// What a finished run says of an ID: its line, state and reason.
-type Claim = (u64, String, String);
+type RecordedState = (u64, String, String);
 
 /// Reads the results of a finished run: every ID once, in the state that is
 /// its due.
-pub(crate) fn settled(site: &Site, list: &List, terms: Terms) -> BTreeMap<PermissionId, Claim> {
+pub(crate) fn settled(
+    site: &Site,
+    list: &List,
+    terms: Terms,
+) -> BTreeMap<PermissionId, RecordedState> {
     let run = site.run().unwrap();
     let mut claims = BTreeMap::new();
     let mut reader = csv::Reader::from_path(run.path().join("permissions.csv")).unwrap();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use rescind::{journal::Archive, report::is_finished};
+use rescind::{journal::JournalReader, report::is_finished};
 
 use super::rig::{List, Moment, Sandbox, Site};
 
@@ -62,6 +62,6 @@ pub(crate) fn ended(site: &Site, code: i32) {
 
 /// Whether nothing is left to do.
 pub(crate) fn finished(site: &Site) -> bool {
-    let archive = Archive::open(&site.run().unwrap().journal()).unwrap();
+    let archive = JournalReader::open(&site.run().unwrap().journal()).unwrap();
     is_finished(&archive.tally().unwrap(), archive.owed().unwrap())
 }

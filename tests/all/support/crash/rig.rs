@@ -14,7 +14,7 @@ use std::{
 
 use fastrand::Rng;
 use rescind::{
-    journal::{Archive, RunFolder, RunsDir},
+    journal::{JournalReader, RunFolder, RunsDir},
     list::PermissionId,
     report::open_ids,
     sandbox::{Population, Rules, World},
@@ -213,7 +213,7 @@ impl Site {
             Some(run) => {
                 command.args(["resume", run.run().as_str()]);
                 // The settings are on record once a process took it up.
-                let archive = Archive::open(&run.journal()).unwrap();
+                let archive = JournalReader::open(&run.journal()).unwrap();
                 if archive.processes().unwrap().is_empty() {
                     command.args(&self.options);
                 }
@@ -256,7 +256,7 @@ impl Site {
     }
 
     fn all_sent(&self) -> bool {
-        let archive = self.run().map(|run| Archive::open(&run.journal()));
+        let archive = self.run().map(|run| JournalReader::open(&run.journal()));
         // A reader beside a run is nothing special; that it comes at a bad
         // moment once is nothing either.
         let tally = archive.and_then(|archive| archive.ok()?.tally().ok());

@@ -11,7 +11,7 @@ use super::super::{
 
 /// A status with a body that says the best.
 fn status(status: u16, headers: &str, column: Column) -> Vec<Step> {
-    let line = format!("{status} Status");
+    let line = format!("{status} PermissionStatus");
     if matches!(status, 204 | 304) {
         return vec![send(head(&line, headers))];
     }

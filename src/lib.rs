@@ -3,29 +3,29 @@
 //!
 //! # The life of one permission ID
 //!
-//! 1. `list/reader.rs` reads its row, `list/id.rs` parses it, `list/freeze.rs`
+//! 1. `list/loader.rs` reads its row, `list/id.rs` parses it, `list/chunker.rs`
 //!    drops duplicates and cuts the list into batches.
-//! 2. `journal/freeze.rs` commits list and batches before the first request.
-//! 3. `sweep/coordinator.rs` takes the next batch and gives it to a worker.
-//! 4. `sweep/deliver.rs` delivers the batch, with `sweep/worker.rs` for a call:
-//!    it is recorded (`sweep/desk.rs`), then waits for `sweep/pacer.rs`.
+//! 2. `journal/new_run.rs` commits list and batches before the first request.
+//! 3. `sweep/pool/coordinator.rs` takes the next batch and gives it to a worker.
+//! 4. `sweep/deliver/attempt.rs` delivers the batch, with `sweep/pool/worker.rs` for a call:
+//!    it is recorded (`sweep/pool/ledger.rs`), then waits for `sweep/pace/pacer.rs`.
 //! 5. `api/http.rs` sends it; `api/judge.rs` turns the answer into a verdict.
-//! 6. In doubt? `sweep/reading.rs` reads the ID, `sweep/settle.rs` decides what
-//!    becomes of it, `sweep/division.rs` divides the batch accordingly.
-//! 7. Refused? `sweep/refusal.rs` bisects until the refused IDs stand alone.
-//! 8. `sweep/verify.rs` reads accepted IDs back before the run ends.
-//! 9. `journal/store.rs` and `journal/write.rs` store each step and its state.
-//! 10. `report/table.rs` writes its line in `permissions.csv`, `report/` the
+//! 6. In doubt? `sweep/deliver/status_read.rs` reads the ID, `sweep/deliver/settle.rs` decides what
+//!    becomes of it, `sweep/deliver/divide.rs` divides the batch accordingly.
+//! 7. Refused? `sweep/deliver/bisect.rs` bisects until the refused IDs stand alone.
+//! 8. `sweep/deliver/readback.rs` reads accepted IDs back before the run ends.
+//! 9. `journal/writer.rs` and `journal/apply.rs` store each step and its state.
+//! 10. `report/csv_files.rs` writes its line in `permissions.csv`, `report/` the
 //!     other files and the report.
 //!
 //! # Four words
 //!
-//! - **loader**: reads and checks the list: `list/source.rs`, `list/reader.rs`,
+//! - **loader**: reads and checks the list: `list/input.rs`, `list/loader.rs`,
 //!   `list/table.rs`.
-//! - **chunker**: cuts it into batches: `list/freeze.rs`.
-//! - **worker pool**: sends the batches: `sweep/coordinator.rs`,
-//!   `sweep/worker.rs`, `sweep/deliver.rs`.
-//! - **reporter**: makes files and reports: `report/`.
+//! - **chunker**: cuts it into batches: `list/chunker.rs`.
+//! - **worker pool**: sends the batches: `sweep/pool/coordinator.rs`,
+//!   `sweep/pool/worker.rs`, `sweep/deliver/attempt.rs`.
+//! - **reporter**: makes files and reports: `report/reporter.rs`, `report/`.
 //!
 //! # Modules
 //!

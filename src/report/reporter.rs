@@ -64,7 +64,7 @@ pub fn write(folder: &RunFolder) -> Result<Summary, ReportError> {
 /// finds.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write`](fn@write).
 pub fn write_ending(folder: &RunFolder, end: Option<&ProcessEnd>) -> Result<Summary, ReportError> {
     let archive = JournalReader::open(&folder.journal())?.ending(end);
     let mut account = Account::default();

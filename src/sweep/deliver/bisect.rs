@@ -1,6 +1,6 @@
 //! What follows a refusal: reading back, sending once more, and halving until
 //! the refused IDs stand alone, within the bounds of
-//! [`BisectBudget`](crate::sweep::deliver::bisect_budget::Isolation).
+//! [`BisectBudget`](crate::sweep::deliver::bisect_budget::BisectBudget).
 
 use std::borrow::Cow;
 use std::sync::Arc;

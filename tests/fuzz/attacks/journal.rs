@@ -6,8 +6,8 @@ use std::{fs, path::Path, sync::LazyLock, time::Duration};
 use jiff::Timestamp;
 use rescind::{
     journal::{
-        Batch, CallKind, Entry, RunMeta, HoldCause, Journal, Lookback, Move, NewRun, Part, Pick,
-        Process, ProcessEnd, RunFolder, RunsDir, State, Verified, recent_calls,
+        Batch, CallKind, Entry, HoldCause, Journal, Lookback, Move, NewRun, Part, Pick, Process,
+        ProcessEnd, RunFolder, RunMeta, RunsDir, State, Verified, recent_calls,
     },
     list::PermissionId,
     report::{self, Format, Style, Summary},

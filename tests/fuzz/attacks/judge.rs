@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rescind::{
     api::{
-        AuthOutcome, Answer, Call, Credentials, LONGEST_WAIT, LogIn, Reading, Response, Secrets,
+        Answer, AuthOutcome, Call, Credentials, LONGEST_WAIT, LogIn, Reading, Response, Secrets,
         Verdict, judge_auth, judge_read, judge_revoke,
     },
     list::PermissionId,

@@ -12,10 +12,10 @@
 
 #[path = "."]
 mod cli {
+    #[path = "../../../src/cli/error.rs"]
+    pub(crate) mod error;
     #[path = "../../../src/cli/exit.rs"]
     mod exit;
-    #[path = "../../../src/cli/problem.rs"]
-    pub(crate) mod problem;
     #[path = "../../../src/cli/settings/mod.rs"]
     pub(crate) mod settings;
 }
@@ -23,7 +23,7 @@ mod cli {
 use std::{ffi::OsString, os::unix::ffi::OsStrExt};
 
 use cli::{
-    problem::CliError,
+    error::CliError,
     settings::{Given, KEYS, Layers},
 };
 use libfuzzer_sys::fuzz_target;

@@ -284,7 +284,7 @@ mod tests {
 PLAN on LIVE: nothing was sent.
 
 List     samples/permissions.csv, column permissionId
-RowFigures     4,096 rows = 4,020 distinct + 51 duplicates + 25 invalid
+Rows     4,096 rows = 4,020 distinct + 51 duplicates + 25 invalid
          line 3: \"1.02E+09\u{FFFD}[31m\" invalid: scientific notation
          and 24 more
 Batches  41 of up to 100 IDs

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
+use super::batch_ids;
 use super::{
     ALREADY_REVOKED, BatchId, Entry, Move, Part, PriorStatus, State, TokenOrigin,
     VerificationResult, Waited,
 };
-use crate::journal::new_run;
 
 /// Why an entry cannot be written.
 pub(super) enum ApplyError {
@@ -142,7 +142,7 @@ fn write_testimony(
 ) -> Result<(), ApplyError> {
     let some = match testimony.some.as_slice() {
         [] => String::new(),
-        some => new_run::json_array(some.iter().map(|id| id.get()), some.len()),
+        some => batch_ids::json_array(some.iter().map(|id| id.get()), some.len()),
     };
     db.prepare_cached(
         "INSERT INTO evidence (process, root, batch, claimed, found, ids, some)
@@ -285,8 +285,8 @@ fn write_parts(
             batch.id,
             batch.path,
             batch.len().cast_signed(),
-            new_run::first_line(&batch.lines),
-            new_run::last_line(&batch.lines),
+            batch_ids::first_line(&batch.lines),
+            batch_ids::last_line(&batch.lines),
             batch.state.word(),
             part.reason,
             part.message,
@@ -296,7 +296,7 @@ fn write_parts(
             batch.state == from,
             ALREADY_REVOKED,
         ])?;
-        new_run::insert_member(db, batch.id, &batch.ids, &batch.lines)?;
+        batch_ids::insert_member(db, batch.id, &batch.ids, &batch.lines)?;
     }
     // Not before the parts have taken over what they keep of it.
     db.prepare_cached("UPDATE batch SET settled_at = ?2 WHERE id = ?1")?

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Journal, JournalError, JournalReader, RunMeta};
-use crate::journal::reader::{damaged, moment};
+use crate::journal::rows::{damaged, moment};
 use crate::list::{PermissionId, hex};
 
 /// What one guard found, with its figures.

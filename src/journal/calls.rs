@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
 use super::{JournalError, JournalReader, TokenOrigin};
-use crate::journal::reader::{damaged, moment, optional_moment};
+use crate::journal::rows::{damaged, moment, optional_moment};
 
 /// When a call was made and what came of it, without what it carried.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -26,7 +26,7 @@ pub enum JournalError {
         path: PathBuf,
     },
     /// The journal is of another version.
-    #[error("the journal {} has format {found}; this program reads formats {} to {}", path.display(), super::migrate::OLDEST_FORMAT, crate::journal::writer::FORMAT_VERSION)]
+    #[error("the journal {} has format {found}; this program reads formats {} to {}", path.display(), super::migrate::OLDEST_FORMAT, super::open::FORMAT_VERSION)]
     Version {
         /// The journal.
         path: PathBuf,

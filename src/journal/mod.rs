@@ -9,6 +9,7 @@
 //! the next call is left to the [`sweep`](crate::sweep).
 
 mod apply;
+mod batch_ids;
 mod breach;
 mod calls;
 mod dry_run;
@@ -19,10 +20,14 @@ mod lock;
 mod log_state;
 mod migrate;
 mod new_run;
+mod open;
 mod pinned;
+mod process;
+mod queue;
 mod rate_history;
 mod reader;
 mod removal;
+mod rows;
 mod runs_dir;
 mod search;
 mod state;
@@ -39,10 +44,13 @@ pub use error::{JournalError, causes};
 pub use lock::{Holder, Lock, LockError, PLANNING, PRUNING};
 pub use new_run::{NewRun, RunMeta};
 pub use pinned::Pinned;
+pub use process::{Process, ProcessEnd};
+pub use queue::{Doubt, Pick};
 pub use rate_history::{Lookback, Recent, Remaining, Unreadable, counts_since, recent_calls};
-pub use reader::{BatchRow, CallCounts, HoldRow, JournalReader, ProcessRow, RejectRow};
+pub use reader::JournalReader;
+pub use rows::{BatchRow, CallCounts, HoldRow, ProcessRow, RejectRow};
 pub use runs_dir::{RunFolder, RunId, RunsDir, open_private};
 pub use search::{CallRow, IdHistory};
 pub use state::{Evidence, State, Tally, Verified};
 pub use verifications::EvidenceRow;
-pub use writer::{Doubt, Journal, Pick, Process, ProcessEnd, Unfolded};
+pub use writer::{Journal, Unfolded};

@@ -5,7 +5,6 @@
 //! and then renamed. So a run either exists with its whole list or not at all.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -13,12 +12,13 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
+use super::batch_ids::{first_line, insert_member, last_line};
 use super::breach::insert_breach;
 use super::list_digest::{LIST_DIGEST, ListDigest};
 use super::log_state::STATE_TABLE;
+use super::open;
 use super::{BatchId, Finding, JournalError};
 use crate::journal::runs_dir::{JOURNAL, RunFolder, RunId, RunsDir, sync_dir};
-use crate::journal::writer;
 use crate::list::PermissionId;
 
 /// The tables of a journal.
@@ -94,8 +94,8 @@ impl NewRun {
                 "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;
                  PRAGMA application_id = {}; PRAGMA user_version = {};
                  BEGIN;",
-                writer::APPLICATION_ID,
-                writer::FORMAT_VERSION
+                open::APPLICATION_ID,
+                open::FORMAT_VERSION
             ))
             .and_then(|()| database.execute_batch(SCHEMA))
             .map_err(at)?;
@@ -222,49 +222,6 @@ impl NewRun {
         sync_dir(self.runs.path())?;
         Ok((folder, self.lock))
     }
-}
-
-/// A JSON array of numbers.
-pub(super) fn json_array(numbers: impl Iterator<Item = i64>, length: usize) -> String {
-    let mut text = String::with_capacity(length * 11 + 2);
-    text.push('[');
-    for (index, number) in numbers.enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        let _ = write!(text, "{number}");
-    }
-    text.push(']');
-    text
-}
-
-pub(super) fn insert_member(
-    db: &Connection,
-    batch: BatchId,
-    ids: &[PermissionId],
-    lines: &[u64],
-) -> rusqlite::Result<()> {
-    let consecutive = lines.windows(2).all(|pair| pair[0] + 1 == pair[1]);
-    let lines = if consecutive {
-        String::new()
-    } else {
-        json_array(lines.iter().map(|line| line.cast_signed()), lines.len())
-    };
-    db.prepare_cached("INSERT INTO member (batch, ids, lines) VALUES (?1, ?2, ?3)")?
-        .execute(params![
-            batch,
-            json_array(ids.iter().map(|id| id.get()), ids.len()),
-            lines
-        ])
-        .map(drop)
-}
-
-pub(super) fn first_line(lines: &[u64]) -> i64 {
-    lines.first().copied().unwrap_or(0).cast_signed()
-}
-
-pub(super) fn last_line(lines: &[u64]) -> i64 {
-    lines.last().copied().unwrap_or(0).cast_signed()
 }
 
 impl RunMeta {

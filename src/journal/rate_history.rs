@@ -11,9 +11,10 @@ use std::time::{Duration, SystemTime};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::params;
 
+use super::process::timeout;
 use super::{HoldCause, JournalError, JournalReader};
 use crate::address::server;
-use crate::journal::reader::{moment, optional_moment};
+use crate::journal::rows::{moment, optional_moment};
 use crate::journal::runs_dir::{RunFolder, RunsDir};
 
 /// A call is sent at most this long after it was recorded (the sweep's
@@ -227,13 +228,6 @@ impl Recent {
         }
         Ok(())
     }
-}
-
-/// The time-out among the settings that a process recorded.
-pub(super) fn timeout(settings: &str) -> Option<SignedDuration> {
-    let settings: serde_json::Value = serde_json::from_str(settings).ok()?;
-    let timeout = crate::duration::parse(settings.get("timeout")?.as_str()?)?;
-    timeout.try_into().ok()
 }
 
 /// The holds of a process that are still on: those that no call has followed,

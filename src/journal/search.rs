@@ -9,7 +9,7 @@ use rusqlite::Row;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{BatchId, BatchRow, JournalError, JournalReader, RejectRow, State};
-use crate::journal::reader::{batch_row, moment, optional_moment};
+use crate::journal::rows::{batch_row, moment, optional_moment};
 use crate::list::{InvalidId, PermissionId};
 
 /// What a run has recorded of one of its IDs.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use rusqlite::{OptionalExtension, Row};
 
 use super::{BatchId, Evidence, JournalError, JournalReader, PriorStatus, State};
-use crate::journal::reader::{damaged, numbers, state};
+use crate::journal::rows::{damaged, numbers, state};
 use crate::list::PermissionId;
 
 /// What a verification found of one ID.

@@ -11,8 +11,9 @@ use clap_complete::Shell;
 use rescind::list::{InvalidId, PermissionId};
 
 use super::{
-    exit, help,
+    exit,
     settings::{Given, KEYS, Key, Shape, any_duration, environments},
+    topics,
 };
 
 /// Revoke trading permissions in bulk, inside the API's limits, and account
@@ -127,7 +128,7 @@ pub(crate) enum CommandArgs {
     /// Print the help of a command, or a topic of the manual
     Help {
         /// A topic or a command; without one the overview
-        #[arg(value_name = "NAME", value_parser = help::names())]
+        #[arg(value_name = "NAME", value_parser = topics::names())]
         names: Vec<String>,
     },
     /// Print completions for a shell
@@ -281,7 +282,7 @@ fn overview() -> String {
     format!(
         "{}\n\nExit codes:\n{lines}\n\n\
          Unknown settings are errors, so a typo cannot silently disable a limit.",
-        help::topics()
+        topics::topics()
     )
 }
 

@@ -25,6 +25,7 @@ mod signals;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod topics;
 
 use std::{
     env,

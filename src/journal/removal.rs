@@ -11,11 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::{JournalError, RunFolder, RunsDir};
-use crate::journal::runs_dir::sync_dir;
-
-/// How the folder of a run begins that is being removed; no run's ID begins
-/// so.
-pub(super) const REMOVING: &str = ".removing-";
+use crate::journal::runs_dir::{REMOVING, sync_dir};
 
 /// `st_blocks` counts in these (POSIX leaves the unit open, Linux does not).
 const BLOCK: u64 = 512;

@@ -11,7 +11,6 @@ use rustix::fs::{OFlags, statfs, statvfs};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use super::removal::REMOVING;
 use super::{JournalError, JournalReader};
 
 /// The journal's name within a run's folder.
@@ -20,6 +19,10 @@ pub(super) const JOURNAL: &str = "journal.db";
 /// A run's folder and lock, its twelve files, and the results once more while
 /// they are replaced.
 const FILES: u64 = 24;
+
+/// How the folder of a run begins that is being removed; no run's ID begins
+/// so.
+pub(super) const REMOVING: &str = ".removing-";
 
 /// How the folder of a run in the making begins; no run's ID begins so.
 const SCRATCH: &str = ".freezing-";

@@ -11,7 +11,7 @@ use rustc_hash::FxHashSet;
 use sha2::{Digest, Sha256};
 
 use super::{InvalidId, ListError, ListWarning, PermissionId, Row, Rows};
-use crate::list::input::hex;
+use crate::list::hex::hex;
 use crate::list::warnings::Lengths;
 
 /// What freezing hands on, in the order of the list.

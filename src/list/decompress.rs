@@ -13,7 +13,7 @@ use std::{
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use crate::list::input::hex;
+use crate::list::hex::hex;
 
 /// How a list is compressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

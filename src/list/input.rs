@@ -3,7 +3,6 @@
 
 use std::{
     fmt,
-    fmt::Write,
     fs::{self, File, Metadata},
     io::{self, Chain, Cursor, Read},
     os::{fd::AsFd, unix::fs::MetadataExt},
@@ -234,15 +233,6 @@ fn failed(name: &str, error: io::Error) -> ListError {
         Ok(ReadFailure::Bomb(compression)) => ListError::Bomb { name, compression },
         Err(source) => ListError::Read { name, source },
     }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut digits, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use crate::journal::{Approval, Breach, BreachRow, Breaches, RunFolder, RunMeta, release_digest};
 use crate::report::format::{self, count, ids, moment, number, visible};
-use crate::report::headline;
+use crate::report::shell_command;
 
 /// What a guard found.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -71,7 +71,7 @@ pub(super) fn release(facts: &RunMeta, breaches: &Breaches) -> Option<String> {
 /// The command that releases the held run in `folder`, to be typed as it is.
 #[must_use]
 pub fn release_command(folder: &RunFolder, digest: &str) -> String {
-    let resume = headline::command("resume", folder.run().as_str(), folder.path());
+    let resume = shell_command::command("resume", folder.run().as_str(), folder.path());
     format!("{resume} --approve {digest}")
 }
 

@@ -5,8 +5,8 @@ use super::search::{Before, CallFigures, PermissionFate, PermissionHistory, RunH
 use super::text::TextPage;
 use crate::journal::State;
 use crate::report::format::{column, count, duration, meaning, moment, number, place};
-use crate::report::report_model::Tone;
 use crate::report::text_table::{Column, Grid};
+use crate::report::tone::Tone;
 
 impl Search {
     /// For a terminal.

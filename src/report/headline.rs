@@ -1,15 +1,10 @@
-//! The verdict on a run: what a reader has to know first, and what to do
-//! next.
-
-use std::path::Path;
+//! The verdict on a run: what a reader has to know first.
 
 use super::{Summary, Verification};
 use crate::api::Environment;
 use crate::journal::State;
-use crate::report::format::{
-    count, ids, ids_are, ids_were, moment, number, place, shortfall, visible,
-};
-use crate::report::report_model::{NextStep, Tone};
+use crate::report::format::{count, ids, ids_are, ids_were, number, place, shortfall};
+use crate::report::tone::Tone;
 
 /// What a reader has to tell apart first.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -127,7 +122,7 @@ pub(super) fn headline(kind: HeadlineKind, summary: &Summary) -> String {
 
 /// Whether the API was simulated, so that the list is still to be revoked
 /// whatever came of it.
-fn is_practice(summary: &Summary) -> bool {
+pub(super) fn is_practice(summary: &Summary) -> bool {
     summary.environment == Environment::Sandbox.name()
 }
 
@@ -257,117 +252,4 @@ fn why(summary: &Summary) -> Option<&'static str> {
         ("unauthorized", _) => "It was stopped because the token or log-in was refused.",
         _ => return None,
     })
-}
-
-pub(super) fn next(kind: HeadlineKind, summary: &Summary, folder: &Path) -> Vec<NextStep> {
-    let command = |verb: &str| command(verb, &summary.run, folder);
-    let step = |what: String, why: &str| NextStep {
-        what,
-        why: why.to_owned(),
-    };
-    let file = |name: &str, why: &str| step(quoted(&folder.join(name)), why);
-    let mut steps = Vec::new();
-    if kind == HeadlineKind::Running {
-        steps.push(step(command("report"), "looks again"));
-        return steps;
-    }
-    let verified = summary.verification.as_ref();
-    if verified.is_some_and(|found| !found.is_clean() && found.read() > 0) {
-        steps.push(file(
-            super::VERIFICATION_CSV,
-            "what was found, ID by ID; * is not revoked, - absent, ! unreadable",
-        ));
-    }
-    if kind == HeadlineKind::Mismatch && summary.accepted_in_vain() > 0 {
-        steps.push(file(
-            super::RESULTS_CSV,
-            "the rows with the reason verification_mismatch, or verified as active",
-        ));
-    }
-    if let Some(digest) = &summary.approve {
-        steps.push(step(
-            format!("{} --approve {digest}", command("resume")),
-            "releases this list, here and nowhere else, once a person has looked at it; if it is \
-             the wrong one, leave it: nothing is sent",
-        ));
-    } else if !summary.finished || kind == HeadlineKind::Unfinished {
-        let later = summary
-            .resume_at
-            .map(|at| format!("continues; not before {}", moment(at)));
-        let why = match summary.outcome.as_str() {
-            "deferred" if let Some(later) = &later => later,
-            "unauthorized" => "continues, once the token is valid",
-            "stopped" | "error" => "continues, once the cause is fixed",
-            _ if summary.finished => "sends nothing, writes all files again and records the end",
-            _ if summary.to_send(false) == 0 && summary.accepted_in_vain() > 0 => {
-                "reads again what was accepted and is still active; sends nothing"
-            }
-            _ => "settles what is open and continues; nothing settled is sent again",
-        };
-        steps.push(step(command("resume"), why));
-        if summary.accepted_in_vain() > 0 {
-            steps.push(step(
-                format!("{} --resend-mismatched", command("resume")),
-                "sends again what was accepted and is still active; it may have been granted anew, \
-                 so find out why first",
-            ));
-        }
-    }
-    let lost = summary.ids.of(State::Refused) + summary.ids.of(State::Missing);
-    if summary.finished && summary.not_revoked() > 0 {
-        steps.push(file(
-            super::REMAINING_CSV,
-            "the IDs not revoked and why; a list for a new run",
-        ));
-    } else if lost > 0 {
-        steps.push(file(
-            super::REMAINING_CSV,
-            "the IDs not revoked so far and why",
-        ));
-    }
-    if summary.rows.invalid > 0 {
-        steps.push(file(
-            super::REJECTED_CSV,
-            "the rows that hold no valid ID and why",
-        ));
-    }
-    if kind == HeadlineKind::Empty {
-        steps.push(step(
-            command("report"),
-            "shows this again; look at what makes the list",
-        ));
-    }
-    if steps.is_empty() {
-        let left = if is_practice(summary) {
-            "shows this again; the list is still to be run in a real environment"
-        } else {
-            "shows this again; there is nothing left to do"
-        };
-        steps.push(step(command("report"), left));
-    }
-    steps
-}
-
-/// What to type to have something done with the run in `folder`.
-pub(super) fn command(verb: &str, run: &str, folder: &Path) -> String {
-    let mut command = format!("rescind {verb} {run}");
-    let runs = folder.parent().unwrap_or(folder);
-    if runs != Path::new("runs") {
-        command.push_str(" --runs-dir ");
-        command.push_str(&quoted(runs));
-    }
-    command
-}
-
-/// A path as a shell takes it, and a terminal too.
-fn quoted(path: &Path) -> String {
-    let path = path.to_string_lossy();
-    // It must not be taken for an option.
-    let path = if path.starts_with('-') {
-        format!("./{path}")
-    } else {
-        path.into_owned()
-    };
-    let path = visible(&path);
-    shlex::try_quote(&path).map_or_else(|_| path.clone().into_owned(), std::borrow::Cow::into_owned)
 }

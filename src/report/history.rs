@@ -7,8 +7,8 @@ use crate::address::server;
 use crate::journal::{RunsDir, State};
 use crate::report::format::chain;
 use crate::report::format::{count, duration, ids_are, number};
-use crate::report::headline::command;
-use crate::report::report_model::Tone;
+use crate::report::shell_command::command;
+use crate::report::tone::Tone;
 use crate::sweep::{GROWTH_FROM, GROWTH_RUNS};
 
 /// What is usual is the median of at least so many earlier nights, and of at

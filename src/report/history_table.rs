@@ -6,8 +6,8 @@ use super::text::TextPage;
 use super::{Style, WaitTotals};
 use crate::journal::State;
 use crate::report::format::{count, duration, moment, number};
-use crate::report::report_model::Tone;
 use crate::report::text_table::{Cell, Column, Grid};
+use crate::report::tone::Tone;
 
 /// A narrow terminal goes without the causes of waits first, then without
 /// what a run's name tells, and without the environment last.

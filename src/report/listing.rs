@@ -8,8 +8,8 @@ use super::{Style, json};
 use crate::journal::{State, Tally};
 use crate::report::approvals::release_command;
 use crate::report::format::{chain, duration, moment, number};
-use crate::report::report_model::Tone;
 use crate::report::text_table::{Cell, Column, Grid};
+use crate::report::tone::Tone;
 
 /// A narrow terminal goes without some: a run's name begins with its time,
 /// and the others follow from what is left or can be asked for.

@@ -22,6 +22,7 @@ mod html;
 mod json;
 mod listing;
 mod markdown;
+mod next_steps;
 mod outcome;
 mod plan;
 mod preflight;
@@ -32,11 +33,13 @@ mod reporter;
 mod run_details;
 mod runs;
 mod search;
+mod shell_command;
 mod summary;
 #[cfg(test)]
 mod tests;
 mod text;
 mod text_table;
+mod tone;
 mod totals;
 mod verification;
 
@@ -215,7 +218,7 @@ pub fn report_command(folder: &RunFolder) -> String {
 /// it is.
 #[must_use]
 pub fn command(verb: &str, folder: &RunFolder) -> String {
-    headline::command(verb, folder.run().as_str(), folder.path())
+    shell_command::command(verb, folder.run().as_str(), folder.path())
 }
 
 fn results(folder: &RunFolder, out: &mut dyn Write) -> Result<(), ReportError> {

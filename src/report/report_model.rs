@@ -7,35 +7,9 @@ use crate::report::approvals::ApprovalFigures;
 use crate::report::format::{
     column, count, duration, ids, ids_are, ids_were, moment, number, seconds,
 };
-use crate::report::headline::{HeadlineKind, answers, headline, next};
-
-/// How urgent it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Tone {
-    Good,
-    Wary,
-    Bad,
-}
-
-impl Tone {
-    /// Its colour on a terminal: green, yellow, red (ECMA-48, SGR).
-    pub(super) const fn colour(self) -> &'static str {
-        match self {
-            Self::Good => "32",
-            Self::Wary => "33",
-            Self::Bad => "31",
-        }
-    }
-}
-
-/// What to type or to look at next.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct NextStep {
-    /// A command or a file.
-    pub(super) what: String,
-    /// What that does.
-    pub(super) why: String,
-}
+use crate::report::headline::{HeadlineKind, answers, headline};
+use crate::report::next_steps::{NextStep, next};
+use crate::report::tone::Tone;
 
 /// A run in words.
 #[derive(Clone, PartialEq, Eq, Debug)]

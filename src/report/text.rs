@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::{OutcomeFigures, RejectFigures, Style, Summary};
 use crate::journal::RunFolder;
 use crate::report::format::{count, meaning, number};
-use crate::report::report_model::{Review, Tone};
+use crate::report::report_model::Review;
+use crate::report::tone::Tone;
 
 /// Nothing fits into less, and no eye follows more.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;

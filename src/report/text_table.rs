@@ -3,7 +3,7 @@
 
 use super::Style;
 use super::text::TextPage;
-use crate::report::report_model::Tone;
+use crate::report::tone::Tone;
 
 /// A column of a [`Grid`].
 #[derive(Clone, Copy, Debug)]

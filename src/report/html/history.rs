@@ -11,8 +11,8 @@ use crate::journal::State;
 use crate::report::format::{count, duration, moment, number, rfc3339};
 use crate::report::history::{History, HistoryRow, HistoryWarning, real};
 use crate::report::outcome::open_ids;
-use crate::report::report_model::Tone;
 use crate::report::search::UnreadableRun;
+use crate::report::tone::Tone;
 
 /// The drawings, in pixels from their tops.
 const HEIGHT: f64 = 152.0;

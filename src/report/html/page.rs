@@ -13,11 +13,12 @@ use super::timeline::{self, Timeline};
 use crate::journal::{ProcessRow, RunFolder};
 use crate::report::format::{count, duration, moment, number, seconds};
 use crate::report::html::outcomes::{self, Divided, OutcomeView, ProcessView, Tries};
-use crate::report::report_model::{Review, Tone};
+use crate::report::report_model::Review;
 use crate::report::reporter::{
     BEFORE_CSV, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, RESULTS_CSV, SUMMARY_JSON,
     VERIFICATION_CSV,
 };
+use crate::report::tone::Tone;
 use crate::report::{RejectFigures, Summary, text};
 
 pub(super) const STYLE: &str = include_str!("style.css");

@@ -6,7 +6,7 @@ use super::page::{all, parsed, words};
 use super::{assert_same, placed};
 use crate::journal::{RunMeta, RunsDir, State, Verified, Waited};
 use crate::report::fixture::{Fixture, REVOKED, SampleOutcome, facts, plain};
-use crate::report::report_model::Tone;
+use crate::report::tone::Tone;
 use crate::report::*;
 
 const LIVE: &str = "https://live.tradovateapi.com/v1";

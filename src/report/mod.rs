@@ -10,6 +10,7 @@
 
 mod approvals;
 mod csv_files;
+mod file_names;
 mod find;
 #[cfg(test)]
 mod fixture;
@@ -26,6 +27,7 @@ mod next_steps;
 mod outcome;
 mod plan;
 mod preflight;
+mod process_outcome;
 mod prune;
 mod prune_text;
 mod report_model;
@@ -33,6 +35,7 @@ mod reporter;
 mod run_details;
 mod runs;
 mod search;
+mod serialize;
 mod shell_command;
 mod summary;
 #[cfg(test)]
@@ -42,6 +45,7 @@ mod text_table;
 mod tone;
 mod totals;
 mod verification;
+mod waits;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -49,6 +53,10 @@ use std::path::{Path, PathBuf};
 use crate::journal::{JournalError, JournalReader, RunFolder};
 
 pub use approvals::{ApprovalFigures, BreachFigures, breach, release_command};
+pub use file_names::{
+    BEFORE_CSV, FILES, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, REPORT_HTML, RESULTS_CSV,
+    SUMMARY_JSON, VERIFICATION_CSV,
+};
 pub use forecast::{forecast, misfit};
 pub use format::{column, number, visible};
 pub use history::{History, HistoryRow, HistoryWarning, Restriction};
@@ -58,10 +66,7 @@ pub use plan::{Plan, PlannedReject};
 pub use preflight::{Alike, Preflight};
 pub use prune::{KeepReason, PruneDecision, Retention};
 pub use prune_text::{pruned, pruned_json};
-pub use reporter::{
-    BEFORE_CSV, FILES, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, REPORT_HTML, RESULTS_CSV,
-    SUMMARY_JSON, VERIFICATION_CSV, refresh, write, write_ending,
-};
+pub use reporter::{refresh, write, write_ending};
 pub use run_details::{FileFigures, HoldFigures, ProcessFigures, RunDetails};
 pub use runs::{
     Listed, Newest, RunStatus, finished_counts, finished_with_list, is_live, list, newest,
@@ -71,11 +76,10 @@ pub use search::{
     Before, CallFigures, PermissionFate, PermissionHistory, RejectedRow, RunHit, Search,
     UnreadableRun,
 };
-pub use summary::{
-    InputFigures, OutcomeFigures, RejectFigures, Requests, RowFigures, Summary, WaitFigures,
-    WaitTotals,
-};
+pub use summary::{InputFigures, Requests, RowFigures, Summary};
+pub use totals::{OutcomeFigures, RejectFigures};
 pub use verification::{Verification, VerificationMark};
+pub use waits::{WaitFigures, WaitTotals};
 
 /// A report that could not be made.
 #[derive(Debug, thiserror::Error)]

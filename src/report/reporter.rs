@@ -10,43 +10,17 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::verification::VERIFY;
+use super::process_outcome::VERIFY;
 use super::{ReportError, Summary, html, json};
 use crate::journal::{JournalReader, ProcessEnd, RunFolder};
 use crate::report::csv_files::{
     BeforeCsv, PermissionsCsv, RejectedCsv, RemainingCsv, ResultsCsv, VerificationCsv,
 };
+use crate::report::file_names::{
+    BEFORE_CSV, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, REPORT_HTML, RESULTS_CSV,
+    SUMMARY_JSON, VERIFICATION_CSV,
+};
 use crate::report::totals::{Account, each_id, each_whole};
-
-/// One row per batch.
-pub const RESULTS_CSV: &str = "results.csv";
-/// One row per distinct ID.
-pub const PERMISSIONS_CSV: &str = "permissions.csv";
-/// The IDs not revoked; a valid input for a new run.
-pub const REMAINING_CSV: &str = "remaining.csv";
-/// The rows that gave no ID to send.
-pub const REJECTED_CSV: &str = "rejected.csv";
-/// The figures.
-pub const SUMMARY_JSON: &str = "summary.json";
-/// The report to look at.
-pub const REPORT_HTML: &str = "report.html";
-
-/// What the last verification found, ID by ID. There is one only where there
-/// was a verification.
-pub const VERIFICATION_CSV: &str = "verification.csv";
-/// How the IDs were shown before they were sent. There is one only where they
-/// were read then.
-pub const BEFORE_CSV: &str = "before.csv";
-
-/// Every file that each run has, in the order of writing.
-pub const FILES: [&str; 6] = [
-    RESULTS_CSV,
-    PERMISSIONS_CSV,
-    REMAINING_CSV,
-    REJECTED_CSV,
-    SUMMARY_JSON,
-    REPORT_HTML,
-];
 
 /// Writes all files of a run whose last process has recorded its end; they
 /// are on the disk when this returns.

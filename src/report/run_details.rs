@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::listing::{other_states, outcome};
+use super::process_outcome::how_a_process_ended;
 use super::runs::RunStatus;
-use super::summary::{how_a_process_ended, optional_time, time};
+use super::serialize::{optional_time, time};
 use super::text::TextPage;
 use super::{ReportError, Style, WaitTotals, json};
 use crate::journal::{HoldRow, JournalReader, ProcessRow, RunFolder, State};

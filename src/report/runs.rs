@@ -4,9 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::outcome::{ending, is_finished};
-use super::summary::{
-    how_it_ended, is_concluded, last_carried, optional_time, resumes, states, time,
-};
+use super::process_outcome::{how_it_ended, is_concluded, last_carried, resumes};
+use super::serialize::{optional_time, states, time};
 use super::{InputFigures, ReportError, Requests, RowFigures, WaitTotals};
 use crate::address::server;
 use crate::journal::{

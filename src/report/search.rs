@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
-use super::summary::{optional_time, time};
+use super::serialize::{optional_time, time};
 use super::{InputFigures, ReportError, json};
 use crate::journal::{
     BatchRow, CallRow, IdHistory, JournalError, JournalReader, PriorStatus, RejectRow, RunFolder,
@@ -68,7 +68,7 @@ pub struct PermissionFate {
     /// The batches that it was in before, which were divided.
     pub divided: Vec<String>,
     /// Its state.
-    #[serde(serialize_with = "super::summary::word")]
+    #[serde(serialize_with = "super::serialize::word")]
     pub state: State,
     /// Why, in a word; may be empty.
     pub reason: String,

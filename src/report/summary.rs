@@ -1,18 +1,21 @@
 //! The figures of a run, as `summary.json` shows them.
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::Serialize;
 
 use super::ReportError;
 use super::outcome::{Outcome, ending, is_finished, open_ids};
-use super::verification::{VERIFY, Verification};
+use super::process_outcome::{how_it_ended, is_concluded, last_carried, resumes, verify_of};
+use super::serialize::{optional_time, states, time};
+use super::verification::Verification;
+use super::waits::WaitTotals;
 use crate::journal::{
     CallCounts, JournalReader, ProcessRow, RunFolder, RunMeta, State, Tally, VERIFICATION_MISMATCH,
 };
 use crate::report::approvals::{BreachFigures, release};
-use crate::report::format::{self, visible};
+use crate::report::format::visible;
 use crate::report::totals;
-use crate::report::totals::Account;
+use crate::report::totals::{Account, OutcomeFigures, RejectFigures};
 
 /// Raised where a field of `summary.json` goes, or comes to mean something
 /// else; one that is added raises nothing.
@@ -140,52 +143,6 @@ pub struct Requests {
     pub read: u64,
     /// Log-ins and renewals.
     pub auth: u64,
-}
-
-/// Seconds waited, by cause.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
-pub struct WaitTotals {
-    /// Until the pace allowed the next call.
-    pub rate: f64,
-    /// For a backoff to pass.
-    pub retry: f64,
-    /// For time penalties.
-    pub penalty: f64,
-    /// For lockouts.
-    pub lockout: f64,
-    /// For windows to avoid.
-    pub window: f64,
-}
-
-/// The IDs of one state and reason.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct OutcomeFigures {
-    /// The state.
-    #[serde(serialize_with = "word")]
-    pub state: State,
-    /// The reason, in a word; may be empty.
-    pub reason: String,
-    /// How many IDs.
-    pub ids: u64,
-    /// In how many undivided batches.
-    pub batches: u64,
-    /// The first words that the server, or the program, had for one of them.
-    pub message: String,
-    /// Whether there are other words for others of them.
-    pub other_messages: bool,
-    /// The first few IDs.
-    pub samples: Vec<i64>,
-}
-
-/// The rejected rows of one reason.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct RejectFigures {
-    /// `duplicate`, or `invalid: …`.
-    pub reason: String,
-    /// How many rows.
-    pub rows: u64,
-    /// The first few lines.
-    pub lines: Vec<u64>,
 }
 
 impl Summary {
@@ -343,69 +300,6 @@ impl Summary {
     }
 }
 
-/// The last process that carried the run out, and did not only verify it.
-pub(super) fn last_carried(processes: &[ProcessRow]) -> Option<&ProcessRow> {
-    processes.iter().rfind(|process| process.command != VERIFY)
-}
-
-/// A run's word and code: those of the last process that carried it out. A
-/// verification that came after it may have settled what was open, or found
-/// that things are not as they were left: then `settled` counts, how a
-/// finished run ends that is left so.
-pub(super) fn how_it_ended(
-    processes: &[ProcessRow],
-    live: bool,
-    settled: Option<Outcome>,
-) -> (String, Option<u8>) {
-    let verified = processes.last().filter(|last| last.command == VERIFY);
-    let ended = verified.is_some_and(|last| last.ended.is_some());
-    match settled {
-        _ if live && !ended => how_a_process_ended(processes.last(), live),
-        Some(outcome) if verified.is_some() && !matches!(outcome, Outcome::Empty { .. }) => {
-            (outcome.word().to_owned(), Some(outcome.code()))
-        }
-        _ => how_a_process_ended(last_carried(processes), false),
-    }
-}
-
-/// Whether the last process has recorded its end, and the run's word is the
-/// one of a finished run that is left so, if it is finished.
-pub(super) fn is_concluded(
-    processes: &[ProcessRow],
-    outcome: &str,
-    settled: Option<Outcome>,
-) -> bool {
-    let ended = processes.last().is_some_and(|last| last.ended.is_some());
-    ended && settled.is_some_and(|settled| settled.word() == outcome)
-}
-
-/// A process's word and code. One that has not ended goes on if the run is
-/// `live`, and was cut off otherwise.
-pub(super) fn how_a_process_ended(last: Option<&ProcessRow>, live: bool) -> (String, Option<u8>) {
-    match last {
-        Some(process) if process.ended.is_some() => {
-            let word = process.outcome.as_deref().unwrap_or("interrupted");
-            (visible(word).into_owned(), process.exit_code)
-        }
-        _ if live => ("running".to_owned(), None),
-        _ => ("interrupted".to_owned(), None),
-    }
-}
-
-/// How often a run was resumed.
-pub(super) fn resumes(processes: &[ProcessRow]) -> u64 {
-    let resumes = processes.iter();
-    resumes
-        .filter(|process| process.command == "resume")
-        .count() as u64
-}
-
-fn verify_of(process: &ProcessRow) -> Option<String> {
-    let settings: serde_json::Value = serde_json::from_str(&process.settings).ok()?;
-    let word = settings.get("verify")?.as_str()?;
-    Some(visible(word).into_owned())
-}
-
 impl InputFigures {
     pub(super) fn of(facts: &RunMeta) -> Self {
         Self {
@@ -443,93 +337,4 @@ impl RowFigures {
             invalid: facts.rows_invalid,
         }
     }
-}
-
-/// A wait of one cause.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct WaitFigures {
-    /// What it was for, as the head of a column: `PENALTIES`.
-    pub heading: &'static str,
-    /// What it was for, in words: `for penalties`.
-    pub cause: &'static str,
-    /// How long, in seconds.
-    pub seconds: f64,
-    /// Whether the time was lost; the pace is kept on purpose.
-    pub lost: bool,
-}
-
-impl WaitTotals {
-    /// The waits, cause by cause.
-    #[must_use]
-    pub const fn by_cause(self) -> [WaitFigures; 5] {
-        const fn wait(
-            heading: &'static str,
-            cause: &'static str,
-            seconds: f64,
-            lost: bool,
-        ) -> WaitFigures {
-            WaitFigures {
-                heading,
-                cause,
-                seconds,
-                lost,
-            }
-        }
-        [
-            wait("PACE", "for the pace", self.rate, false),
-            wait("RETRIES", "between tries", self.retry, true),
-            wait("PENALTIES", "for penalties", self.penalty, true),
-            wait("LOCKOUTS", "for lockouts", self.lockout, true),
-            wait("WINDOWS", "for windows to avoid", self.window, false),
-        ]
-    }
-
-    /// The seconds that were lost.
-    #[must_use]
-    pub fn lost(self) -> f64 {
-        let lost = self.by_cause().into_iter().filter(|wait| wait.lost);
-        lost.map(|wait| wait.seconds).sum()
-    }
-
-    pub(super) fn of(processes: &[ProcessRow]) -> Self {
-        let sum = |of: fn(&ProcessRow) -> f64| {
-            let seconds: f64 = processes.iter().map(of).sum();
-            (seconds * 1000.0).round() / 1000.0
-        };
-        Self {
-            rate: sum(|process| process.waited.rate),
-            retry: sum(|process| process.waited.retry),
-            penalty: sum(|process| process.waited.penalty),
-            lockout: sum(|process| process.waited.lockout),
-            window: sum(|process| process.waited.window),
-        }
-    }
-}
-
-pub(super) fn time<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&format::rfc3339(*at))
-}
-
-#[expect(clippy::ref_option, reason = "serde passes fields by reference")]
-pub(super) fn optional_time<S: Serializer>(
-    at: &Option<Timestamp>,
-    to: S,
-) -> Result<S::Ok, S::Error> {
-    at.map(format::rfc3339).serialize(to)
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes fields by reference"
-)]
-pub(super) fn word<S: Serializer>(state: &State, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(state.word())
-}
-
-pub(super) fn states<S: Serializer>(tally: &Tally, to: S) -> Result<S::Ok, S::Error> {
-    let mut map = to.serialize_map(Some(State::SHOWN.len()))?;
-    for state in State::SHOWN {
-        map.serialize_entry(state.word(), &tally.of(state))?;
-    }
-    map.end()
 }

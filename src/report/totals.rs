@@ -6,12 +6,45 @@
 
 use std::collections::BTreeMap;
 
-use super::summary::{OutcomeFigures, RejectFigures};
+use serde::Serialize;
+
+use super::serialize::word;
 use crate::journal::{
     BatchRow, JournalError, JournalReader, RejectRow, RunMeta, State, Tally, Verified,
 };
 use crate::list::PermissionId;
 use crate::report::format::{number, visible};
+
+/// The IDs of one state and reason.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct OutcomeFigures {
+    /// The state.
+    #[serde(serialize_with = "word")]
+    pub state: State,
+    /// The reason, in a word; may be empty.
+    pub reason: String,
+    /// How many IDs.
+    pub ids: u64,
+    /// In how many undivided batches.
+    pub batches: u64,
+    /// The first words that the server, or the program, had for one of them.
+    pub message: String,
+    /// Whether there are other words for others of them.
+    pub other_messages: bool,
+    /// The first few IDs.
+    pub samples: Vec<i64>,
+}
+
+/// The rejected rows of one reason.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct RejectFigures {
+    /// `duplicate`, or `invalid: …`.
+    pub reason: String,
+    /// How many rows.
+    pub rows: u64,
+    /// The first few lines.
+    pub lines: Vec<u64>,
+}
 
 /// So many IDs, or lines, stand for the others of their kind.
 const SAMPLES: usize = 3;

@@ -5,12 +5,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::outcome::Outcome;
-use super::summary::{how_a_process_ended, optional_time, time};
+use super::process_outcome::{VERIFY, how_a_process_ended};
+use super::serialize::{optional_time, time};
 use crate::journal::{Evidence, JournalError, JournalReader, ProcessRow, State};
 use crate::report::format::{number, visible};
-
-/// The command of a process that verifies.
-pub(super) const VERIFY: &str = "verify";
 
 /// How a claim stands against what was found: the `verdict` of
 /// `verification.csv`.

@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use super::activity::Activity;
 use super::bar::{Coord, share};
 use super::extract::{BatchExtract, Extract};
-use super::page::process_name;
-use crate::journal::State;
+use crate::journal::{ProcessRow, State};
 use crate::report::format::{count, duration, ids, meaning, number, seconds, visible};
 use crate::report::{Summary, WaitTotals, text};
 
@@ -270,4 +269,9 @@ impl PartLine {
             message: String::new(),
         }
     }
+}
+
+/// How one process is told apart from the others.
+pub(super) fn process_name(n: usize, process: &ProcessRow) -> String {
+    format!("{n} {}", crate::report::format::visible(&process.command))
 }

@@ -10,14 +10,14 @@ use super::extract::Extract;
 use super::latency::{self, KindLatency, latencies};
 use super::tables::Tables;
 use super::timeline::{self, Timeline};
-use crate::journal::{ProcessRow, RunFolder};
-use crate::report::format::{count, duration, moment, number, seconds};
-use crate::report::html::outcomes::{self, Divided, OutcomeView, ProcessView, Tries};
-use crate::report::report_model::Review;
-use crate::report::reporter::{
+use crate::journal::RunFolder;
+use crate::report::file_names::{
     BEFORE_CSV, PERMISSIONS_CSV, REJECTED_CSV, REMAINING_CSV, RESULTS_CSV, SUMMARY_JSON,
     VERIFICATION_CSV,
 };
+use crate::report::format::{count, duration, moment, number, seconds};
+use crate::report::html::outcomes::{self, Divided, OutcomeView, ProcessView, Tries};
+use crate::report::report_model::Review;
 use crate::report::tone::Tone;
 use crate::report::{RejectFigures, Summary, text};
 
@@ -245,9 +245,4 @@ pub(super) fn policy() -> String {
         digest(STYLE),
         digest(SCRIPT)
     )
-}
-
-/// How one process is told apart from the others.
-pub(super) fn process_name(n: usize, process: &ProcessRow) -> String {
-    format!("{n} {}", crate::report::format::visible(&process.command))
 }

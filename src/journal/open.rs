@@ -1,5 +1,7 @@
 //! Opening a journal's file: what marks it, and what is refused.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
@@ -10,10 +12,21 @@ use super::migrate::OLDEST_FORMAT;
 /// Marks an SQLite file as a journal of this program: "RSCD".
 pub(super) const APPLICATION_ID: i32 = 0x5253_4344;
 
-/// The version of the journal's format. An older one is [migrated](migrate)
+/// The version of the journal's format. An older one is [migrated](super::migrate)
 /// or read as it is, as far as that is known; every other is refused, never
 /// guessed at.
 pub(super) const FORMAT_VERSION: i32 = 6;
+
+/// Says that a folder may not be entered. `SQLite` says only that it cannot
+/// open the file, and not why.
+pub(super) fn check_access(path: &Path) -> Result<(), JournalError> {
+    match fs::metadata(path) {
+        Err(denied) if denied.kind() == ErrorKind::PermissionDenied => {
+            Err(JournalError::folder("open", path)(denied))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Opens a journal for writing, whatever it holds.
 pub(super) fn connect(path: &Path) -> Result<Connection, JournalError> {
@@ -22,6 +35,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, JournalError> {
             path: path.to_owned(),
         });
     }
+    check_access(path)?;
     // SQLite refuses links on the whole way; only the last step matters.
     let real = match (path.parent().map(Path::canonicalize), path.file_name()) {
         (Some(Ok(folder)), Some(name)) => folder.join(name),

@@ -47,6 +47,7 @@ impl JournalReader {
 
     fn look_at(path: &Path) -> Result<Self, JournalError> {
         let at = |source| JournalError::open(path, source);
+        open::check_access(path)?;
         let had_log = has_log(path);
         let connection =
             Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(at)?;

@@ -187,7 +187,7 @@ fn nothing_is_given_its_mode_after_it_was_made() {
     );
     // A report that somebody names takes over the mode of the file in whose
     // place it comes.
-    assert_eq!(seen, ["output.rs"]);
+    assert_eq!(seen, ["atomic_file.rs"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! the terminal with the bar the [`Terminal`]'s.
 
 mod bar;
+mod cells;
 mod log_events;
 mod stats;
 #[cfg(test)]

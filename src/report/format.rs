@@ -47,15 +47,7 @@ pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 /// A number with a comma at every thousand.
 #[must_use]
 pub fn number(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.char_indices() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    indicatif::HumanCount(n).to_string()
 }
 
 /// `1 batch`, `2 batches`.

@@ -7,6 +7,8 @@ use rescind::journal::{State, Tally};
 use rescind::report::{VerificationMark, number};
 use rescind::sweep::Quota;
 
+use super::cells;
+
 /// The narrowest bar that is worth drawing, and the widest.
 const BAR: std::ops::RangeInclusive<usize> = 8..=30;
 
@@ -161,7 +163,7 @@ impl View {
         // A bar is full only when everything is done.
         let full = u128::from(done) * length as u128 / u128::from(total);
         let full = usize::try_from(full).unwrap_or(length).min(length);
-        format!("{}{}", "#".repeat(full), "-".repeat(length - full))
+        cells::draw(full, length)
     }
 
     fn troubles(&self) -> Vec<String> {

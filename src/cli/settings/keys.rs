@@ -511,10 +511,11 @@ pub(crate) static KEYS: &[Key] = &[
         show: |s| Some(s.time_zone.as_ref()?.iana_name()?.to_owned()),
         lines: Some(|s| {
             let zone = s.zone();
-            vec![
-                zone.iana_name()
-                    .map_or_else(|| format!("{zone:?}"), str::to_owned),
-            ]
+            vec![match zone.iana_name() {
+                Some(name) => name.to_owned(),
+                None if zone.is_unknown() => "UTC, since the host's is not known".to_owned(),
+                None => format!("{zone:?}"),
+            }]
         }),
         ..BLANK
     },

@@ -73,6 +73,7 @@ fn an_unknown_tz_is_a_warning_and_an_error_where_it_is_needed() {
     config("Mars/Olympus", "")
         .with(0)
         .says("warning: TZ: \"Mars/Olympus\" is not a time zone");
+    shows(config("Mars/Olympus", "").with(0), "UTC, since");
     config("Mars/Olympus", "--finish-by 06:00")
         .with(2)
         .says("error: TZ: \"Mars/Olympus\" is not a time zone, and --finish-by needs one");

@@ -1,4 +1,4 @@
-//! Reading the small files that people name: settings, tokens, certificates.
+//! BoundedRead the small files that people name: settings, tokens, certificates.
 //!
 //! They may name anything, by mistake or on purpose (`<(command)` is a pipe).
 //! Nothing here waits for a writer that does not come, nor longer than
@@ -45,7 +45,7 @@ pub fn start_of(path: &Path, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 fn start_within(limit: Duration, path: &Path, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
-    let (mut reading, begun) = (Reading::begin(path, most)?, Instant::now());
+    let (mut reading, begun) = (BoundedRead::begin(path, most)?, Instant::now());
     while !reading.go_on()? {
         if begun.elapsed() >= limit {
             return Err(silent());
@@ -60,7 +60,7 @@ fn start_within(limit: Duration, path: &Path, most: usize) -> io::Result<Zeroizi
 /// # Errors
 /// If it cannot be read within [`LIMIT`].
 pub async fn start_of_in_task(path: &Path, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut reading = Reading::begin(path, most)?;
+    let mut reading = BoundedRead::begin(path, most)?;
     let read = async {
         while !reading.go_on()? {
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -83,13 +83,13 @@ pub fn text(path: &Path, most: usize) -> io::Result<Zeroizing<String>> {
 }
 
 /// A file that is being read.
-struct Reading {
+struct BoundedRead {
     file: File,
     most: usize,
     read: Zeroizing<Vec<u8>>,
 }
 
-impl Reading {
+impl BoundedRead {
     /// A pipe without a writer opens at once, and is empty.
     fn begin(path: &Path, most: usize) -> io::Result<Self> {
         let file = OpenOptions::new()
@@ -164,7 +164,7 @@ mod tests {
         assert!(bytes(&path, 10).unwrap().is_empty());
 
         // Both ends are open before anything is read.
-        let mut reading = Reading::begin(&path, 10).unwrap();
+        let mut reading = BoundedRead::begin(&path, 10).unwrap();
         let mut writer = OpenOptions::new().write(true).open(&path).unwrap();
         assert!(!reading.go_on().unwrap());
         writer.write_all(b"la").unwrap();

@@ -246,13 +246,13 @@ pub(super) mod tests {
     }
 
     /// A terminal in Ctrl-S: each write waits until it is let through.
-    struct Stopped {
+    struct StoppedTerminal {
         begun: Sender<()>,
         go: Receiver<()>,
         out: Arc<Mutex<Vec<u8>>>,
     }
 
-    impl Write for Stopped {
+    impl Write for StoppedTerminal {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.begun.send(()).unwrap();
             // Once the sender is gone everything goes through.
@@ -270,7 +270,7 @@ pub(super) mod tests {
         let (begun, writing) = channel();
         let (go, hold) = channel();
         let out = Arc::default();
-        let printer = Printer::start(Stopped {
+        let printer = Printer::start(StoppedTerminal {
             begun,
             go: hold,
             out: Arc::clone(&out),

@@ -217,7 +217,7 @@ pub(super) fn work(
     begin(task, &mut journal, started)?;
     let process = journal.process();
     let _ = on_record.set(process);
-    let begun = Begun {
+    let begun = BegunProcess {
         journal,
         recent,
         stop,
@@ -231,7 +231,7 @@ pub(super) fn work(
 }
 
 /// A process that is on record and has done nothing yet.
-struct Begun {
+struct BegunProcess {
     journal: Journal,
     recent: Recent,
     stop: Shutdown,
@@ -245,9 +245,9 @@ fn act(
     task: &SessionTask<'_>,
     gateway: Gateway,
     runtime: Runtime,
-    begun: Begun,
+    begun: BegunProcess,
 ) -> Result<SessionEnd, CliError> {
-    let Begun {
+    let BegunProcess {
         journal,
         recent,
         stop,

@@ -1,4 +1,4 @@
-//! BoundedRead the small files that people name: settings, tokens, certificates.
+//! Reading the small files that people name: settings, tokens, certificates.
 //!
 //! They may name anything, by mistake or on purpose (`<(command)` is a pipe).
 //! Nothing here waits for a writer that does not come, nor longer than

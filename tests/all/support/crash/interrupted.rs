@@ -33,6 +33,7 @@ impl Interruption<'_> {
             let moment = Moment::Happened(self.happened);
             let ended = site.until(moment, site.command(list, &sandbox), &sandbox);
             if ended.is_none() {
+                sandbox.quiet();
                 return (site, sandbox);
             }
             drop(sandbox);

@@ -22,7 +22,7 @@ use rescind::{
 
 use super::phase::{Before, Phase, phases};
 pub(crate) use crate::support::process::program;
-use crate::support::process::serve;
+use crate::support::process::{serve, until};
 
 /// How long anything may take before the test gives up on it.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -39,6 +39,26 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
+    /// Waits until the sandbox has closed every connection: a call of a killed
+    /// process may still be on its way to it.
+    pub(crate) fn quiet(&self) {
+        let port: u16 = {
+            let after = self.url.rsplit(':').next().unwrap();
+            after.trim_end_matches("/v1").parse().unwrap()
+        };
+        let ends = format!(":{port:04X}");
+        until("the connections are closed", || {
+            let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
+            // Established, or closed by the other end alone (Linux,
+            // include/net/tcp_states.h).
+            let open = sockets.lines().skip(1).any(|socket| {
+                let fields: Vec<_> = socket.split_whitespace().collect();
+                fields[1].ends_with(&ends) && matches!(fields[3], "01" | "08")
+            });
+            (!open).then_some(())
+        });
+    }
+
     /// Serves a new world with these rules, kept in `home` under `name`.
     pub(crate) fn serve(home: &Path, name: &str, rules: Rules) -> Self {
         Self::serve_at(ANY, home, name, rules)
